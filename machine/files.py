@@ -31,14 +31,14 @@ def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
         os.replace(temporary, path)
         _sync_directory(directory)
     except OSError as error:
-        _unlink_if_there(temporary)
+        remove_quietly(temporary)
         raise StoreError(
             f"cannot write {path}: {(error.strerror or str(error)).lower()}",
             resolution=in_the_way(path, error)
             or "make room on that disk, or check who owns the directory, then run the command again",
         ) from error
     except BaseException:
-        _unlink_if_there(temporary)
+        remove_quietly(temporary)
         raise
 
 
@@ -147,7 +147,8 @@ def _sync_directory(directory: str) -> None:
         os.close(descriptor)
 
 
-def _unlink_if_there(path: str) -> None:
+def remove_quietly(path: str) -> None:
+    """Remove a temporary file, while an error is on its way that says more than one of the removal would."""
     try:
         os.unlink(path)
     except OSError:

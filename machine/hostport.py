@@ -6,6 +6,8 @@ once more for the swarm, which goes to machines without the rest of the program;
 
 from __future__ import annotations
 
+ENGINE_PORT = 2376  # of an engine that wants TLS (IANA's docker-s), where no other is named
+
 
 def split(text: str) -> tuple[str, str]:
     """Return the host, without brackets, and the port as text ("" if there is none) of HOST:PORT.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from machine.hostport import ENGINE_PORT
+
 
 class State(StrEnum):
     """What a platform says of a machine. The words are docker-machine's, plus MISSING."""
@@ -45,9 +47,9 @@ class Endpoint:
     address: str
     ssh_user: str = "root"
     ssh_port: int = 22
-    engine_port: int = 2376
+    engine_port: int = ENGINE_PORT
     peer_address: str = ""
-    listen_port: int = 2376
+    listen_port: int = ENGINE_PORT
 
     @property
     def addresses(self) -> tuple[str, ...]:

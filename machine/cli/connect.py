@@ -88,7 +88,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
         )
     files = certificates(record)
     tls = Tls(*files) if files else None
-    return Engine(host, port or 2376, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
+    return Engine(host, port or hostport.ENGINE_PORT, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
 
 
 def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -> None:

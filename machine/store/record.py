@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from machine.model import Endpoint, EngineOptions, SwarmOptions
 
-ENGINE_PORT, MANAGER_PORT = 2376, 3376
+MANAGER_PORT = 3376
 
 
 class Record:
@@ -190,8 +190,8 @@ class Record:
     def engine_port(self) -> int:
         """The engine's port as seen from here."""
         if self.is_only_url():
-            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[1] or ENGINE_PORT
-        return self.driver.get("EnginePort") or self.driver.get("DockerPort") or ENGINE_PORT
+            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[1] or hostport.ENGINE_PORT
+        return self.driver.get("EnginePort") or self.driver.get("DockerPort") or hostport.ENGINE_PORT
 
     def manager_port(self) -> int:
         """The port of a swarm's manager on this machine, as seen from here."""

@@ -20,9 +20,9 @@ from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.cloud.ports import Opening, openings
 from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import RecordBroken
+from machine.hostport import ENGINE_PORT
 from machine.options import Values
 
-ENGINE_PORT = 2376
 Parse = Callable[[Flags, str, Any], object]  # (flags, flag, its value) -> what is recorded; UsageError
 
 

@@ -29,11 +29,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from machine import files, lock, paths
-from machine.drivers.images import build, disks, fetch, guest, uses
+from machine.drivers.images import build, disks, fetch, guest, image_spec, uses
 from machine.errors import DriverError, ImageNotFound, PreflightFailed, masked
 from machine.process import Completed
 
-NAMES = tuple(fetch.SUITES)
+NAMES = (*image_spec.SUITES, *(f"{name}{image_spec.GENERIC}" for name in image_spec.SUITES))
 FORGOTTEN = (
     7 * 86400.0
 )  # seconds after which what another computer left unfinished is swept; a build takes half an hour

@@ -20,12 +20,17 @@ def check(megabytes: int, flag: str, store: str, usual: int) -> None:
             f"--{flag} {megabytes} is more than the machine's file system takes ({LARGEST >> 20} MB)",
             resolution=f"give --{flag} less",
         )
-    place = store
-    while not os.path.isdir(place):
-        place = os.path.dirname(place) or "/"
+    place = existing_directory(store)
     whole = shutil.disk_usage(place).total >> 20
     if megabytes > max(whole, usual):
         raise PreflightFailed(
             f"--{flag} {megabytes} is more than the disk of this host holds in all ({whole} MB at {place})",
             resolution=f"give --{flag} less, or put the store on another disk with --storage-path",
         )
+
+
+def existing_directory(path: str) -> str:
+    """The nearest directory that exists already, of a path that may be made later."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path) or "/"
+    return path

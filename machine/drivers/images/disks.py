@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from machine import files
 from machine.drivers.images import qcow2, vdi
 from machine.errors import DriverError
 
@@ -115,10 +116,10 @@ def copy(source: str, target: str) -> None:
             out.truncate(file.tell())
         os.replace(part, target)
     except OSError as error:
-        _forget(part)
+        files.remove_quietly(part)
         raise DriverError(f"cannot copy {source}: {error.strerror}", resolution="make room on that disk") from error
     except DriverError:
-        _forget(part)
+        files.remove_quietly(part)
         raise
 
 
@@ -255,8 +256,11 @@ def _cluster(file: BinaryIO, entry: int, bits: int, content: vdi.Content) -> byt
     return data
 
 
-def _forget(path: str) -> None:
+def remove(path: str) -> None:
+    """Remove a file if it is there; DriverError when that cannot be done."""
     try:
         os.unlink(path)
-    except OSError:
+    except FileNotFoundError:
         return
+    except OSError as error:
+        raise DriverError(f"cannot remove {path}: {error.strerror}", resolution="check who owns it") from error

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from machine import files
 from machine.drivers.images import disks
+from machine.drivers.images.image_spec import GENERIC, suite_of
 from machine.errors import DriverError, masked
 
 TIMEOUT = 10.0  # seconds without a byte
@@ -24,12 +25,6 @@ CHUNK = 1 << 20
 LONGEST_TEXT = 4 * CHUNK
 DIGITS = {"sha256": 64, "sha512": 128}  # of the checksums that a URL may carry, in hex
 SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
-SUITES = {  # name -> (directory, number, kind): genericcloud has no drivers of real or VirtualBox's hardware
-    "debian-13": ("trixie", "13", "genericcloud"),
-    "debian-12": ("bookworm", "12", "genericcloud"),
-    "debian-13-generic": ("trixie", "13", "generic"),
-    "debian-12-generic": ("bookworm", "12", "generic"),
-}
 
 
 class Unreachable(DriverError):
@@ -38,8 +33,9 @@ class Unreachable(DriverError):
 
 def official(name: str, arch: str, site: str = SITE) -> tuple[str, str]:
     """(URL of the image, URL of its list of SHA-512 sums) for a name such as debian-13."""
-    suite, number, kind = SUITES[name]
-    directory = f"{site}/{suite}/latest"
+    number = name.removesuffix(GENERIC).removeprefix("debian-")
+    kind = "generic" if name.endswith(GENERIC) else "genericcloud"  # without drivers of real or VirtualBox's hardware
+    directory = f"{site}/{suite_of(name)}/latest"
     return f"{directory}/debian-{number}-{kind}-{arch}.qcow2", f"{directory}/SHA512SUMS"
 
 
@@ -102,7 +98,7 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
     part = f"{target}.part"
     # without a checksum nothing would tell that the site has another file now, and that two are put together
     if not checksum or not _ours(part):
-        _forget(part)
+        disks.remove(part)
     try:
         _transfer(url, part, log, driver)
     except HTTPException as error:
@@ -112,12 +108,12 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
     except (TimeoutError, ConnectionError) as error:
         raise _unreachable(url, error) from error
     except OSError as error:
-        _clear(part)
+        files.remove_quietly(part)
         raise DriverError(
             f"cannot write {part}: {error.strerror}", resolution="make room on that disk, then run the command again"
         ) from error
     except DriverError:
-        _clear(part)
+        files.remove_quietly(part)
         raise
     if checksum:
         kind, _, wanted = checksum.partition(":")
@@ -131,23 +127,6 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
                 f"give another image with --{driver}-image URL or PATH, or `machine image build`",
             )
     os.replace(part, target)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise DriverError(f"cannot remove {path}: {error.strerror}", resolution="check who owns it") from error
-
-
-def _clear(path: str) -> None:
-    """Give back the room of a download that ended in an error, which is what the user shall see."""
-    try:
-        os.unlink(path)
-    except OSError:
-        return
 
 
 def _ours(path: str) -> bool:

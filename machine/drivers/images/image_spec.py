@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from machine.drivers.images import guest, nat
 
-SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}
+SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}  # name of an image -> release
 GENERIC = "-generic"  # ending of the names of images with a boot loader and all drivers
 OFFSET = 1 << 20  # bytes before their file system
 SIZE = "2000M"  # of the file system as built; sparse, and it grows to the disk's size on the first boot

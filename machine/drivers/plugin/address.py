@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from machine.drivers.plugin import rpc
 from machine.errors import DriverError
+from machine.hostport import ENGINE_PORT
 from machine.model import Endpoint
 
-ENGINE_PORT, SSH_PORT = 2376, 22
+SSH_PORT = 22
 _ADDRESS = re.compile(r"(\[?[\w.:][\w.:%-]*\]?)?", re.ASCII)
 _USER = re.compile(r"([^\s-]\S*)?")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

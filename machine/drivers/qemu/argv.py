@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import net, paths
+from machine.drivers.qemu.qmp import NAT
+from machine.hostport import ENGINE_PORT
 
 SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
 # In software: what containers built for x86-64-v2 need, no more. Wider vectors cost time there, and the emulation of
 # newer instructions in qemu 7.2 is not dependable.
 SOFT_MODEL = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
-NAT = "nat"  # qemu's name of the first network, to which forwards are added
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def build(machine: Machine) -> list[str]:
 
 def forwards(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """(host port, guest port) of everything that is open as long as the machine runs."""
-    fixed = [(place.ssh, 22), (place.engine, net.ENGINE), (place.swarm, net.SWARM)]
+    fixed = [(place.ssh, 22), (place.engine, ENGINE_PORT), (place.swarm, net.SWARM)]
     return fixed + [pair for pair in publish if pair not in fixed]
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from machine.drivers.cloud.flags import Flags
 from machine.drivers.qemu import options
 from machine.errors import UsageError
 from machine.options import Values
 
+FLAGS = Flags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
@@ -37,16 +39,16 @@ def from_values(values: Values) -> Settings:
     """The settings that option values ask for; UsageError names the flag that makes no sense."""
     cpus = values["qemu-cpu-count"]
     if cpus != -1 and not 1 <= cpus <= 255:
-        raise _wrong("qemu-cpu-count", cpus, "a number from 1 to 255, or -1 for all of this host's")
+        raise FLAGS.wrong("cpu-count", cpus, "a number from 1 to 255, or -1 for all of this host's")
     return Settings(
-        image=_text(values, "qemu-image", "debian-13, debian-12, a URL or a path"),
+        image=_text(values, "image", "debian-13, debian-12, a URL or a path"),
         cpus=cpus,
-        memory=_least(values, "qemu-memory", LEAST_MEMORY, "MB"),
-        disk=_least(values, "qemu-disk-size", LEAST_DISK, "MB"),
-        boot_timeout=_least(values, "qemu-boot-timeout", 1, "seconds"),
+        memory=_least(values, "memory", LEAST_MEMORY, "MB"),
+        disk=_least(values, "disk-size", LEAST_DISK, "MB"),
+        boot_timeout=_least(values, "boot-timeout", 1, "seconds"),
         publish=publish(values["qemu-publish"]),
         user=_user(values["qemu-ssh-user"]),
-        accel=_one_of(values, "qemu-accel", ACCELERATORS),
+        accel=FLAGS.one_of("accel", str(values["qemu-accel"]), ACCELERATORS),
         mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
     )
@@ -58,7 +60,7 @@ def publish(words: Sequence[str]) -> tuple[tuple[int, int], ...]:
     for word in words:
         host, _, guest = word.partition(":")
         if not all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (host, guest or host)):
-            raise _wrong("qemu-publish", word, "HOST:GUEST, two ports from 1 to 65535, such as 8080:80")
+            raise FLAGS.wrong("publish", word, "HOST:GUEST, two ports from 1 to 65535, such as 8080:80")
         pairs.append((int(host), int(guest or host)))
     hosts = [host for host, _ in pairs]
     twice = next((host for host in hosts if hosts.count(host) > 1), None)
@@ -100,33 +102,22 @@ def load(data: Mapping[str, Any]) -> Settings:
 
 
 def _text(values: Values, flag: str, wanted: str) -> str:
-    text = str(values[flag]).strip()
+    text = str(values[f"qemu-{flag}"]).strip()
     if not text:
-        raise _wrong(flag, text, wanted)
+        raise FLAGS.wrong(flag, text, wanted)
     return text
 
 
 def _least(values: Values, flag: str, least: int, unit: str) -> int:
-    number = int(values[flag])
+    number = int(values[f"qemu-{flag}"])
     if number < least:
-        raise _wrong(flag, number, f"at least {least} {unit}")
+        raise FLAGS.wrong(flag, number, f"at least {least} {unit}")
     return number
-
-
-def _one_of(values: Values, flag: str, words: tuple[str, ...]) -> str:
-    word = str(values[flag])
-    if word not in words:
-        raise _wrong(flag, word, "one of " + ", ".join(words))
-    return word
 
 
 def _user(name: str) -> str:
     if not _USER.fullmatch(name):
-        raise _wrong("qemu-ssh-user", name, "a login name: a-z, 0-9, - and _, beginning with a letter")
+        raise FLAGS.wrong("ssh-user", name, "a login name: a-z, 0-9, - and _, beginning with a letter")
     if name == "root":
-        raise _wrong("qemu-ssh-user", name, "an ordinary user; it gets sudo rights")
+        raise FLAGS.wrong("ssh-user", name, "an ordinary user; it gets sudo rights")
     return name
-
-
-def _wrong(flag: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"--{flag} cannot be {value!r}", resolution=f"give --{flag} {wanted}")

@@ -15,7 +15,8 @@ from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
-from machine.errors import DriverError, InProgress, MachineError
+from machine.errors import DriverError, InProgress
+from machine.hostport import ENGINE_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -108,7 +109,7 @@ class QemuDriver(Driver):
             ssh_port=place.ssh,
             engine_port=place.engine,
             peer_address=place.peer,
-            listen_port=net.ENGINE,
+            listen_port=ENGINE_PORT,
         )
 
     def power(self, verb: Verb) -> None:
@@ -135,7 +136,7 @@ class QemuDriver(Driver):
         uses.forget(self._cache().directory, self.ctx.directory)
         for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
-                _unlink(os.path.join(directory, name))
+                disks.remove(os.path.join(directory, name))
         if self.sockets != self.ctx.directory and os.path.isdir(self.sockets):
             try:
                 os.rmdir(self.sockets)
@@ -158,7 +159,7 @@ class QemuDriver(Driver):
         if self._pid():
             vm.watch_ports(self._machine(self._base()), self.ctx.run)
             return True
-        _unlink(self._file(paths.HELPER))
+        disks.remove(self._file(paths.HELPER))
         return False
 
     def console_log(self) -> str:
@@ -262,7 +263,7 @@ class QemuDriver(Driver):
                 SSHPort=place.ssh,
                 EnginePort=place.engine,
                 SwarmPort=place.swarm,
-                ListenPort=net.ENGINE,
+                ListenPort=ENGINE_PORT,
             )
             self.ctx.save(self)
         if place.ssh != 22 and sys.platform.startswith("linux"):
@@ -326,9 +327,9 @@ class QemuDriver(Driver):
         if self.sockets != self.ctx.directory:
             paths.prepare(self.sockets)
         for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
-            _unlink(os.path.join(self.sockets, name))
+            disks.remove(os.path.join(self.sockets, name))
         for name in (paths.FORWARDS, paths.HELPER, paths.CONSOLE):
-            _unlink(self._file(name))
+            disks.remove(self._file(name))
         vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
         vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
         for path in (*map(self._socket, paths.SOCKETS), self._file(paths.CONSOLE)):
@@ -358,12 +359,3 @@ class QemuDriver(Driver):
 
     def _socket(self, name: str) -> str:
         return os.path.join(self.sockets, name)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise MachineError(f"cannot remove {path}: {error.strerror}") from error

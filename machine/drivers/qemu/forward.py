@@ -21,7 +21,8 @@ import time
 
 from machine import host_agent, port_holder
 from machine.drivers.qemu import paths
-from machine.drivers.qemu.qmp import Client, QmpError
+from machine.drivers.qemu.qmp import NAT, Client, QmpError
+from machine.hostport import ENGINE_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
-NAT = "nat"
-ENGINE_PORT = 2376
 PATIENCE = 20.0  # seconds for qemu to open its sockets
 GREATEST_LINE = 1 << 20
 PAUSE = 0.1  # seconds between two lines, and no less than the last one took: machines of ours send two a second

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from machine.errors import DriverError
+from machine.hostport import ENGINE_PORT
 
-ENGINE, SWARM = 2376, 3376  # the ports inside the machine, and outside wherever they are free
+SWARM = 3376  # the port of a swarm manager inside the machine, and outside wherever it is free
 USUAL = (  # ssh, engine, swarm master: the best first. Port 22 needs root unless the host says otherwise
-    (22, ENGINE, SWARM),
-    (2222, ENGINE, SWARM),
+    (22, ENGINE_PORT, SWARM),
+    (2222, ENGINE_PORT, SWARM),
     (22022, 12376, 13376),
     (22122, 22376, 23376),
 )

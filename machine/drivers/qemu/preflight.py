@@ -80,9 +80,7 @@ def check_image(word: str) -> None:
 
 def check_room(store: str, needed: int) -> None:
     """Room in the store, also when it does not exist yet."""
-    place = store
-    while not os.path.isdir(place):
-        place = os.path.dirname(place) or "/"
+    place = capacity.existing_directory(store)
     free = shutil.disk_usage(place).free
     if free < needed:
         raise PreflightFailed(

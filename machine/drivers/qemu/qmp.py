@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+NAT = "nat"  # qemu's name of a machine's first network, to which forwards are added
 LONGEST = 16 << 20  # bytes of one line; the longest, what `info usernet` prints of 4096 forwards, takes 1 MB
 MOST_EVENTS = 1000  # kept of those that come while an answer is awaited; qemu itself sends at most a few a second
 

@@ -113,9 +113,7 @@ def _network(vbox: VBox, wanted: Settings) -> None:
 
 
 def _room(store: str) -> None:
-    place = store
-    while not os.path.isdir(place):
-        place = os.path.dirname(place) or "/"
+    place = capacity.existing_directory(store)
     free = shutil.disk_usage(place).free
     if free < ROOM:
         raise PreflightFailed(
