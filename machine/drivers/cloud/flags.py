@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from machine import hostport
@@ -63,11 +63,6 @@ class Flags:
                 resolution="they mean the same: give one (their variables count too)",
             )
         return first or second
-
-    def check_spans(self, values: Values, spans: Mapping[str, tuple[int, int]]) -> None:
-        """UsageError for the first of these flags (without `--DRIVER-`) whose value is out of its span."""
-        for flag, span in spans.items():
-            self.check_range(flag, values[f"{self.driver}-{flag}"], span)
 
     def port(self, text: str) -> str:
         """`text` as it is, if ports.parse can read it; UsageError."""
