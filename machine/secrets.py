@@ -171,7 +171,7 @@ def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str]) -> N
 
 
 def _keys(options: Iterable[Option]) -> tuple[str, ...]:
-    """Of secrets; other options have a key too where they are the head of a unit."""
+    """Return the keys of the secrets among `options`; others have a key too where they are the head of a unit."""
     return tuple(option.key for option in options if option.secret and option.key)
 
 

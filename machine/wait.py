@@ -32,7 +32,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real one."""
+    """The clock of this computer: monotonic seconds, and a real sleep."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -38,7 +38,7 @@ def warnings(facts: Facts) -> list[str]:
 
 
 def switch_on(facts: Facts) -> list[Step]:
-    """For the engine as it runs now, with the settings that it has now."""
+    """Return the steps that switch live-restore on in the engine as it runs now, with the settings that it has now."""
     on = _file(facts, {**settings.existing(facts), KEY: True})
     off = _file(facts, {**settings.existing(facts), KEY: False})
     fallback = [
@@ -56,7 +56,10 @@ def temporary_settings(final: dict[str, Any], flags: tuple[str, ...]) -> dict[st
 
 
 def restore(facts: Facts, final: WriteFile, settings_after: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
-    """What is `settings_after`: off, or not named at all. The file ends older than the engine, for it is in force."""
+    """Return the steps that set live-restore to what `settings_after` has: off, or not named at all.
+
+    daemon.json ends with a time older than the engine's start, for what it says is in force.
+    """
     if _is_set_by_flag(flags) or settings_after.get(KEY):
         return []
     off = _file(facts, {**settings_after, KEY: False})

@@ -100,7 +100,7 @@ rm -f /etc/hosts.machine-new
 """,
             )
         )
-    if name not in (facts.hostname,) or name != facts.static_hostname:
+    if name != facts.hostname or name != facts.static_hostname:
         boot2docker_file = BOOT2DOCKER + "/etc/hostname" if facts.init == "boot2docker" else ""
         keep = f"mkdir -p {BOOT2DOCKER}/etc\nprintf '%s\\n' {quoted} >{boot2docker_file}\n" if boot2docker_file else ""
         script = f"printf '%s\\n' {quoted} >/etc/hostname\n{keep}hostname {quoted} 2>/dev/null || printf '%s' {quoted}"
@@ -293,7 +293,8 @@ def _with_live_restore(
 
 def _daemon_json_last(configuration: list[WriteFile]) -> list[WriteFile]:
     """Return the files with daemon.json last: TLS may be removed there only when the command has it."""
-    return sorted(configuration, key=lambda put: put.path == DAEMON_JSON)
+    others = [file for file in configuration if file.path != DAEMON_JSON]
+    return others + [file for file in configuration if file.path == DAEMON_JSON]
 
 
 def _reload_between(facts: Facts, files: list[WriteFile]) -> list[Step]:

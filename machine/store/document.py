@@ -81,7 +81,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if number - number != 0:
+    if number in (float("inf"), float("-inf")):  # not `math.isfinite`: the fast commands load no module more
         raise ValueError(f"the number {text} is too large")
     return number
 

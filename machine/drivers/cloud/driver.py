@@ -179,7 +179,7 @@ class CloudDriver(Driver, Generic[C]):
         return adopt.create_or_find(create, find, doubtful=doubtful, repeat=self.config.repeats)
 
     def make_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """The same for a thing of a name that carries the machine's id: where the name is taken, it is this one's."""
+        """`make_once` of a thing whose name carries the machine's id: if the name is taken, an earlier try made it."""
         return self.make_once(create, find, (NameTaken,))
 
     def in_progress(self, details: str) -> InProgress:

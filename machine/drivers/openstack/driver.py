@@ -118,7 +118,7 @@ class OpenStackDriver(CloudDriver[Config]):
         )
 
     def _make_group(self) -> Json:
-        """Two computers at once would make two of them: the first by id is everybody's."""
+        """Make or find the shared security group; of two that two computers made at once, the first by id is used."""
 
         def first() -> Json | None:
             return lookup.group(self.api.list_all(GROUP), self.config.own_group, self.config)
@@ -283,8 +283,10 @@ class OpenStackDriver(CloudDriver[Config]):
         for server in servers:
             if not self._servers.is_deleted(str(server["id"])):
                 raise self.still_ending(f"server {server['id']} is still there")
-        for volume in removal.delete_volumes(api, config, machine_id):
-            raise self.still_ending(f"volume {volume['id']} ({volume.get('status')}) is still there", what="volume")
+        volumes = removal.delete_volumes(api, config, machine_id)
+        if volumes:
+            text = f"volume {volumes[0]['id']} ({volumes[0].get('status')}) is still there"
+            raise self.still_ending(text, what="volume")
         removal.delete_group(api, config, self.ctx)
 
 

@@ -42,7 +42,8 @@ def _rule(rule: Mapping[str, Any]) -> Rule:
     opening = Opening(
         PROTOCOLS.get(protocol, protocol), 0 if first is None else int(first), 65535 if last is None else int(last)
     )
-    six = rule.get("ethertype") == "IPv6"
     group = rule.get("remote_group_id") or rule.get("remote_address_group_id")
-    source = f"{GROUP}{group}" if group else str(rule.get("remote_ip_prefix") or EVERYBODY[six])
-    return Rule(opening, source, 6 if six else 4)
+    version = 6 if rule.get("ethertype") == "IPv6" else 4
+    everybody = EVERYBODY[1] if version == 6 else EVERYBODY[0]
+    source = f"{GROUP}{group}" if group else str(rule.get("remote_ip_prefix") or everybody)
+    return Rule(opening, source, version)

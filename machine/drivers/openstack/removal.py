@@ -15,7 +15,7 @@ DELETING_TASKS = ("deleting", "soft-deleting")
 
 
 def is_absent(server: Json | None) -> bool:
-    """Whether there is none of it any more."""
+    """Return whether the server is gone: the cloud has none of that id, or says that it is deleted."""
     return server is None or server.get("status") in GONE
 
 

@@ -195,7 +195,8 @@ class Cluster:
         known.add(engine)
         for other in list(known):
             if self.engines.get(other.address) is not other or other.facts is None or other.facts.id != facts.id:
-                known.discard(other) if other is not engine else None
+                if other is not engine:
+                    known.discard(other)
             elif other is not engine and other.reachable and other.facts.name == facts.name:
                 known.discard(engine)
                 raise Unreachable(

@@ -17,7 +17,7 @@ K = TypeVar("K")
 
 
 class Index(Generic[C]):
-    """What was added and not dropped. A container is in it once, whatever its names."""
+    """The containers that were added and not dropped, by id and by name; each is in it once, whatever its names."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._ids: dict[str, list[C]] = {}  # more than one only while an engine is known by two addresses
@@ -59,7 +59,7 @@ class Index(Generic[C]):
         self.settle(container.names)
 
     def renamed(self, container: C, before: Iterable[str]) -> None:
-        """One whose names were others."""
+        """Enter the new names of a container; `before` are those that it had."""
         before = tuple(before)
         for name in before:
             _remove(self._names, name, container)

@@ -29,7 +29,7 @@ class Current(NamedTuple):
 
 
 class Ledger:
-    """By swarm id. `log` is told once when the file cannot be written."""
+    """The ledger of a manager, by swarm id; `log` gets one line when its file cannot be written."""
 
     def __init__(self, path: str = "", log: Callable[[str], None] = lambda _: None) -> None:
         self._path = path

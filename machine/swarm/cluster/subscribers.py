@@ -46,7 +46,7 @@ class Subscriber:
 
 
 class Subscribers:
-    """All of them."""
+    """All subscribers of a manager's events."""
 
     def __init__(self) -> None:
         self._all: set[Subscriber] = set()

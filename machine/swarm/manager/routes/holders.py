@@ -34,7 +34,10 @@ def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
 
 
 async def holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
-    """The same as `remembered`, with what was changed just now; every engine is asked if none is known to have it."""
+    """Return the engines that have the image `name`, as `cached_holders` does, with what was changed just now.
+
+    If none is known to have it, every engine is asked.
+    """
     await context.images.settle()
     return cached_holders(context, name, older=older) or await _asked(context, name)
 
