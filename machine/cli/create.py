@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.drivers import registry
 from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     from machine.drivers.base import Driver
     from machine.lifecycle.planning import CreateRequest
 
-HELP = """Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time.
+_DRIVERS = list(registry.TABLE)
+HELP = f"""Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time.
 
   machine create dev
   machine create -d amazonec2 --amazonec2-region eu-central-1 web1 web2
 
-The drivers are amazonec2, azure, digitalocean, generic, none, openstack, qemu and virtualbox, and those that plugins
+The drivers are {", ".join(_DRIVERS[:-1])} and {_DRIVERS[-1]}, and those that plugins
 bring: `machine drivers` shows what each needs. `machine create -d DRIVER --help` shows the flags of one."""
 
 # Flags of the engine and of clusters that --resume would pass over, as attributes of the parsed arguments.
@@ -47,7 +49,6 @@ _RECORDED_FLAGS_OR_NONE = ("swarm_host", "swarm_image", "swarm_strategy")  # "" 
 def add_arguments(parser: Parser) -> None:
     """Add the flags of every driver's create, and those of the driver that is meant."""
     from machine.cli import create_flags, driver_flags
-    from machine.drivers import registry
 
     name = driver_flags.driver_from_argv(parser)
     create_flags.add_create_flags(parser, name, registry.DEFAULT)
@@ -61,8 +62,6 @@ def add_arguments(parser: Parser) -> None:
 
 def find_driver(name: str) -> type[Driver]:
     """Return the class of a driver that was named on the command line. UsageError if there is no such driver."""
-    from machine.drivers import registry
-
     try:
         return registry.find(name)
     except PreflightFailed:
@@ -139,8 +138,6 @@ def _resume(args: Namespace, app: App) -> int:
 
 def _check_one_host(args: Namespace) -> None:
     """Raise UsageError for several names and a host that is there already: one host is one machine."""
-    from machine.drivers import registry
-
     names = list(dict.fromkeys(args.names))
     if len(names) > 1 and registry.find(args.driver).traits.existing_host:
         raise UsageError(
@@ -153,7 +150,6 @@ def _check_resume(args: Namespace, app: App) -> None:
     """Raise UsageError for flags that exclude --resume, and for those that it would pass over."""
     from machine.cli import driver_flags
     from machine.cli.create_flags import SWARM_MODE_FLAGS
-    from machine.drivers import registry
 
     if args.dry_run or args.if_missing:
         other = "--dry-run" if args.dry_run else "--if-missing"
