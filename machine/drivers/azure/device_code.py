@@ -52,7 +52,11 @@ class DeviceCodeCredential:
         """Credentials that may go without a question, the likeliest first."""
         if self._found is not None:
             yield self._found
-        for known in _known(self._identity, self._config, self._ctx):
+        for text in _records(self._config, self._ctx):
+            try:
+                known = self._identity.AuthenticationRecord.deserialize(text)
+            except (ValueError, LookupError, TypeError):  # of a later SDK, or spoilt
+                continue
             self._config.authentication_record = known.serialize()
             yield self._credential(known)
 
@@ -75,17 +79,13 @@ class DeviceCodeCredential:
         files.write(paths.cache(self._ctx.store, CACHE), json.dumps(known, indent=1).encode())
 
 
-def _known(identity: Any, config: Config, ctx: DriverContext) -> Iterator[Any]:
+def _records(config: Config, ctx: DriverContext) -> list[str]:
     """Records of who logged in for this tenant, application and authority, each once: own, the store's, siblings'."""
     wanted = _key(config)
     texts = [config.authentication_record, str(_cached(ctx).get(wanted) or "")]
     siblings = [Config.from_record(other) for other in ctx.siblings()]
     texts += [other.authentication_record for other in siblings if _key(other) == wanted]
-    for text in dict.fromkeys(text for text in texts if text):
-        try:
-            yield identity.AuthenticationRecord.deserialize(text)
-        except (ValueError, LookupError, TypeError):  # of a later SDK, or spoilt
-            continue
+    return [text for text in dict.fromkeys(texts) if text]
 
 
 def _key(config: Config) -> str:

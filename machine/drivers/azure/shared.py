@@ -62,9 +62,9 @@ class SharedResources:
             others = self._others()
             unfinished = [] if _in_same_network(config, others) else self._delete_network()
             name = config.availability_set_name
-            if name and not any(other.availability_set_name == name for other in others):
-                found = self.api.get(AVAILABILITY_SET, config.resource_group, name)
-                unfinished += self._delete(AVAILABILITY_SET, config.resource_group, name) if _is_ours(found) else []
+            used = any(other.availability_set_name == name for other in others)
+            if name and not used and _is_ours(self.api.get(AVAILABILITY_SET, config.resource_group, name)):
+                self._delete(AVAILABILITY_SET, config.resource_group, name)
             if others or unfinished or not own:
                 return unfinished
             return self._delete_group({*own, config.network_path[1].lower(), name.lower()})
