@@ -15,7 +15,7 @@ from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.placing import choose, choose_for_volume
 from machine.swarm.parsing.request_json import write
 from machine.swarm.pipeline import Refused, Reply, Request
-from machine.swarm.placing.name_reservations import NameReservations, conflict
+from machine.swarm.placing.name_reservations import NameReservations, check_name, conflict
 from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
 
@@ -40,6 +40,7 @@ class Creation:
         await self._use_local_names(config)
         request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
         node, _, name = request.arg("name").strip("/").rpartition("/")
+        check_name(name)
         with self._names.reserve(name):
             async with self._placing:
                 await self._must_be_free(name)
@@ -87,6 +88,7 @@ class Creation:
     async def rename(self, member: Member, there: str, request: Request) -> Reply:
         """POST /containers/X/rename, where X is called `there` on its engine: names are unique over all engines."""
         wanted = request.arg("name").strip("/")
+        check_name(wanted)
         with self._names.reserve(wanted):
             await self._must_be_free(wanted)
             return await member.ask(request.at(f"/containers/{there}/rename"))

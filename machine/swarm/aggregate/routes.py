@@ -254,14 +254,16 @@ class Aggregate:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
         kind = request.path.split("/")[1]
         found = await self.lookup.named_objects(kind, request.name)
-        if request.method == "DELETE":
-            self._forget(kind, found[0][1])
         replies = []
         for member, there in found:
             reply = await member.ask(request.at(f"/{kind}/{there}"))
             await reply.read()
             replies.append((member, reply))
         bad = next((reply for _, reply in replies if not reply.ok), None)
+        if request.method == "DELETE":
+            self._forget(
+                kind, found[0][1], [member for member, reply in replies if not reply.ok and reply.status != 404]
+            )
         if bad or request.method == "DELETE":
             return bad or replies[0][1]
         values = [(member.node_info, await reply.value()) for member, reply in replies]
@@ -285,12 +287,13 @@ class Aggregate:
         changed = Request.json("POST", request.target, {**body, "Container": there})
         return await member.ask(changed.at(f"/networks/{mine[0]}/{request.verb}"))
 
-    def _forget(self, kind: str, name: str) -> None:
-        """What is removed now is not made on an engine that comes back, nor looked for there."""
-        for member in self.members.all if kind == "networks" else ():
-            member.missed.pop(name, None)
+    def _forget(self, kind: str, name: str, keeping: list[Member]) -> None:
+        """What is removed is not made on an engine that comes back, nor looked for there; `keeping` have refused it."""
         if kind == "volumes":
-            self.lookup.remember_volume(name, ())
+            self.lookup.remember_volume(name, [member.name for member in keeping])
+        elif not keeping:
+            for member in self.members.all:
+                member.missed.pop(name, None)
 
     async def _check_same_host_network(self, member: Member, network: str) -> None:
         """Refused(409) when all other containers of a network that does not span engines are on other engines."""

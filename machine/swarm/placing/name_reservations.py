@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from machine.swarm.pipeline import Refused
+
+HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def conflict(name: str, owner: str = "") -> Refused:
@@ -16,6 +19,13 @@ def conflict(name: str, owner: str = "") -> Refused:
         f"assign {name} to a container again."
     )
     return Refused(409, text)
+
+
+def check_name(name: str) -> None:
+    """Refused(400) for a name that would be mistaken for another container's id."""
+    if HEX_ID.match(name):
+        text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
+        raise Refused(400, text)
 
 
 class NameReservations:

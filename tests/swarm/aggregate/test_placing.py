@@ -256,3 +256,61 @@ async def test_a_network_is_called_by_its_name_and_a_container_without_its_node(
     assert config["HostConfig"]["PidMode"] == f"container:{one}"
     await (await world.all(Request("POST", f"/build?t=x&networkmode={shown}"))).read()
     assert [engine for engine, _, path in world.seen if path == "/build"] == ["c"]
+
+
+def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let these engines refuse every DELETE, as for what is in use."""
+    for member in world.all.members.all:
+        inner = member.ask
+
+        async def ask(request: Request, member: Any = member, inner: Any = inner) -> Any:
+            if request.method == "DELETE" and member.name in names:
+                raise Refused(409, "in use")
+            return await inner(request)
+
+        monkeypatch.setattr(member, "ask", ask)
+
+
+async def test_a_volume_that_is_not_removed_is_still_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(containers=0)
+    await world.post("/volumes/create", {"Name": "cache"})
+    (home,) = having(world, "cache")
+    refusing(world, monkeypatch, home)
+    with pytest.raises(Refused, match="in use"):
+        await world.all(Request("DELETE", "/volumes/cache"))
+    assert world.all.lookup.volume_seen("cache") == {home}
+
+
+async def test_a_volume_that_one_of_two_engines_keeps_is_known_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(containers=0)
+    for engine in world.engines[:2]:
+        engine.answer("POST", "/volumes/create", b'{"Name":"twin"}')
+    await world.get("/info")
+    world.all.lookup.remember_volume("twin", ["a", "b"])
+    refusing(world, monkeypatch, "b")
+    with pytest.raises(Refused, match="in use"):
+        await world.all(Request("DELETE", "/volumes/twin"))
+    assert world.all.lookup.volume_seen("twin") >= {"b"}
+    assert having(world, "twin") == ["b"]
+
+
+async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(containers=0)
+    await world.get("/info")
+    world.away.add("b")
+    await world.post("/networks/create", {"Name": "net"})
+    refusing(world, monkeypatch, "a", "c")
+    with pytest.raises(Refused, match="in use"):
+        await world.all(Request("DELETE", "/networks/net"))
+    assert "net" in world.all.members.all[1].missed
+
+
+async def test_a_name_that_looks_like_an_id_is_refused() -> None:
+    world = World()
+    name = "0123456789abcdef" * 4
+    with pytest.raises(Refused, match="64-byte hexadecimal"):
+        await world.create(name)
+    with pytest.raises(Refused, match="64-byte hexadecimal"):
+        await world.post(f"/containers/a-1/rename?name={name}")

@@ -13,10 +13,10 @@ from machine.swarm.cluster import Container, Engine
 from machine.swarm.fanout.broadcast import having
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
-from machine.swarm.manager.routes.create import check_name
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.containers import inspected
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.placing.name_reservations import check_name
 
 OF = "/containers/{name}/"
 FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from machine.swarm.manager.routes.locate import locate, replaced_by
 from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+from machine.swarm.placing.name_reservations import check_name
 from machine.swarm.placing.relocate import fit_or_leave
 from machine.swarm.scheduler.expressions import BadExpression, Expression
 from machine.swarm.scheduler.node import PlainContainer
@@ -34,8 +34,6 @@ from machine.swarm.scheduler.placement_request import (
 )
 from machine.swarm.scheduler.references import rename_network
 
-HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
-
 
 @TABLE.at("POST", "/containers/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
@@ -48,13 +46,6 @@ async def create(context: ManagerContext, request: Request) -> Reply:
     check_name(wanted)
     with context.names.reserve(wanted, taken=bool(context.cluster.index.named(wanted))):
         return await make(context, request, body, wanted)
-
-
-def check_name(name: str) -> None:
-    """Refused(400) for a name that would be mistaken for another container's id."""
-    if HEX_ID.match(name):
-        text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
-        raise Refused(400, text)
 
 
 class Rescheduled(NamedTuple):
