@@ -30,8 +30,7 @@ class Election:
 
     async def known(self) -> str:
         """The primary's address, waiting until there is one."""
-        while not self.primary:
-            await self.changed()
+        await self.changed("")
         return self.primary
 
     async def run(self) -> None:
@@ -78,6 +77,7 @@ class Election:
         change, self._change = self._change, asyncio.Event()
         change.set()
 
-    async def changed(self) -> None:
-        """Until the primary is another, or there is none any more."""
-        await self._change.wait()
+    async def changed(self, primary: str) -> None:
+        """Until the primary is another than this one, or there is none any more; at once if that is so already."""
+        while self.primary == primary:
+            await self._change.wait()

@@ -149,7 +149,7 @@ class Replicas:
             return await answer(self._context, request, rest)
         end = time.monotonic() + self._patience
         while True:
-            primary = await self._election.known()
+            primary = await self._elected(end)
             if self._election.leading:
                 return await answer(self._context, request, rest)
             if request.header(REPLICA_HEADER):
@@ -162,7 +162,16 @@ class Replicas:
                     raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._election.changed()  # another one is soon elected
+                    await self._election.changed(primary)  # another one is soon elected
+
+    async def _elected(self, end: float) -> str:
+        """The primary's address, waiting for one until `end` (time.monotonic). Refused(503)."""
+        try:
+            async with asyncio.timeout(max(end - time.monotonic(), 0)):
+                return await self._election.known()
+        except TimeoutError:
+            text = "there is no primary manager: the replicas elect none, or the discovery store does not answer"
+            raise Refused(503, text) from None
 
     def _client_for(self, primary: str) -> CallNext:
         if self._primary is None or self._primary[0] != primary:
@@ -172,14 +181,14 @@ class Replicas:
     async def follow(self) -> None:
         """Take the role that the election gives, for ever."""
         while True:
-            leading = self._election.leading
+            primary, leading = self._election.primary, self._election.leading
             self._context.role = "primary" if leading else "replica"
-            self._context.primary = self._election.primary
+            self._context.primary = primary
             if leading and self._watchdog is None:
                 self._watchdog = Watchdog(self._context)
             elif not leading and self._watchdog is not None:
                 await self.close()
-            await self._election.changed()
+            await self._election.changed(primary)  # also one that came while the watchdog was being closed
 
     async def close(self) -> None:
         """End the watchdog, if it is ours."""

@@ -1,0 +1,94 @@
+"""The role of a replica follows the election, whatever happens at the same time; and calls do not wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.manager import manager as manager_module
+from machine.swarm.manager.election import Election
+from machine.swarm.manager.manager import Replicas
+from machine.swarm.manager.routes import ManagerContext
+from machine.swarm.pipeline import NotConnected, Refused, Reply, Request, not_implemented
+
+US, OTHER = "10.0.0.1:3376", "10.0.0.2:3376"
+
+
+class Silent(Candidate):
+    """Never asked: the test says who leads."""
+
+    async def leader(self) -> str:
+        raise NotImplementedError
+
+    async def campaign(self) -> bool:
+        raise NotImplementedError
+
+    async def renew(self) -> bool:
+        raise NotImplementedError
+
+    async def resign(self) -> None:
+        raise NotImplementedError
+
+    async def changed(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+class SlowWatchdog:
+    """Takes a moment to close."""
+
+    def __init__(self, _: Any) -> None:
+        pass
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.05)
+
+
+def replicas(ttl: int = 20, connect: Any = None) -> tuple[Replicas, Election, SimpleNamespace]:
+    context = SimpleNamespace(role="", primary="")
+    election = Election(Silent(US, ttl))
+    return Replicas(cast(ManagerContext, context), election, connect), election, context
+
+
+async def test_a_change_while_the_watchdog_is_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager_module, "Watchdog", SlowWatchdog)
+    made, election, context = replicas()
+    election._set(US)
+    following = asyncio.ensure_future(made.follow())
+    await asyncio.sleep(0.02)
+    assert context.role == "primary"
+    election._set("")
+    await asyncio.sleep(0.02)  # the watchdog is being closed now
+    election._set(OTHER)
+    await asyncio.sleep(0.2)
+    following.cancel()
+    assert (context.role, context.primary) == ("replica", OTHER)
+
+
+async def test_a_call_does_not_wait_for_ever_for_a_primary() -> None:
+    made, _, _ = replicas(ttl=0)
+    with pytest.raises(Refused, match="no primary manager") as refused:
+        await asyncio.wait_for(made(Request("GET", "/containers/json"), not_implemented), 5)
+    assert refused.value.status == 503
+
+
+async def test_a_change_while_the_primary_is_called_is_seen_at_once() -> None:
+    def connect(address: str) -> Any:
+        async def call(_: Request) -> Reply:
+            if address == US + "0":
+                election._set(OTHER)
+                await asyncio.sleep(0)
+                raise NotConnected(502, "cannot connect")
+            return Reply(200, (), address.encode())
+
+        return call
+
+    made, election, _ = replicas(connect=connect)
+    election._set(US + "0")
+    began = time.monotonic()
+    assert (await made(Request("GET", "/containers/json"), not_implemented)).body == OTHER.encode()
+    assert time.monotonic() - began < 0.5
