@@ -39,21 +39,22 @@ class Consul(Discovery):
         return self._listed(await self.call("GET", f"kv/{quote(self.paths.nodes)}/?recurse"))
 
     async def register(self, address: str, ttl: int) -> None:
-        """Renew the session that holds the key, or open one and take the key over."""
-        session = self._sessions.get(address)
-        if session and (await self.call("PUT", f"session/renew/{session}")).status == 200:
+        """Renew the session that holds the key, or open one and take the key over; make the key again if it is gone."""
+        key = self._key(address)
+        session = self._sessions.get(address, "")
+        if not session or (await self.call("PUT", f"session/renew/{session}")).status != 200:
+            session = self._sessions[address] = await self.session(ttl)
+        elif await self._holder(key) == session:
             return
-        session = await self.session(ttl)
-        self._sessions[address] = session
-        if not await self.acquire(self._key(address), address, session):
-            await self._free(self._key(address))
-            if not await self.acquire(self._key(address), address, session):
+        if not await self.acquire(key, address, session):
+            await self._free(key)
+            if not await self.acquire(key, address, session):
                 raise DiscoveryError(f"{self.description}: {address} is held by another session")
 
     async def withdraw(self, address: str) -> None:
         """Delete the key."""
         self._sessions.pop(address, None)
-        await self.call("DELETE", f"kv/{quote(self._key(address))}")
+        _good(await self.call("DELETE", f"kv/{quote(self._key(address))}"), self.description)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """As consul tells, by its blocking queries."""
@@ -119,11 +120,15 @@ class Consul(Discovery):
 
     async def _free(self, key: str) -> None:
         """End the session that holds a key of ours: it is from an earlier run, whose heartbeat nobody keeps."""
-        answer = await self.call("GET", f"kv/{quote(key)}")
-        with understood(self.description):
-            holder = answer.json()[0].get("Session") if answer.status == 200 else None
+        holder = await self._holder(key)
         if holder:
             await self.call("PUT", f"session/destroy/{holder}")
+
+    async def _holder(self, key: str) -> str:
+        """The session that holds a key; "" if none does, or there is no such key."""
+        answer = await self.call("GET", f"kv/{quote(key)}")
+        with understood(self.description):
+            return str(answer.json()[0].get("Session") or "") if answer.status == 200 else ""
 
     def _key(self, address: str) -> str:
         return f"{self.paths.nodes}/{address}"
@@ -151,7 +156,11 @@ class ConsulCandidate(Candidate):
         """Take the key if nobody has it."""
         if not self._session:
             self._session = await self._consul.session(self.ttl)
-        won = await self._consul.acquire(self._key, self.address, self._session)
+        try:
+            won = await self._consul.acquire(self._key, self.address, self._session)
+        except DiscoveryError:
+            self._session = ""  # it may be over: take a new one next time
+            raise
         if not won and (await self._consul.call("PUT", f"session/renew/{self._session}")).status != 200:
             self._session = ""
         return won

@@ -142,17 +142,20 @@ class EtcdCandidate(Candidate):
             return _text(found[0]["value"]) if found else ""
 
     async def campaign(self) -> bool:
-        """Create the key if nobody has it."""
-        if not self._lease:
-            self._lease = await self._etcd.lease(self.ttl)
-        put = {"key": self._key, "value": _b64(self.address), "lease": self._lease}
+        """Create the key if nobody has it. Who loses has no lease, which would end while nobody renews it."""
+        if await self.leader():
+            return False
+        lease = await self._etcd.lease(self.ttl)
+        put = {"key": self._key, "value": _b64(self.address), "lease": lease}
         free = {"key": self._key, "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
-        try:
-            won = await self._etcd.call("kv/txn", {"compare": [free], "success": [{"request_put": put}]})
-        except DiscoveryError:
-            self._lease = ""  # it may be over: take a new one next time
-            raise
-        return bool(won.get("succeeded"))
+        answer = await self._etcd.call("kv/txn", {"compare": [free], "success": [{"request_put": put}]})
+        won = bool(answer.get("succeeded"))
+        if won:
+            self._lease = lease
+        else:  # another was faster
+            with suppress(DiscoveryError):
+                await self._etcd.call("lease/revoke", {"ID": lease})
+        return won
 
     async def renew(self) -> bool:
         """Keep the lease alive; False when it is over, and the key with it."""

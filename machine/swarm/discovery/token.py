@@ -18,6 +18,7 @@ from machine.swarm.discovery.ranges import answered
 from machine.swarm.discovery.registry import TOKEN, Registry
 
 LOOK = 2.0  # seconds between two looks at a registry on this disk
+_NOTHING_TO_WITHDRAW = (404, 405)  # the token is gone, or the service has no DELETE: it forgets entries after their ttl
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -55,8 +56,8 @@ class Token(Discovery):
     async def withdraw(self, address: str) -> None:
         """Said to the service; one that only knows the old protocol forgets it after its ttl."""
         answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
-        if answer.status >= 500:
-            raise DiscoveryError(f"{self.description} answered {answer.status}")
+        if answer.status >= 300 and answer.status not in _NOTHING_TO_WITHDRAW:
+            raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
 
     async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
         answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)

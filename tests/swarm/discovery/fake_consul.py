@@ -27,6 +27,7 @@ class FakeConsul:
         self.index = 1
         self.ids = itertools.count(1)
         self.changed = asyncio.Condition()
+        self.forbidden = False  # whether an ACL refuses to delete
 
     async def __aenter__(self) -> FakeConsul:
         self.server = Server(self.answer)
@@ -88,9 +89,10 @@ class FakeConsul:
             self.keys[key] = [request.body, session, await self.bump()]
             return Reply.json(True)
         if request.method == "DELETE":
-            self.keys.pop(key, None)
-            await self.bump()
-            return Reply.json(True)
+            if not self.forbidden:
+                self.keys.pop(key, None)
+                await self.bump()
+            return Reply(403, (), b"Permission denied") if self.forbidden else Reply.json(True)
         if request.arg("index", "0") != "0":
             async with self.changed:
                 if int(request.arg("index")) >= self.index:

@@ -157,3 +157,45 @@ async def test_consul_join_and_leave() -> None:
 async def test_consul_election() -> None:
     async with FakeConsul() as consul:
         await elect(f"consul://127.0.0.1:{consul.port}/p")
+
+
+async def test_etcd_a_candidate_that_lost_keeps_no_lease_that_ends(etcd: str) -> None:
+    url = f"etcd://{etcd}/lost"
+    leader, heir = candidate(url, "m:1", 30), candidate(url, "m:2", 1)
+    assert await leader.campaign()
+    assert not await heir.campaign()
+    await asyncio.sleep(3)  # longer than its ttl
+    await leader.resign()
+    assert await heir.campaign()
+    assert await heir.renew()
+
+
+async def test_consul_a_candidate_whose_session_has_ended_takes_another() -> None:
+    async with FakeConsul() as consul:
+        found = candidate(f"consul://127.0.0.1:{consul.port}/p", "m:1", 10)
+        other = candidate(f"consul://127.0.0.1:{consul.port}/p", "m:2", 10)
+        assert await other.campaign()
+        assert not await found.campaign()
+        for session in list(consul.sessions):
+            await consul.destroy(session)
+        with contextlib.suppress(DiscoveryError):
+            await found.campaign()
+        assert await found.campaign()
+
+
+async def test_consul_a_node_whose_key_was_deleted_is_registered_again() -> None:
+    async with FakeConsul() as consul:
+        store = from_url(f"consul://127.0.0.1:{consul.port}/p")
+        await store.register("a:1", 30)
+        await from_url(f"consul://127.0.0.1:{consul.port}/p").withdraw("a:1")
+        assert await store.nodes() == []
+        await store.register("a:1", 30)
+        assert await store.nodes() == ["a:1"]
+        assert len(consul.sessions) == 1
+
+
+async def test_consul_that_refuses_a_withdrawal_is_an_error() -> None:
+    async with FakeConsul() as consul:
+        consul.forbidden = True
+        with pytest.raises(DiscoveryError, match="403"):
+            await from_url(f"consul://127.0.0.1:{consul.port}/p").withdraw("a:1")

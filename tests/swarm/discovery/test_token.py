@@ -20,7 +20,7 @@ from machine.swarm.discovery.service import service
 from machine.swarm.discovery.token import create
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
-from machine.swarm.pipeline import compose
+from machine.swarm.pipeline import Reply, Request, compose
 
 
 class Clock:
@@ -222,3 +222,21 @@ def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry: Registry
     db.execute("DELETE FROM entry")
     db.close()
     assert registry.nodes(token) == ["a:1"]
+
+
+@pytest.mark.parametrize(("status", "refused"), [(200, False), (404, False), (405, False), (403, True), (413, True)])
+async def test_a_withdrawal_that_is_refused_is_an_error(status: int, refused: bool) -> None:
+    async def answer(_: Request) -> Reply:
+        return Reply(status, (), b"so it is")
+
+    server = Server(answer)
+    where = await server.listen(Address("127.0.0.1", 0))
+    found = from_url(f"token://127.0.0.1:{where.port}/v1/0123456789abcdef0123456789abcdef", environ={})
+    try:
+        if refused:
+            with pytest.raises(DiscoveryError, match=f"{status}"):
+                await found.withdraw("10.0.0.1:2376")
+        else:
+            await found.withdraw("10.0.0.1:2376")
+    finally:
+        await server.close()
