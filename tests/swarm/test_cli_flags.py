@@ -46,6 +46,9 @@ HERE = {"HOME": "/nowhere"}
         ("manage --cluster-opt swarm.overcommit=x a:1", "swarm.overcommit must be a number"),
         ("manage --engine-failure-retry 0 a:1", "invalid failure retry count"),
         ("manage --heartbeat 0s a:1", "--heartbeat should be at least one second"),
+        ("manage --heartbeat 1ms a:1", "--heartbeat should be at least one second"),
+        ("manage --replication-ttl 400ms a:1", "--replication-ttl should be at least one second"),
+        ("manage --replication-ttl 0s a:1", "--replication-ttl should be at least one second"),
     ],
 )
 def test_phrases_that_scripts_match_on(line: str, phrase: str) -> None:

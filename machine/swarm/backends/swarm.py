@@ -74,12 +74,20 @@ def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Man
         trust=tls_from_flags(given.switches(), environ),
         replication=given.on("--replication"),
         advertise=given.text("--advertise"),
-        ttl=round(seconds(given.text("--replication-ttl"), "--replication-ttl")),
+        ttl=_replication_ttl(given.text("--replication-ttl")),
         key_file=cluster_options.get("swarm.key") or own_key,
         key_named=bool(cluster_options.get("swarm.key")),
         older_key_file=own_key,
         ledger_file=os.path.join(state, ledger.FILE),
     )
+
+
+def _replication_ttl(text: str) -> int:
+    """The ttl of the primary's lease, in the whole seconds that stores count. UsageError below one second."""
+    ttl = seconds(text, "--replication-ttl")
+    if ttl < 1:
+        raise UsageError("--replication-ttl should be at least one second", resolution="--replication-ttl 20s")
+    return round(ttl)
 
 
 def _check_advertised(text: str) -> None:
@@ -115,7 +123,7 @@ def _check_settings(settings: Settings) -> None:
         )
     if settings.retry < 1:
         raise UsageError("invalid failure retry count: it should be a positive number", resolution=f"{_RETRY} 3")
-    if settings.heartbeat <= 0:
+    if settings.heartbeat < 1:
         raise UsageError("--heartbeat should be at least one second", resolution="--heartbeat 60s")
 
 
