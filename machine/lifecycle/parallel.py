@@ -58,7 +58,10 @@ def run(
                 failures[name] = failure
     except KeyboardInterrupt:
         _stop(session, threads)
-        unfinished = sorted(waiting - _drain_successes(results), key=natural_key)
+        ended = _drain(results)
+        failures.update({name: error for name, error in ended.items() if error and not isinstance(error, Interrupted)})
+        finished = {name for name, error in ended.items() if not isinstance(error, Interrupted)}
+        unfinished = sorted(waiting - finished, key=natural_key)
         if unfinished or failures:
             brief = f"interrupted while working on {', '.join(unfinished)}" if unfinished else "interrupted"
             raise Interrupted(
@@ -89,14 +92,13 @@ def _failed_before(failures: Mapping[str, BaseException]) -> str:
     return "\n".join(lines)
 
 
-def _drain_successes(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
-    """Return the names whose action succeeded since the results were last read."""
-    succeeded = set()
+def _drain(results: queue.Queue[tuple[str, BaseException | None]]) -> dict[str, BaseException | None]:
+    """Return the names whose action has ended since the results were last read, each with its failure, if any."""
+    ended = {}
     while not results.empty():
         name, failure = results.get()
-        if failure is None:
-            succeeded.add(name)
-    return succeeded
+        ended[name] = failure
+    return ended
 
 
 def _attempt(session: Session, name: str, action: Action) -> BaseException | None:

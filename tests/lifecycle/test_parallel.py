@@ -85,3 +85,24 @@ def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(world: Sessio
 
     assert parallel.run(world, ["only"], act, lambda _: "continue") == {"only": error}
     assert error.resolution == "begin again"
+
+
+def test_a_failure_after_ctrl_c_is_told_with_it(world: Session) -> None:
+    """`broken` fails of itself while the others come to their end."""
+
+    def act(about: Session, name: str) -> None:
+        if name == "slow":
+            about.clock.sleep(60)
+        time.sleep(1.5)
+        raise DriverError("no quota is left", resolution="ask for more")
+
+    def interrupt() -> None:
+        time.sleep(0.5)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(Interrupted) as caught:
+        parallel.run(world, ["broken", "slow"], act, lambda names: f"continue {' '.join(names)}")
+    assert caught.value.brief == "interrupted while working on slow"
+    assert "broken had failed: no quota is left" in caught.value.details
+    assert caught.value.resolution == "continue slow"
