@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
+from machine.swarm.backends.dockerclient import target
 from machine.swarm.backends.registry import BackendContext, BackendFactory, find, split_words
-from machine.swarm.http.address import parse
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request
 
@@ -39,9 +39,8 @@ async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncItera
 def _where(spec: str, context: BackendContext) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
     name, *rest = split_words(spec)
-    urls = [word for word in rest if "://" in word or word.startswith(":")]
-    if name == "dockerclient" and urls:
-        address = parse(urls[-1])
+    if name == "dockerclient":
+        address, _ = target(rest, context.environ)
     else:
         backend = find(name, context.extra)
         known = backend.engine_address(rest) if isinstance(backend, BackendFactory) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from machine.errors import UsageError
 from machine.swarm.backends.flags import read
 from machine.swarm.backends.registry import BackendContext
-from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, tls_from_flags
+from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, Address, TlsConfig, parse, tls_from_flags
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Backend, CallNext, Hijack, NotConnected, Reply, Request, Unreachable
 
@@ -20,6 +20,16 @@ HINT = "dockerclient --tlsverify --tlscacert CA.pem --tlscert CERT.pem --tlskey 
 @contextlib.asynccontextmanager
 async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Connects when first asked; an engine that is away now may come back later."""
+    address, trust = target(words, context.environ)
+    client = Client(address, trust)
+    try:
+        yield as_backend(client if trust or client.address.path else _with_tls_hint(client))
+    finally:
+        await client.close()
+
+
+def target(words: Sequence[str], environ: Mapping[str, str]) -> tuple[Address, TlsConfig | None]:
+    """Where the words after `dockerclient` say that the engine is, and the TLS to use there. UsageError."""
     flags, urls = read("dockerclient", words, TLS_FLAGS)
     if len(urls) > 1:
         raise UsageError(
@@ -27,13 +37,9 @@ async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIt
             details=" ".join(urls),
             resolution="""for several engines: 'aggregate "dockerclient tcp://A" "dockerclient tcp://B"'""",
         )
-    trust = tls_from_flags(flags, context.environ)
+    trust = tls_from_flags(flags, environ)
     url = urls[0] if urls else "unix:///var/run/docker.sock"
-    client = Client(parse(url, default_port=TLS_PORT if trust else PLAIN_PORT), trust)
-    try:
-        yield as_backend(client if trust or client.address.path else _with_tls_hint(client))
-    finally:
-        await client.close()
+    return parse(url, default_port=TLS_PORT if trust else PLAIN_PORT), trust
 
 
 def _with_tls_hint(client: Client) -> CallNext:
