@@ -64,8 +64,7 @@ def manager_config(
     Without a `plan` it is for all machines of the store. CertificateError, StoreError.
     """
     if plan is None:
-        args.words = ["nodes://placeholder:1"]
-        plan = plan_of(args, environ, registry(store))._replace(discovery=Machines(store))
+        plan = plan_of(args, environ, registry(store), Machines(store))
     else:
         shared = cluster_key.key_file_of_masters(store, args.one_url(environ.get("SWARM_DISCOVERY", "")))
         if shared and not plan.key_named:

@@ -10,7 +10,7 @@ from machine.errors import UsageError
 from machine.swarm.backends.registry import BackendContext
 from machine.swarm.cli_flags import MANAGE, ParsedArgs, gather, pairs, percent, seconds
 from machine.swarm.cluster import Settings, ledger, signing
-from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
 from machine.swarm.http.address import tls_from_flags
 from machine.swarm.manager.manager import ManagerConfig, manager
@@ -33,9 +33,11 @@ async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[
         raise UsageError(str(error), resolution=error.resolution) from error
 
 
-def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> ManagerConfig:
-    """What the command line of `manage` means. UsageError."""
-    url = given.one_url(environ.get("SWARM_DISCOVERY", ""))
+def plan_of(
+    given: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
+) -> ManagerConfig:
+    """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
+    discovery = discovery or _discovery(given, environ, registry)
     cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
     settings = Settings(
         strategy=_strategy(given.text("--strategy")),
@@ -57,15 +59,6 @@ def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Man
         raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
     if given.text("--cluster-driver") != "swarm":
         raise UsageError(f"there is no cluster driver {given.text('--cluster-driver')!r}; there is swarm")
-    try:
-        discovery = from_url(
-            url,
-            registry=given.text("--registry") or registry,
-            options=pairs(given.all("--discovery-opt"), "--discovery-opt"),
-            environ=environ,
-        )
-    except DiscoveryError as error:
-        raise UsageError(str(error), resolution=error.resolution) from error
     state = _state(given.text("--registry") or registry, environ)
     own_key = os.path.join(state, signing.KEY_FILE)
     return ManagerConfig(
@@ -88,6 +81,19 @@ def _replication_ttl(text: str) -> int:
     if ttl < 1:
         raise UsageError("--replication-ttl should be at least one second", resolution="--replication-ttl 20s")
     return round(ttl)
+
+
+def _discovery(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Discovery:
+    """Return the discovery that the command line or the environment names. UsageError."""
+    try:
+        return from_url(
+            given.one_url(environ.get("SWARM_DISCOVERY", "")),
+            registry=given.text("--registry") or registry,
+            options=pairs(given.all("--discovery-opt"), "--discovery-opt"),
+            environ=environ,
+        )
+    except DiscoveryError as error:
+        raise UsageError(str(error), resolution=error.resolution) from error
 
 
 def _check_advertised(text: str) -> None:
