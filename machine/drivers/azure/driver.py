@@ -227,6 +227,8 @@ class AzureDriver(CloudDriver[Config]):
         if disk not in ("", self._names[DISK]):  # of docker-machine's: Azure chose its name
             self.config.disk_name = disk
             self.save()
+        if machine is not None and self.is_ending(machine):  # deletions are throttled sooner than questions
+            raise self.still_ending(f"{machine['name']} is being deleted", "the rest too")
         things = [*self._names.items(), *self._tagged()]
         for kinds in ((MACHINE,), (INTERFACE,)):  # what is below, and the network, can go when these are gone
             if unfinished := self._delete(things, kinds):
