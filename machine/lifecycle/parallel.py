@@ -58,16 +58,19 @@ def run(
                 failures[name] = failure
     except KeyboardInterrupt:
         _stop(session, threads)
-        ended = _drain(results)
-        failures.update({name: error for name, error in ended.items() if error and not isinstance(error, Interrupted)})
-        finished = {name for name, error in ended.items() if not isinstance(error, Interrupted)}
-        unfinished = sorted(waiting - finished, key=natural_key)
+        ended = {name: error for name, error in _drain(results).items() if not isinstance(error, Interrupted)}
+        failures.update({name: error for name, error in ended.items() if error})
+        unfinished = sorted(waiting - ended.keys(), key=natural_key)
         if unfinished or failures:
-            brief = f"interrupted while working on {', '.join(unfinished)}" if unfinished else "interrupted"
-            raise Interrupted(
-                brief, details=_failed_before(failures), resolution=interrupt_advice(unfinished)
-            ) from None
+            raise _interrupted(unfinished, failures, interrupt_advice) from None
     return failures
+
+
+def _interrupted(
+    unfinished: Sequence[str], failures: Mapping[str, BaseException], interrupt_advice: InterruptAdvice
+) -> Interrupted:
+    brief = f"interrupted while working on {', '.join(unfinished)}" if unfinished else "interrupted"
+    return Interrupted(brief, details=_failed_before(failures), resolution=interrupt_advice(unfinished))
 
 
 def _run_here(
