@@ -8,19 +8,20 @@ from __future__ import annotations
 from machine.errors import UsageError
 from machine.swarm.backends.registry import BackendContext
 from machine.swarm.pipeline import (
+    ApiError,
     Backend,
     Body,
     CallNext,
     Headers,
     Hijack,
     NotConnected,
-    Refused,
     Reply,
     Request,
     Unreachable,
 )
 
 __all__ = [
+    "ApiError",
     "Backend",
     "BackendContext",
     "Body",
@@ -28,7 +29,6 @@ __all__ = [
     "Headers",
     "Hijack",
     "NotConnected",
-    "Refused",
     "Reply",
     "Request",
     "Unreachable",

@@ -26,9 +26,9 @@ from machine.drivers.cloud import groups as cloud_groups
 from machine.drivers.cloud import quota as cloud_quota
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.driver import CloudDriver, Provider
-from machine.drivers.cloud.flags import Flags
-from machine.drivers.cloud.ports import Opening
-from machine.drivers.cloud.user_data import Rules as UserDataRules
+from machine.drivers.cloud.flags import DriverFlags
+from machine.drivers.cloud.ports import PortRange
+from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.gaps import MissingOption
 from machine.errors import (
     CommandFailed,
@@ -59,23 +59,23 @@ __all__ = [
     "Driver",
     "DriverContext",
     "DriverError",
+    "DriverFlags",
     "Endpoint",
-    "Flags",
     "GrowsDisk",
     "HasHostAgent",
     "InProgress",
     "MissingOption",
     "MissingOptions",
     "NotSupported",
-    "Opening",
     "Option",
+    "PortRange",
     "PreflightFailed",
     "Provider",
     "ProvidesSshKey",
     "State",
     "Traits",
     "UsageError",
-    "UserDataRules",
+    "UserDataLimits",
     "Values",
     "Verb",
     "cloud_errors",

@@ -12,7 +12,7 @@ import time
 
 from machine import files, paths
 
-FILE = paths.HELPER
+FILE = paths.FORWARDER
 START_SECONDS = 30.0  # for a helper to be there, on a loaded computer
 _TRIES, _PAUSE = 20, 0.05  # of a helper, to be the one; seconds between two tries
 

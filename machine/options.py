@@ -25,7 +25,7 @@ class Option:
     help: str = ""
     secret: bool = False  # never stored in config.json, never shown
     key: str = ""  # the key in config.json's Driver object, for secrets and for the head of a unit
-    unit: str = ""  # name of the option whose value this secret belongs to: see machine.secrets
+    origin_group: str = ""  # name of the option whose value this secret belongs to: see machine.secrets
 
     @property
     def empty(self) -> Any:

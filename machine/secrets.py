@@ -53,7 +53,7 @@ def merge(
     merged = dict(driver)
     for option in options:
         if option.secret and option.key:
-            found = _one(option, heads.get(option.unit), kept, environ)
+            found = _one(option, heads.get(option.origin_group), kept, environ)
             if found or option.key in merged:
                 merged[option.key] = found
     return merged

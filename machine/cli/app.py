@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-    from machine.cli.global_flags import Flags
+    from machine.cli.global_flags import GlobalFlags
     from machine.console import Console
     from machine.session import Session
     from machine.store import Record, Store
@@ -21,7 +21,7 @@ class App:
     """One call of this program. The store and the console are opened when first used."""
 
     def __init__(
-        self, flags: Flags, environ: Mapping[str, str], stdout: TextIO, stderr: TextIO, prog: str = "machine"
+        self, flags: GlobalFlags, environ: Mapping[str, str], stdout: TextIO, stderr: TextIO, prog: str = "machine"
     ) -> None:
         self.flags = flags
         self.environ = environ
@@ -52,7 +52,7 @@ class App:
 
         from machine import paths
 
-        path = paths.machine(self.store.root, record.name, paths.HELPER)
+        path = paths.machine(self.store.root, record.name, paths.FORWARDER)
         if not os.path.exists(path):
             return
         from machine import host_agent

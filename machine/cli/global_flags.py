@@ -30,7 +30,7 @@ _FOLLOWS = {flag: follows for flag, _, follows, *_ in TABLE}
 AFTER_COMMAND = {flag: follows for flag, follows in _FOLLOWS.items() if flag not in ("--help", "--version")}
 
 
-class Flags:
+class GlobalFlags:
     """The global flags' values: the command line's, else the environment's, else the default."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class Flags:
         setattr(self, flag[2:].replace("-", "_"), parse_bool(value, source) if follows == SWITCH else value)
 
 
-def leading(argv: Sequence[str], flags: Flags) -> tuple[str, list[str]]:
+def leading(argv: Sequence[str], flags: GlobalFlags) -> tuple[str, list[str]]:
     """Take the flags before the command into `flags`; return the command ("" if none) and the words after it."""
     for word in tokenize(argv, lambda flag: _FOLLOWS.get(_SHORT.get(flag, flag), ""), _unknown):
         if not word.flag:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from machine.cli.app import App
-    from machine.cli.global_flags import Flags
+    from machine.cli.global_flags import GlobalFlags
     from machine.cli.parser import Parser
 
 
@@ -30,15 +30,15 @@ def main(
 ) -> int:
     """Run one command line (without the program's name) and return its exit status. Never raises."""
     from machine.cli import std_streams
-    from machine.cli.global_flags import Flags
+    from machine.cli.global_flags import GlobalFlags
 
     std_streams.ensure_std_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     environ = os.environ if environ is None else environ
     out, err = stdout or std_streams.stdout(), stderr or sys.stderr
-    flags: Flags | None = None
+    flags: GlobalFlags | None = None
     try:
-        flags = Flags(environ)
+        flags = GlobalFlags(environ)
         status = _run(arguments, flags, environ, out, err)
         out.flush()
     except BrokenPipeError:
@@ -58,7 +58,7 @@ def main(
     return status
 
 
-def _run(argv: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+def _run(argv: list[str], flags: GlobalFlags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from machine.cli.app import App
     from machine.cli.global_flags import leading
 
@@ -135,7 +135,7 @@ def parser_of(command: str, module: ModuleType, argv: Sequence[str], environ: Ma
     return parser
 
 
-def _unexpected_error(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
+def _unexpected_error(error: Exception, flags: GlobalFlags | None, environ: Mapping[str, str]) -> MachineError:
     """Return the error for an exception that is none of ours: a full disk behind `> file`, or a bug."""
     import errno
 
@@ -181,7 +181,7 @@ def _status(result: object) -> int:
     return int(result) if isinstance(result, int) else 0
 
 
-def _show(error: MachineError, flags: Flags | None, err: TextIO, environ: Mapping[str, str]) -> None:
+def _show(error: MachineError, flags: GlobalFlags | None, err: TextIO, environ: Mapping[str, str]) -> None:
     from machine.cli.report import print_error
 
     as_json = flags.log_format == "json" if flags else environ.get("MACHINE_LOG_FORMAT") == "json"

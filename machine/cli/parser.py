@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from machine.cli.global_flags import Flags
+    from machine.cli.global_flags import GlobalFlags
 
 _KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "help", "dest", "required"}
 _KINDS = {"int": "a whole number", "float": "a number", "seconds": "a number of seconds, 86400 at most"}
@@ -129,7 +129,7 @@ class Parser(Group):
         """Return the positional arguments in their order."""
         return [argument for group in self.groups for argument in group.arguments if not argument.flags]
 
-    def read(self, argv: Sequence[str], globals_: Flags) -> Namespace:
+    def read(self, argv: Sequence[str], globals_: GlobalFlags) -> Namespace:
         """Return the values of `argv`; global flags go to `globals_`. UsageError for whatever does not fit."""
         from machine.cli.global_flags import AFTER_COMMAND
 

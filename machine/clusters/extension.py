@@ -36,7 +36,7 @@ class PlannedMachine:
     """The part of a `CreateRequest` that clusters need; there is no record of the machine yet."""
 
     driver_name: str
-    provisions: bool  # whether the driver's machines are hosts, and not only URLs
+    has_host: bool  # whether the driver's machines are hosts, and not only URLs
     driver_values: Mapping[str, Any]  # the driver's options
     engine_flags: Collection[str]  # --engine-opt
     swarm: SwarmOptions

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from machine.store import Record
 
 
-class Kind(NamedTuple):
+class ClusterKind(NamedTuple):
     """One kind of cluster: the module whose EXTENSION serves it, and how its members are told."""
 
     extension: str
@@ -27,8 +27,10 @@ class Kind(NamedTuple):
 
 
 TABLE = (
-    Kind("machine.clusters.classic.extension", classic.is_requested, classic.is_member, classic.open_ports),
-    Kind("machine.clusters.swarm_mode.extension", swarm_mode.is_requested, swarm_mode.is_member, swarm_mode.open_ports),
+    ClusterKind("machine.clusters.classic.extension", classic.is_requested, classic.is_member, classic.open_ports),
+    ClusterKind(
+        "machine.clusters.swarm_mode.extension", swarm_mode.is_requested, swarm_mode.is_member, swarm_mode.open_ports
+    ),
 )
 
 
@@ -47,6 +49,6 @@ def open_ports(record: Record) -> tuple[int, ...]:
     return tuple(port for kind in TABLE for port in kind.open_ports(record))
 
 
-def _load(kind: Kind) -> Extension:
+def _load(kind: ClusterKind) -> Extension:
     found: Extension = import_module(kind.extension).EXTENSION
     return found

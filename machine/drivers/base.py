@@ -51,7 +51,7 @@ class DriverContext:
     lock: Callable[[str], AbstractContextManager[None]]  # one holder per store at a time, across processes
     siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store, each with PHASE
     user_data: str = ""  # extra cloud-config, for platforms that take some
-    swarm_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
+    cluster_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Traits:
     options: Sequence[Option]  # the only place a flag is declared: CLI, env, docs and checks read it
     summary: str = ""  # what a machine of it is, a few words for `machine drivers`
     needs: str = ""  # what must be there or given before `create`, in one line; "" if nothing
-    provisions: bool = True  # False: there is nothing to log in to
+    has_host: bool = True  # False: there is nothing to log in to
     can_power: bool = False  # True: it switches machines on and off; else `power` is refused
     restart_over_ssh: bool = False  # True: the caller reboots the host over ssh
     existing_host: bool = False  # True: the host was there before, so a refused login is final
@@ -185,7 +185,7 @@ class AccountAware(Protocol):
     def account_recorded(self) -> str:
         """The one that `create` asked with, from the record; "" if that is not known. Asks nobody."""
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         """The one that would be asked now; "" if the platform does not tell. One question."""
 
 

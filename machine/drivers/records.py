@@ -10,7 +10,16 @@ from __future__ import annotations
 class RecordKeys:
     """The keys of one driver's object that others than the driver ask about."""
 
-    __slots__ = ("key_files", "known", "local_disk", "network", "one_secret", "secrets", "ssh_forwarded_without", "url")
+    __slots__ = (
+        "key_absent_when_ssh_forwarded",
+        "key_files",
+        "known",
+        "local_disk",
+        "network",
+        "secrets",
+        "secrets_form_a_unit",
+        "url",
+    )
 
     def __init__(
         self,
@@ -26,11 +35,13 @@ class RecordKeys:
     ) -> None:
         self.known = tuple(known.split())  # docker-machine's own keys, in the case in which it writes them
         self.secrets = secrets  # in which docker-machine keeps secrets in clear text
-        self.one_secret = one_secret  # they belong together: one of another origin makes all of them useless
+        self.secrets_form_a_unit = one_secret  # they belong together: one of another origin makes all of them useless
         self.network = network  # two machines with equal values here reach each other by private addresses
         self.key_files = key_files  # paths of the user's own ssh keys
         self.url = url  # the key of an engine's URL, where the machine is nothing but that; else ""
-        self.ssh_forwarded_without = ssh_forwarded_without  # a record without it has SSHPort as a port of 127.0.0.1
+        self.key_absent_when_ssh_forwarded = (
+            ssh_forwarded_without  # a record without it has SSHPort as a port of 127.0.0.1
+        )
         self.local_disk = local_disk  # the machine is on this computer: its disk, its programs, its images
 
 

@@ -27,7 +27,9 @@ UNSUPPORTED_DRIVERS = (
     *("exoscale", "google", "hyperv", "rackspace", "softlayer"),
     *("vmwarefusion", "vmwarevcloudair", "vmwarevsphere"),
 )
-GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE; then docker-machine's plugins
+ENTRY_POINT_GROUP = (
+    "machine.drivers"  # entry points of third parties, for names not in TABLE; then docker-machine's plugins
+)
 
 
 def find(name: str) -> type[Driver]:
@@ -40,7 +42,7 @@ def find(name: str) -> type[Driver]:
         return found
     from importlib.metadata import entry_points
 
-    for entry in entry_points(group=GROUP, name=name):
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
         return _load_entry_point(entry)
     from machine.drivers.plugin import program
 
@@ -103,4 +105,4 @@ def names() -> list[str]:
 
     from machine.drivers.plugin import program
 
-    return sorted({*TABLE, *(entry.name for entry in entry_points(group=GROUP)), *program.names()})
+    return sorted({*TABLE, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)), *program.names()})

@@ -36,7 +36,7 @@ def check_account(session: Session, record: Record, driver: Driver, *, command: 
             error.details = f"{error.details}\n{variables} differ from what is kept for {record.name}".strip()
             error.resolution = error.resolution or f"unset {' '.join(overriding)}, then {command} {record.name}"
         raise
-    queried = driver.account_asked() if recorded and isinstance(driver, AccountAware) else ""
+    queried = driver.current_account() if recorded and isinstance(driver, AccountAware) else ""
     if recorded and recorded == queried:
         return
     if queried:

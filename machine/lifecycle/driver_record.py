@@ -42,7 +42,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
         run=process.run,
         lock=lambda noun: session.store.lock(noun, seconds=None, what=noun, say=session.console.info),
         siblings=siblings,
-        swarm_ports=clusters.open_ports(record),
+        cluster_ports=clusters.open_ports(record),
     )
 
 

@@ -8,7 +8,7 @@ from machine.clusters import table as clusters
 from machine.console import MASK
 from machine.drivers.base import Driver
 from machine.lifecycle.create import CREATE
-from machine.lifecycle.planning import CreateRequest, plan, warn_about_clusters
+from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts
 from machine.session import Session
 from machine.store import Record
@@ -16,12 +16,12 @@ from machine.store import Record
 
 def describe(session: Session, name: str, request: CreateRequest, *, script: bool = False) -> list[str]:
     """Return the driver's options and the steps of `create`; with `script` also what would run on the machine."""
-    record, driver = plan(session, name, request)
+    record, driver = draft_machine(session, name, request)
     warn_about_clusters(session, record)
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request)]
     extensions = clusters.extensions_of(record)
     lines += [f"  {line}" for extension in extensions for line in extension.plan_lines(record)]
-    if not driver.traits.provisions:
+    if not driver.traits.has_host:
         return [*lines, f"would be recorded in {session.store.directory(name)}"]
     details = {
         "driver": driver.traits.name,

@@ -33,7 +33,7 @@ class CreateRequest:
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
-def plan(session: Session, name: str, request: CreateRequest) -> tuple[Record, Driver]:
+def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[Record, Driver]:
     """Return the record and the driver as they would be. UsageError for what cannot be recorded, MachineExists."""
     names.check(name)
     if session.store.exists(name):
@@ -45,7 +45,7 @@ def plan(session: Session, name: str, request: CreateRequest) -> tuple[Record, D
     cls = registry.find(request.driver_name)
     planned = PlannedMachine(
         request.driver_name,
-        cls.traits.provisions,
+        cls.traits.has_host,
         request.values,
         request.engine.flags,
         request.swarm,
@@ -58,7 +58,7 @@ def plan(session: Session, name: str, request: CreateRequest) -> tuple[Record, D
         session.store.root, name, request.driver_name, {}, request.engine, planned.swarm, request.sans, tls=session.tls
     )
     if request.keep_hostname:
-        if not cls.traits.provisions:
+        if not cls.traits.has_host:
             raise UsageError(
                 f"--no-hostname has no effect with the driver {request.driver_name}, which has no host",
                 resolution="leave it out",

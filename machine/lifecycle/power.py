@@ -54,7 +54,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     old_endpoint = record.endpoint()
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     save_endpoint(session, record, endpoint)
-    if not driver.traits.provisions:
+    if not driver.traits.has_host:
         return
     session.console.step("Waiting for the engine")
     if old_endpoint is not None and old_endpoint.addresses == endpoint.addresses and record.reached("provisioned"):

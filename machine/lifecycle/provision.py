@@ -79,7 +79,7 @@ def regenerate(session: Session, name: str) -> None:
 def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
     """Return the endpoint as the platform has it now, and a shell there. NotSupported for a machine without a host."""
     driver = open_driver(session, record)
-    if not driver.traits.provisions:
+    if not driver.traits.has_host:
         raise NotSupported(
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",

@@ -62,26 +62,26 @@ def apply_steps(plan: Plan, shell: Shell, log: Log) -> Outcome:
             if not step.needs_output:
                 step = next(plan)
                 continue
-            answer = run_batch(pending, shell, alone=True)[-1]
+            answer = run_batch(pending, shell, exclusive=True)[-1]
             round_trips += 1
             pending = []
             step = plan.send(answer)
     except StopIteration as end:
         result: Result = end.value
     if pending:
-        run_batch(pending, shell, alone=True)
+        run_batch(pending, shell, exclusive=True)
         round_trips += 1
     return Outcome(result, tuple(names), round_trips)
 
 
-def run_batch(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Completed]:
+def run_batch(steps: Sequence[Step], shell: Shell, *, exclusive: bool = False) -> list[Completed]:
     """Run steps as root in one exec and return their results. ProvisionError for the first that failed.
 
-    With `alone` the script first waits for another one that changes the machine, whichever computer it comes from.
+    With `exclusive` the script first waits for another one that changes the machine, whichever computer it comes from.
     """
     mark = f"@{secrets.token_hex(8)}"
-    text = script.as_root(script.batch(steps, mark, alone=alone))
-    seconds = sum(step.seconds for step in steps) + (script.ALONE_SECONDS if alone else 0)
+    text = script.as_root(script.batch(steps, mark, exclusive=exclusive))
+    seconds = sum(step.seconds for step in steps) + (script.LOCK_SECONDS if exclusive else 0)
     result = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=seconds)
     answers = script.split_output(steps, mark, result)
     if not answers:
@@ -107,7 +107,7 @@ def _step_error(step: Step, answer: Completed) -> ProvisionError:
 
 def _busy_error() -> ProvisionError:
     return ProvisionError(
-        f"another process has been provisioning the machine for more than {script.ALONE_SECONDS} s",
+        f"another process has been provisioning the machine for more than {script.LOCK_SECONDS} s",
         details="/run/machine-provision.lock is held there",
         resolution="run this again when that has ended; on the machine, fuser -v /run/machine-provision.lock shows it",
     )

@@ -174,7 +174,7 @@ def _remove(names: list[str], files: Iterable[str], state: str) -> Run:
 def _install(facts: Facts) -> Run:
     """Return the step that installs Python: the distribution's own, and if that is too old, a newer one beside it."""
     distro = find(facts)
-    manager = facts.packages
+    manager = facts.package_manager
     if manager not in packages.MANAGERS and distro is not None:
         manager = distro.manager
     if manager not in packages.MANAGERS:

@@ -76,7 +76,7 @@ def _original_daemon_json(facts: Facts) -> WriteFile:
 def _upgrade_packages(facts: Facts) -> Run:
     """Return the step that upgrades dockerd's package and its companions, and records the versions before and after."""
     distro = find(facts)
-    manager = packages.MANAGERS.get(facts.packages)
+    manager = packages.MANAGERS.get(facts.package_manager)
     if not facts.dockerd:
         raise ProvisionError("there is no Docker on the machine to upgrade", resolution="first: machine provision NAME")
     if manager is None or facts.init not in services.SERVICES or (distro is not None and not distro.manager):

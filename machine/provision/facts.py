@@ -42,7 +42,7 @@ class Facts:
     static_hostname: str = ""  # /etc/hostname
     hosts: tuple[str, ...] = ()  # the names that /etc/hosts gives to 127.0.1.1
     init: str = ""  # "systemd", "openrc", "boot2docker" or ""
-    packages: str = ""  # the package manager's command
+    package_manager: str = ""  # the package manager's command
     fetcher: str = ""  # "curl", "wget" or ""
     cloud_init: str = ""  # "running", "done" or ""
     unwritable: tuple[str, ...] = ()  # places that provisioning needs and that are mounted read-only
@@ -60,7 +60,7 @@ class Facts:
     exec_start: str = ""  # of docker.service without our drop-in
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # for exec_start; may hold secrets
     variable_files: Mapping[str, str] = field(default_factory=dict)  # name of a variable -> the file that sets it
-    overriding: tuple[str, ...] = ()  # drop-ins that set ExecStart after ours would
+    later_drop_ins: tuple[str, ...] = ()  # drop-ins that set ExecStart after ours would
     daemon_json: str | None = None
     drop_in: str | None = None
     conf_d: str | None = None  # OpenRC
@@ -68,9 +68,11 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     engine_socket: str = engine_api.DEFAULT_SOCKET  # where the engine is asked on the machine itself
     pid_file: str = engine_api.DEFAULT_PID_FILE
-    unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
+    changed_since_start: tuple[str, ...] = ()  # configuration that changed after the running engine started
     interrupted: bool = False  # an earlier restart was cut short
-    silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
+    engine_unresponsive: bool = (
+        False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
+    )
     only_tcp: bool = False  # it listens at no socket of the machine, only on the network
     shims: int = 0  # processes that hold a container each, whatever the engine says
     containers_running: int = 0  # those that are paused too: a restart would end them as well
@@ -169,7 +171,7 @@ def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
         "static_hostname": values.get("etc_hostname", ""),
         "hosts": tuple(names),
         "init": "boot2docker" if boot2docker else values.get("init", ""),
-        "packages": values.get("packages", ""),
+        "package_manager": values.get("packages", ""),
         "unwritable": tuple(texts.get("unwritable", ())),
         "irregular": tuple(texts.get("irregular", ())),
         "links": tuple(texts.get("link", ())),
@@ -215,7 +217,7 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
         "socket": _state(socket),
         "needs_socket": "docker.socket" in f"{service.get('Requires', '')} {service.get('BindsTo', '')}".split(),
         "exec_start": command,
-        "overriding": overriding,
+        "later_drop_ins": overriding,
     }
 
 
@@ -249,11 +251,11 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "docker": values.get("docker", ""),
         "snap": "snap" in values,
         "version": info.get("ServerVersion", "") or (match[1] if match else ""),
-        "unapplied": tuple(texts.get("newer", ())),
+        "changed_since_start": tuple(texts.get("newer", ())),
         "interrupted": "kept" in values,
         "engine_socket": values.get("engine_socket") or engine_api.DEFAULT_SOCKET,
         "pid_file": values.get("pid_file") or engine_api.DEFAULT_PID_FILE,
-        "silent": "info" in values and not info,
+        "engine_unresponsive": "info" in values and not info,
         "only_tcp": "only_tcp" in values,
         "shims": int(values.get("shims") or 0),
         "data_root_unknown": values.get("data_root_unknown", ""),

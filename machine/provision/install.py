@@ -53,7 +53,9 @@ def steps(facts: Facts, url: str) -> list[Step]:
 
 def _manager(facts: Facts, distro: Distro) -> str:
     """Return the package manager that the machine has (an old RHEL has yum only), else the distribution's."""
-    return facts.packages if facts.packages in ("dnf", "yum") and distro.manager == "dnf" else distro.manager
+    return (
+        facts.package_manager if facts.package_manager in ("dnf", "yum") and distro.manager == "dnf" else distro.manager
+    )
 
 
 def _from_packages(facts: Facts, distro: Distro) -> list[Step]:

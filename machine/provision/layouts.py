@@ -135,8 +135,8 @@ def _daemon_json(facts: Facts, spec: Spec, command: dockerd_command.Command) -> 
 
 
 def _drop_in(facts: Facts, spec: Spec, command: dockerd_command.Command) -> WriteFile:
-    if facts.overriding:
-        overriding = facts.overriding[0]
+    if facts.later_drop_ins:
+        overriding = facts.later_drop_ins[0]
         raise ProvisionError(
             f"{overriding} on the machine sets dockerd's command after {units.OURS} would",
             details="systemd reads drop-ins in the order of their names, and the last ExecStart wins.",

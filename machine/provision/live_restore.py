@@ -30,7 +30,7 @@ def needed(facts: Facts) -> bool:
 
 def warnings(facts: Facts) -> list[str]:
     """What to tell the user after a restart that containers did not outlive."""
-    if facts.silent:
+    if facts.engine_unresponsive:
         return ["the running engine could not be asked (it hangs, or there is no curl): its containers were restarted"]
     if facts.swarm_mode and facts.containers_running:
         return ["the engine is in swarm mode: its containers were restarted, for swarm mode refuses live-restore"]

@@ -24,7 +24,7 @@ _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Manager:
+class PackageManager:
     """The shell commands of one package manager."""
 
     prepare: str  # functions, and a fresh list of packages; stale=yes where it goes on with the old one
@@ -35,7 +35,7 @@ class Manager:
     installed: str  # prints "NAME VERSION" for "$name", nothing if it is not installed
 
 
-_DNF = Manager(
+_DNF = PackageManager(
     prepare="",
     exists='dnf -q list "$name" >/dev/null 2>&1',
     install='dnf -q -y install "$@"',
@@ -45,7 +45,7 @@ _DNF = Manager(
 )
 
 MANAGERS = {
-    "apt-get": Manager(
+    "apt-get": PackageManager(
         prepare=_APT,
         exists='apt-cache -q show --no-all-versions "$name" >/dev/null 2>&1',
         install='apt install --no-install-recommends "$@"',
@@ -55,7 +55,7 @@ MANAGERS = {
         " | sed -n 's/^installed //p'",
     ),
     "dnf": _DNF,
-    "yum": Manager(
+    "yum": PackageManager(
         prepare=_DNF.prepare,
         exists=_DNF.exists.replace("dnf", "yum"),
         install=_DNF.install.replace("dnf", "yum"),
@@ -63,7 +63,7 @@ MANAGERS = {
         owner=_DNF.owner,
         installed=_DNF.installed,
     ),
-    "zypper": Manager(
+    "zypper": PackageManager(
         prepare=_ZYPPER,
         exists='zypper -q --non-interactive search --match-exact "$name" >/dev/null 2>&1',
         install='zypper -q --non-interactive install --auto-agree-with-licenses "$@"',
@@ -71,7 +71,7 @@ MANAGERS = {
         owner=_DNF.owner,
         installed=_DNF.installed,
     ),
-    "pacman": Manager(
+    "pacman": PackageManager(
         prepare=_PACMAN,
         exists='pacman -Si "$name" >/dev/null 2>&1',
         install=f'pacman -S --noconfirm --needed "$@" || {_PACMAN_UPGRADE}',
@@ -79,7 +79,7 @@ MANAGERS = {
         owner='pacman -Qoq "$file"',
         installed='pacman -Q "$name" 2>/dev/null',
     ),
-    "apk": Manager(
+    "apk": PackageManager(
         prepare="",
         exists='[ -n "$(apk search -q -e "$name")" ]',
         install=f'apk add -q --wait {LOCK_SECONDS} "$@"',

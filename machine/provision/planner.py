@@ -152,13 +152,13 @@ def _check(facts: Facts, spec: Spec) -> None:
         raise _masked_error("docker.service")
     if facts.socket == "masked" and facts.needs_socket:
         raise _masked_error("docker.socket")
-    if facts.silent and facts.only_tcp:
+    if facts.engine_unresponsive and facts.only_tcp:
         raise ProvisionError(
             "the engine on the machine listens at TCP only, and machine asks it over a socket of the machine",
             resolution="add -H unix:///var/run/docker.sock to its command (systemctl edit --full docker.service) or"
             f" to hosts in {DAEMON_JSON}, restart it, then: machine provision NAME",
         )
-    if facts.silent and (facts.docker or facts.fetcher == "curl" or facts.shims):
+    if facts.engine_unresponsive and (facts.docker or facts.fetcher == "curl" or facts.shims):
         raise ProvisionError(
             "the engine on the machine runs and does not answer",
             details=f"asked at {facts.engine_socket}; to restart it without knowing would end what runs in it"
@@ -233,7 +233,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     if all(layouts.is_current(facts, put) for put in certificates):
         certificates = []  # all or none: since we looked another's key may have come there
     pending = [put for put in configuration if not layouts.is_current(facts, put)]
-    is_stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
+    is_stale = bool(facts.changed_since_start) or facts.interrupted or facts.service != "active"
     restarting = bool(certificates or pending or is_stale)
     is_to_be_enabled = (
         not facts.enabled if facts.init == "systemd" else facts.init == "openrc" and bool(pending or is_stale)
@@ -257,7 +257,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
 
 def _present_settings(facts: Facts) -> list[Step]:
     """Return the step that checks a daemon.json changed after the engine's start, which a rollback would start with."""
-    if DAEMON_JSON not in facts.unapplied or facts.interrupted or facts.release < layouts.VALIDATE:
+    if DAEMON_JSON not in facts.changed_since_start or facts.interrupted or facts.release < layouts.VALIDATE:
         return []
     return [
         Run(

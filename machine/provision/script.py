@@ -47,22 +47,25 @@ _PUT = script_files.read("put")
 
 # Two that provision one machine at the same time would trip over each other. Descriptor 9 holds the lock; steps do
 # not get it, or a daemon that one of them starts would hold the lock for good.
-ALONE_SECONDS = 300
+LOCK_SECONDS = 300
 BUSY = 75  # EX_TEMPFAIL of sysexits.h: the script's status when the lock was not to be had
 _LOCK = f"""\
 if [ -w /run ] && command -v flock >/dev/null 2>&1; then
     exec 9>/run/machine-provision.lock
-    flock -w {ALONE_SECONDS} 9 || exit {BUSY}
+    flock -w {LOCK_SECONDS} 9 || exit {BUSY}
 fi
 """
 
 
-def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
-    """Return one script for all `steps`, for root; `split_output` parses its output. `alone`: under the host's lock."""
+def batch(steps: Sequence[Step], mark: str, *, exclusive: bool = False) -> str:
+    """Return one script for all `steps`, for root; `split_output` parses its output.
+
+    `exclusive`: it takes the host's lock first.
+    """
     parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n"]
-    if alone:
+    if exclusive:
         parts.append(_LOCK)
-    streams = "</dev/null 9>&-" if alone else "</dev/null"
+    streams = "</dev/null 9>&-" if exclusive else "</dev/null"
     for number, step in enumerate(steps, 1):
         parts.append(
             f"begin {number} # {_one_line(step.name)}\n(\nset -eu\n{body(step)}\n) {streams}\nend {number} $?\n"

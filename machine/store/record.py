@@ -227,7 +227,7 @@ class Record:
         if not address:
             return None
         own = self.driver
-        marker_key = self.keys.ssh_forwarded_without
+        marker_key = self.keys.key_absent_when_ssh_forwarded
         forwarded = (
             bool(marker_key) and marker_key not in own
         )  # then SSHPort is a port of 127.0.0.1, and the address another

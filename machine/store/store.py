@@ -70,7 +70,9 @@ class Store:
         directory = self.directory(record.name)
         if not self.exists(record.name):
             raise self._not_found_error(record.name)
-        secrets.move(directory, record.keys.secrets, record.driver, self._environ, together=record.keys.one_secret)
+        secrets.move(
+            directory, record.keys.secrets, record.driver, self._environ, together=record.keys.secrets_form_a_unit
+        )
         data = record.encode()
         if record.old_bytes is not None:
             files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.old_bytes)

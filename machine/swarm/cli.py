@@ -19,11 +19,11 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
-from machine.swarm.backends.swarm import plan_of
+from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import HelpAsked, ParsedArgs, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
 from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig, tls_from_flags
-from machine.swarm.http.listener import Demands, listen
+from machine.swarm.http.listener import ListenerPolicy, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
 from machine.swarm.manager.manager import ManagerConfig, manager
@@ -166,10 +166,12 @@ async def manage(given: ParsedArgs, context: CliContext) -> None:
     plan, front = _plan(given, context)
     async with manager(plan, context.log) as backend:
         chain = await _registering(plan, backend, context)
-        demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
+        demands = ListenerPolicy(
+            front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors")
+        )
         async with _served(chain, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
             if context.complete_from_store:  # somebody sits here, who has the client's certificates
-                for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
+                for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.tls)):
                     context.log(line)
             await asyncio.Event().wait()
 
@@ -202,7 +204,7 @@ async def discovery(given: ParsedArgs, context: CliContext) -> None:
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
     chain = [service(Registry(os.path.abspath(path)))]
-    demands = Demands(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
+    demands = ListenerPolicy(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
     limits = Limits(body=TOKEN_BODY)
     async with _served(chain, demands, context, given.all("--host") or [SERVICE_AT], limits):
         await asyncio.Event().wait()
@@ -232,10 +234,10 @@ def _plan(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsCon
     url = given.words or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:
         return context.complete_from_store(given, None)
-    plan = plan_of(given, context.environ, context.registry)
-    if context.complete_from_store and plan.trust is None and _uses_store_registry(given, context):
+    plan = manager_config_from(given, context.environ, context.registry)
+    if context.complete_from_store and plan.tls is None and _uses_store_registry(given, context):
         return context.complete_from_store(given, plan)
-    return plan, plan.trust
+    return plan, plan.tls
 
 
 def _uses_store_registry(given: ParsedArgs, context: CliContext) -> bool:
@@ -247,7 +249,7 @@ def _uses_store_registry(given: ParsedArgs, context: CliContext) -> bool:
 @contextlib.asynccontextmanager
 async def _served(
     backends: Sequence[Backend],
-    demands: Demands,
+    demands: ListenerPolicy,
     context: CliContext,
     urls: Sequence[str],
     limits: Limits | None = None,

@@ -2,9 +2,9 @@
 
 Names begin with who is bounded: CLIENT_ (whoever connects to a listener), BODY_ and JSON_ (what is read as a whole),
 FILE (what flags name), HOOK_ (the program of the backend `exec`), TOKEN_ (the token service), DISCOVERY_ (what a
-discovery answers), ENGINE_ and EVENT_ (what an engine answers), TURN_ (work between two looks at everybody else),
-MOVE_ (rescheduling). docs/security.md has the same figures, and a test compares them. Bytes and seconds unless the
-name says otherwise.
+discovery answers), ENGINE_ and EVENT_ (what an engine answers), YIELD_ (work between two looks at everybody else),
+RESCHEDULE_ (rescheduling). docs/security.md has the same figures, and a test compares them. Bytes and seconds unless
+the name says otherwise.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ EVENT_UNREAD = 4 * MIB  # kept for a client that does not read them
 EVENT_UNREAD_COUNT = 10_000
 EVENT_PAST = 8 * MIB  # what one engine tells of the past; dockerd keeps 256 events
 
-TURN_PIECES = 256  # pieces of one answer taken from its connection: some milliseconds
-TURN_PARSED = 256 * KIB  # bytes of JSON parsed: some milliseconds
-TURN_VALUES = 2_000  # values of JSON parsed one by one: some milliseconds
-TURN_ENTRIES = 200  # entries of a list taken in: some milliseconds
+YIELD_PIECES = 256  # pieces of one answer taken from its connection: some milliseconds
+YIELD_PARSED = 256 * KIB  # bytes of JSON parsed: some milliseconds
+YIELD_VALUES = 2_000  # values of JSON parsed one by one: some milliseconds
+YIELD_ENTRIES = 200  # entries of a list taken in: some milliseconds
 
-MOVE_SIGNED = 256 * KIB  # label with the body of a create: 100 times the usual one
-MOVE_KEY_FILE = 4 * KIB
-MOVE_LEDGER_FILE = 1024 * MIB  # what is remembered; 100,000 containers with their networks are some 100 MiB
-MOVE_REMEMBERED = 100_000  # containers whose removals, names and networks are remembered
+RESCHEDULE_SIGNED = 256 * KIB  # label with the body of a create: 100 times the usual one
+RESCHEDULE_KEY_FILE = 4 * KIB
+RESCHEDULE_LEDGER_FILE = 1024 * MIB  # what is remembered; 100,000 containers with their networks are some 100 MiB
+RESCHEDULE_REMEMBERED = 100_000  # containers whose removals, names and networks are remembered

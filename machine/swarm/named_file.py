@@ -37,7 +37,7 @@ def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SEC
     return b"".join(pieces)
 
 
-def lasting(path: str) -> str:
+def rereadable_path(path: str) -> str:
     """`path`, or for a pipe, which can be read only once, that of a copy in memory. OSError, as `read`."""
     if not is_pipe(path) or not hasattr(os, "memfd_create"):
         return path

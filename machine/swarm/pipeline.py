@@ -30,7 +30,7 @@ READ_LIMIT = limits.BODY_WHOLE
 JSON = (b"content-type", b"application/json")
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """The answer is an error: raised anywhere in a pipeline, sent to the client as {"message": ...}.
 
     `status` is the HTTP status; 502 an engine that cannot be reached, 504 one that does not answer in time.
@@ -42,7 +42,7 @@ class Refused(Exception):
         self.message = message
 
 
-class Unreachable(Refused):
+class Unreachable(ApiError):
     """An engine could not be reached or dropped the connection: it is not the call that is wrong.
 
     `sent` = it may have got the call, and done what it says.
@@ -118,7 +118,9 @@ class Request:
         return cls(method, target, (JSON,), json.dumps(value).encode())
 
     @classmethod
-    def to(cls, method: str, path: str, query: Mapping[str, Iterable[str]] | None = None, version: str = "") -> Request:
+    def for_path(
+        cls, method: str, path: str, query: Mapping[str, Iterable[str]] | None = None, version: str = ""
+    ) -> Request:
         """A request to a path (decoded), with arguments, in an API version."""
         return cls(method, "/")._with_target(targets.from_parts(version, path, query or {}))
 
@@ -177,26 +179,26 @@ class Request:
         """Every argument with its values."""
         return self.parts.query
 
-    def arg(self, name: str, default: str = "") -> str:
+    def query_value(self, name: str, default: str = "") -> str:
         """The first value of an argument."""
         return self.query.get(name, [default])[0]
 
     def flag(self, name: str) -> bool:
         """Whether an argument is given and true, as the engine reads booleans."""
-        return booleans.argument(self.arg(name))
+        return booleans.argument(self.query_value(name))
 
     def filters(self) -> dict[str, list[str]]:
-        """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}); Refused(400)."""
-        return targets.filters(self.arg("filters"), Refused)
+        """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}); ApiError(400)."""
+        return targets.filters(self.query_value("filters"), ApiError)
 
-    def at(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Request:
+    def with_path(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Request:
         """The same call on another path (decoded) and, if given, other arguments; the version stays."""
         parts = self.parts
         if query is None:
             return self._with_target(parts._replace(path=path))
         return self._with_target(targets.from_parts(parts.version, path, query))
 
-    def speaking(self, version: str) -> Request:
+    def with_api_version(self, version: str) -> Request:
         """The same call in that API version."""
         return self._with_target(self.parts._replace(version=version))
 
@@ -216,39 +218,39 @@ class Request:
         """Whether the client asks for a raw connection with `Upgrade`; the older form of attach does not say so."""
         return bool(self.header(b"upgrade")) and b"upgrade" in self.header(b"connection").lower()
 
-    async def whole(self, limit: int = READ_LIMIT) -> Request:
-        """This request with its body as bytes; Refused: 413 if that is more than `limit`, 408 if it is slow."""
+    async def with_body_read(self, limit: int = READ_LIMIT) -> Request:
+        """This request with its body as bytes; ApiError: 413 if that is more than `limit`, 408 if it is slow."""
         if isinstance(self.body, bytes):
             return self
         try:
             async with asyncio.timeout(limits.BODY_SECONDS):
                 return self.replace(body=await _read_all(self.body, limit))
         except TimeoutError:
-            raise Refused(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
+            raise ApiError(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
 
-    def value(self) -> Any:
+    def json_body(self) -> Any:
         """The body (bytes by now) as the engine reads it (machine.swarm.parsing.request_json); None if empty.
 
-        Refused(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on instead
+        ApiError(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on instead
         of it has to be written from this value, or the engine may read something else.
         """
         if not isinstance(self.body, bytes):
-            raise TypeError("the body is a stream: await request.whole() first")
+            raise TypeError("the body is a stream: await request.with_body_read() first")
         if not self.body:
             return None
         self._check_content_type()
         try:
             return request_json.read_call(self.body)
         except request_json.WrongKind as error:
-            raise Refused(400, f"the request's body is not what the API takes: {error}") from error
+            raise ApiError(400, f"the request's body is not what the API takes: {error}") from error
         except request_json.BadJson as error:
-            raise Refused(400, f"the request's body is not JSON: {error}") from error
+            raise ApiError(400, f"the request's body is not JSON: {error}") from error
 
     def _check_content_type(self) -> None:
-        """Refused(400) as the engine answers: a web page can send a text without asking, JSON it cannot."""
+        """ApiError(400) as the engine answers: a web page can send a text without asking, JSON it cannot."""
         kind = self.header(b"content-type").decode("latin-1")
         if kind and kind.partition(";")[0].strip().lower() != "application/json":
-            raise Refused(400, f"Content-Type specified ({kind[:80]}) must be 'application/json'")
+            raise ApiError(400, f"Content-Type specified ({kind[:80]}) must be 'application/json'")
 
 
 class Reply:
@@ -284,18 +286,18 @@ class Reply:
         return _header(self.headers, name)
 
     async def read(self, limit: int = 1 << 30) -> bytes:
-        """The whole body; Refused(502) beyond `limit` bytes. A stream is at its end afterwards."""
+        """The whole body; ApiError(502) beyond `limit` bytes. A stream is at its end afterwards."""
         if isinstance(self.body, Hijack):
             raise TypeError("a hijacked connection has no body")
         if not isinstance(self.body, bytes):
             self.body = await _read_all(self.body, limit, 502)
         return self.body
 
-    async def value(self) -> Any:
-        """The body as JSON, None if empty; an error answer, or one that is not JSON, is raised as Refused."""
+    async def json_body(self) -> Any:
+        """The body as JSON, None if empty; an error answer, or one that is not JSON, is raised as ApiError."""
         data = await self.read()
         if not self.ok:
-            raise Refused(self.status, message(data))
+            raise ApiError(self.status, message(data))
         return _parse(data, 502, "the engine's answer is not JSON") if data else None
 
     async def close(self) -> None:
@@ -358,7 +360,7 @@ async def _read_all(body: AsyncIterator[bytes], limit: int, status: int = 413) -
     async for piece in body:
         size += len(piece)
         if size > limit:
-            raise Refused(status, f"a body of more than {limit} bytes is not accepted here")
+            raise ApiError(status, f"a body of more than {limit} bytes is not accepted here")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -367,4 +369,4 @@ def _parse(data: bytes, status: int, brief: str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise Refused(status, f"{brief}: {error}") from error
+        raise ApiError(status, f"{brief}: {error}") from error

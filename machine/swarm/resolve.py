@@ -26,7 +26,7 @@ class Ambiguous(LookupError):
     """Several things fit; the text names them."""
 
 
-class Candidate(Protocol):
+class NamedObject(Protocol):
     """A thing on one engine."""
 
     @property
@@ -44,8 +44,8 @@ class Candidate(Protocol):
         """Whether its engine answers."""
 
 
-T = TypeVar("T", bound=Candidate)
-S_co = TypeVar("S_co", bound=Candidate, covariant=True)
+T = TypeVar("T", bound=NamedObject)
+S_co = TypeVar("S_co", bound=NamedObject, covariant=True)
 
 
 class Source(Protocol[S_co]):

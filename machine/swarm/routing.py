@@ -12,11 +12,11 @@ from typing import Generic, TypeVar
 
 from machine.swarm.parsing import routes
 from machine.swarm.parsing.routes import ROUTES, SWARM_MODE, Answerer, Route
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 
 S = TypeVar("S")  # what answers: the context of a manager, an aggregate
 Handler = Callable[[S, Request], Awaitable[Reply]]
-_FOUNDING = ("/swarm/init", "/swarm/join")  # an engine would do these
+_INIT_OR_JOIN = ("/swarm/init", "/swarm/join")  # an engine would do these
 
 
 class Handlers(Generic[S]):
@@ -32,7 +32,7 @@ class Handlers(Generic[S]):
         """The routes that have an answer."""
         return [route for route in ROUTES.values() if self._handler(route)]
 
-    def at(self, methods: str, *paths: str) -> Callable[[Handler[S]], Handler[S]]:
+    def handles(self, methods: str, *paths: str) -> Callable[[Handler[S]], Handler[S]]:
         """Declare a function for these methods ("GET HEAD") and paths of the table, with | as there.
 
         KeyError for one that it lacks.
@@ -45,7 +45,7 @@ class Handlers(Generic[S]):
 
         return declare
 
-    def rest_of(self, *kinds: str) -> Callable[[Handler[S]], Handler[S]]:
+    def default_for_kind(self, *kinds: str) -> Callable[[Handler[S]], Handler[S]]:
         """Declare a function for all routes of these kinds that one engine answers, and that have no other function."""
 
         def declare(handler: Handler[S]) -> Handler[S]:
@@ -55,7 +55,7 @@ class Handlers(Generic[S]):
         return declare
 
     async def answer(self, subject: S, request: Request) -> Reply:
-        """Answer a call. Refused."""
+        """Answer a call. ApiError."""
         handler = self._handler(request.route) if request.route else None
         if handler is None:
             raise self._refusal(request)
@@ -67,15 +67,15 @@ class Handlers(Generic[S]):
             return self._by_kind.get(route.kind)
         return handler
 
-    def _refusal(self, request: Request) -> Refused:
+    def _refusal(self, request: Request) -> ApiError:
         if request.route is None:
             allowed = ", ".join(routes.methods_of(request.path))
             if allowed:
-                return Refused(405, f"{request.method} is not for {request.path}; it takes {allowed}")
-            return Refused(404, f"page not found: {request.method} {request.path}")
+                return ApiError(405, f"{request.method} is not for {request.path}; it takes {allowed}")
+            return ApiError(404, f"page not found: {request.method} {request.path}")
         if request.route.kind != SWARM_MODE:
-            return Refused(501, "Not supported in clustering mode.")
-        if request.path in _FOUNDING:
-            return Refused(501, self._instead)
+            return ApiError(501, "Not supported in clustering mode.")
+        if request.path in _INIT_OR_JOIN:
+            return ApiError(501, self._instead)
         what = "part of a swarm" if request.path == "/swarm/leave" else "a swarm manager"
-        return Refused(503, f"This node is not {what}. {self._instead}")
+        return ApiError(503, f"This node is not {what}. {self._instead}")

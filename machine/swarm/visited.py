@@ -9,22 +9,22 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar
 
-from machine.swarm.pipeline import Headers, Refused
+from machine.swarm.pipeline import ApiError, Headers
 
 _VIA = b"via"
 _so_far: ContextVar[tuple[bytes, ...]] = ContextVar("visited", default=())
 
 
-def mark() -> bytes:
+def new_listener_id() -> bytes:
     """A listener's own: nobody else has the same."""
     return b"1.1 machine-" + secrets.token_hex(6).encode()
 
 
-def enter(own: bytes, headers: Headers) -> None:
-    """A call has come to the listener `own`. Refused(508) if it has been here before."""
+def record_visit(own: bytes, headers: Headers) -> None:
+    """A call has come to the listener `own`. ApiError(508) if it has been here before."""
     before = tuple(value for name, value in headers if name == _VIA)
     if any(own in map(bytes.strip, value.split(b",")) for value in before):
-        raise Refused(
+        raise ApiError(
             508,
             "this call comes back to where it came from: an engine's address in this pipeline, or in one behind it, is"
             " that of this listener",

@@ -11,7 +11,7 @@ import pytest
 from machine.cli import main
 
 
-class Typed:
+class CommandLine:
     """One command line, run in this process."""
 
     def __init__(self, line: list[str], stdin: str = "") -> None:
@@ -22,13 +22,13 @@ class Typed:
         self.out, self.err = out.getvalue(), err.getvalue()
 
 
-def none(name: str = "m", *more: str) -> Typed:
+def none(name: str = "m", *more: str) -> CommandLine:
     """A machine of driver none."""
-    return Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:2376", *more, name])
+    return CommandLine(["create", "-d", "none", "--url", "tcp://127.0.0.1:2376", *more, name])
 
 
 def names() -> list[str]:
-    return Typed(["ls", "-q"]).out.split()
+    return CommandLine(["ls", "-q"]).out.split()
 
 
 def change(store: Path, driver: str, name: str = "m", /, **values: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from machine.cli.driver_flags import add_options, driver_from_argv, typed_values
-from machine.cli.global_flags import Flags
+from machine.cli.global_flags import GlobalFlags
 from machine.cli.parser import Parser
 from machine.drivers.registry import DEFAULT
 from machine.errors import UsageError
@@ -43,7 +43,7 @@ def test_which_driver_is_meant(typed: list[str], environ: dict[str, str], driver
 def typed(*argv: str) -> dict[str, Any]:
     parser = Parser("create", "")
     add_options(parser, "x", OPTIONS)
-    return typed_values(parser.read(argv, Flags({})))
+    return typed_values(parser.read(argv, GlobalFlags({})))
 
 
 def test_only_what_was_typed_is_given() -> None:

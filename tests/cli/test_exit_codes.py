@@ -16,7 +16,7 @@ from machine import errors
 from machine.cli import main
 from machine.errors import EXIT_CODES, Interrupted, MachineError, MachineExists, PreflightFailed
 from machine.lifecycle.create import RECORDED
-from tests.cli.typed import StoreWithEngines, Typed
+from tests.cli.typed import CommandResult, StoreWithEngines
 
 NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
 
@@ -147,7 +147,7 @@ def test_create_if_missing_waits_for_whoever_makes_it_now(world: StoreWithEngine
 @contextmanager
 def create_that_meets_the_lock(
     world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, *flags: str
-) -> Iterator[tuple[threading.Thread, list[Typed]]]:
+) -> Iterator[tuple[threading.Thread, list[CommandResult]]]:
     """A `create` of dev that passed its plan, and finds in its preflight that another command has taken the lock."""
     in_preflight, go = threading.Event(), threading.Event()
 
@@ -156,7 +156,7 @@ def create_that_meets_the_lock(
         assert go.wait(20)
 
     monkeypatch.setattr("machine.lifecycle.create.check", check)
-    ends: list[Typed] = []
+    ends: list[CommandResult] = []
     thread = threading.Thread(target=lambda: ends.append(world.type(*NONE, *flags, "dev")))
     thread.start()
     assert in_preflight.wait(20)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from machine.cli import connect
 from machine.cli.app import App
-from machine.cli.global_flags import Flags
+from machine.cli.global_flags import GlobalFlags
 from machine.cli.report import print_error
 from machine.cli.text_table import aligned, print_table
 from machine.console import Console
 from machine.errors import MachineError
-from tests.cli.typed import StoreWithEngines, Typed
+from tests.cli.typed import CommandResult, StoreWithEngines
 from tests.scripted_answers import HOSTILE, NASTY, absurd_length, json_answer
 from tests.scripted_engine import ScriptedEngine
 
@@ -40,7 +40,7 @@ def fleet(world: StoreWithEngines, engine: ScriptedEngine, monkeypatch: pytest.M
     return world
 
 
-def is_decent(typed: Typed) -> bool:
+def is_decent(typed: CommandResult) -> bool:
     """Whether nothing reached the terminal that it would obey, and no error is called a bug."""
     shown = (typed.out + typed.err).replace("\n", "")
     return shown.isprintable() and "bug" not in typed.err and "Traceback" not in typed.err
@@ -131,7 +131,7 @@ def test_errors_and_progress_are_lines_that_a_terminal_shows(log_format: str) ->
 
 def test_cells_of_every_table_are_escaped(world: StoreWithEngines) -> None:
     out = io.StringIO()
-    print_table(App(Flags({}), {}, out, out), [["NAME", "ORIGIN"], ["a\nforged row", NASTY]])
+    print_table(App(GlobalFlags({}), {}, out, out), [["NAME", "ORIGIN"], ["a\nforged row", NASTY]])
     assert out.getvalue().count("\n") == 2
     assert out.getvalue().replace("\n", "").isprintable()
     assert aligned([["a"]]) == ["a"]

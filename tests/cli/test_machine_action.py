@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.lines import Typed, change, names, none
+from tests.cli.lines import CommandLine, change, names, none
 from tests.sshd import Sshd
 
 
@@ -24,19 +24,19 @@ from tests.sshd import Sshd
     ],
 )
 def test_flags_may_stand_anywhere(store: Path, line: list[str]) -> None:
-    assert Typed(line).status == 0
+    assert CommandLine(line).status == 0
     assert names() == ["n"]
-    assert Typed(["url", "n"]).out == "tcp://127.0.0.1:1\n"
+    assert CommandLine(["url", "n"]).out == "tcp://127.0.0.1:1\n"
 
 
 def test_several_names_make_several_machines(store: Path) -> None:
-    assert Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c10", "c9"]).status == 0
+    assert CommandLine(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c10", "c9"]).status == 0
     assert names() == ["a", "b", "c9", "c10"]
 
 
 def test_one_failure_does_not_stop_the_others(store: Path) -> None:
     none("b")
-    tried = Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c"])
+    tried = CommandLine(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c"])
     assert tried.status == 1
     assert 'machine "b" already exists' in tried.err
     assert names() == ["a", "b", "c"]
@@ -69,7 +69,7 @@ def test_one_failure_does_not_stop_the_others(store: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(store: Path, line: list[str], status: int, said: str) -> None:
-    typed = Typed(line)
+    typed = CommandLine(line)
     assert typed.status == status
     assert said in typed.err
     assert typed.out == ""
@@ -86,10 +86,10 @@ def test_a_name_is_given_once(store: Path) -> None:
 
 def test_regenerate_certs_without_an_answer(store: Path) -> None:
     none()
-    asked = Typed(["regenerate-certs", "m"])
+    asked = CommandLine(["regenerate-certs", "m"])
     assert asked.status == 1
     assert "EOF" in asked.err
-    assert Typed(["regenerate-certs", "m"], "n\n").status == 0
+    assert CommandLine(["regenerate-certs", "m"], "n\n").status == 0
 
 
 @pytest.mark.parametrize("command", ["stop", "kill"])
@@ -102,17 +102,17 @@ def test_what_a_driver_cannot_do(store: Path, tmp_path: Path, command: str) -> N
         record["DriverName"] = "generic"
         record["Driver"] |= {"IPAddress": host.address, "SSHPort": host.port}
         config.write_text(json.dumps(record))
-        typed = Typed([command, "m"])
+        typed = CommandLine([command, "m"])
         assert typed.status == 1
         assert f"the driver generic cannot {command} a machine" in typed.err
-        again = Typed(["start", "m"])
+        again = CommandLine(["start", "m"])
         assert (again.status, "m is already running" in again.err) == (0, True)
     finally:
         host.stop()
 
 
 def test_dry_run_touches_nothing(store: Path) -> None:
-    shown = Typed(["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"])
+    shown = CommandLine(["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"])
     assert shown.status == 0
     assert "--generic-ip-address 192.0.2.1" in shown.out
     assert not store.exists()
@@ -121,16 +121,16 @@ def test_dry_run_touches_nothing(store: Path) -> None:
 def test_a_dry_run_is_the_plan_and_the_script_only_if_asked_for(store: Path) -> None:
     """Also as the switch that it was, and a word after it stays a name."""
     where = ["-d", "none", "--url", "tcp://h:1"]
-    assert Typed(["create", *where, "--dry-run", "a", "b", "c"]).out.count("\n") < 15
+    assert CommandLine(["create", *where, "--dry-run", "a", "b", "c"]).out.count("\n") < 15
     line = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
-    plan, script = Typed([*line, "--dry-run"]).out, Typed([*line, "--dry-run=script"]).out
+    plan, script = CommandLine([*line, "--dry-run"]).out, CommandLine([*line, "--dry-run=script"]).out
     assert script.startswith(plan)
     assert plan.count("\n") < 15
     assert script.count("\n") > 50
-    assert Typed([*line, "--dry-run=plan"]).out == Typed([*line, "--dry-run=true"]).out == plan
-    assert Typed([*line, "--dry-run=nonsense"]).status == 2
+    assert CommandLine([*line, "--dry-run=plan"]).out == CommandLine([*line, "--dry-run=true"]).out == plan
+    assert CommandLine([*line, "--dry-run=nonsense"]).status == 2
     assert not store.exists()
-    assert Typed(["create", *where, "--dry-run=false", "made"]).status == 0
+    assert CommandLine(["create", *where, "--dry-run=false", "made"]).status == 0
     assert names() == ["made"]
 
 
@@ -169,18 +169,18 @@ def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest
 
 def test_an_unknown_driver_in_the_environment_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "xhyve")
-    made = Typed(["create", "x"])
+    made = CommandLine(["create", "x"])
     assert made.status == 2
     assert "unset MACHINE_DRIVER" in made.err
 
 
 def test_the_driver_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "none")
-    assert Typed(["create", "--url", "tcp://h:1", "x"]).status == 0
+    assert CommandLine(["create", "--url", "tcp://h:1", "x"]).status == 0
 
 
 def test_progress_as_json(store: Path) -> None:
-    made = Typed(["--log-format", "json", "create", "-d", "none", "--url", "tcp://h:1", "x"])
+    made = CommandLine(["--log-format", "json", "create", "-d", "none", "--url", "tcp://h:1", "x"])
     assert made.status == 0
     lines = [json.loads(line) for line in made.err.splitlines()]
     assert any(line.get("machine") == "x" and line["level"] == "done" for line in lines)
@@ -197,7 +197,7 @@ def test_what_happened_is_kept_in_the_machines_log(store: Path) -> None:
 def test_a_finished_machine_that_is_off_is_not_to_be_thrown_away(store: Path, command: str) -> None:
     none()
     change(store, "generic", IPAddress="127.0.0.1", SSHPort=1)
-    typed = Typed([command, "m"])
+    typed = CommandLine([command, "m"])
     assert typed.status == 1
     assert "switch the host on" in typed.err
     assert "machine rm" not in typed.err
@@ -205,13 +205,13 @@ def test_a_finished_machine_that_is_off_is_not_to_be_thrown_away(store: Path, co
 
 def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) -> None:
     other = str(tmp_path / "other store")
-    made = Typed(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
+    made = CommandLine(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
     assert f"$(machine -s '{other}' env x)" in made.err
     assert "-s" not in none().err
 
 
 def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
-    typed = Typed(["create", "-d", "none", "--url", "tcp://h:1", "good", "bad_name"])
+    typed = CommandLine(["create", "-d", "none", "--url", "tcp://h:1", "good", "bad_name"])
     assert typed.status == 2
     assert "bad_name" in typed.err
     assert names() == []
@@ -219,7 +219,7 @@ def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
 
 @pytest.mark.parametrize("url", ["tcp://h:2376/x y", "tcp://h:2376/a\u00a0b"])
 def test_what_could_not_be_read_back_is_not_recorded(store: Path, url: str) -> None:
-    typed = Typed(["create", "-d", "none", "--url", url, "m"])
+    typed = CommandLine(["create", "-d", "none", "--url", url, "m"])
     assert typed.status == 2
     assert "Driver.URL" in typed.err
     assert names() == []
@@ -232,7 +232,7 @@ def test_create_makes_a_docker_context_and_rm_removes_it(store: Path, home: Path
     none("mine")
     none("plain", "--no-context")
     assert contexts() == ["mine"]
-    assert Typed(["rm", "-y", "mine", "plain"]).status == 0
+    assert CommandLine(["rm", "-y", "mine", "plain"]).status == 0
     assert contexts() == []
 
 
@@ -241,7 +241,7 @@ def test_each_of_several_errors_names_its_machine(store: Path) -> None:
     for name in ("s", "machine-2"):
         none(name)
         change(store, "generic", name, IPAddress="127.0.0.1", SSHPort=1)
-    typed = Typed(["start", "s", "machine-2"])
+    typed = CommandLine(["start", "s", "machine-2"])
     assert typed.status == 1
     assert "Error: s: the driver generic cannot start a machine" in typed.err
     assert "Error: machine-2: the driver generic cannot start a machine" in typed.err
@@ -256,7 +256,7 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
         record["Machine"]["Phase"] = phase
         config.write_text(json.dumps(record))
         for verb in ("start", "stop", "restart"):
-            typed = Typed([verb, "m"])
+            typed = CommandLine([verb, "m"])
             assert typed.status == 1
             assert cure in typed.err, (phase, verb)
 
@@ -276,7 +276,7 @@ def test_a_resume_refuses_what_it_would_pass_over(store: Path, flags: list[str],
     none()
     log = store / "machines" / "m" / "machine.log"
     before = log.read_text()
-    typed = Typed(["create", "--resume", *flags, "m"])
+    typed = CommandLine(["create", "--resume", *flags, "m"])
     assert typed.status == 2
     assert said in typed.err
     assert log.read_text() == before, "nothing was done"
@@ -284,14 +284,17 @@ def test_a_resume_refuses_what_it_would_pass_over(store: Path, flags: list[str],
 
 def test_a_resume_takes_what_it_looks_at(store: Path) -> None:
     none()
-    assert Typed(["create", "--resume", "-d", "none", "--no-context", "--engine-install-url", "none", "m"]).status == 0
-    assert Typed(["url", "m"]).out == "tcp://127.0.0.1:2376\n"
+    assert (
+        CommandLine(["create", "--resume", "-d", "none", "--no-context", "--engine-install-url", "none", "m"]).status
+        == 0
+    )
+    assert CommandLine(["url", "m"]).out == "tcp://127.0.0.1:2376\n"
 
 
 def test_a_host_may_keep_its_name(store: Path) -> None:
     line = ["create", "--dry-run=script", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
-    assert "127.0.1.1" in Typed(line).out
-    kept = Typed([*line, "--no-hostname"])
+    assert "127.0.1.1" in CommandLine(line).out
+    kept = CommandLine([*line, "--no-hostname"])
     assert kept.status == 0
     assert "/etc/hosts" not in kept.out
     assert "/etc/hostname" not in kept.out
@@ -303,6 +306,6 @@ def test_a_host_may_keep_its_name(store: Path) -> None:
 def test_a_dry_run_hides_what_may_be_a_secret(store: Path) -> None:
     line = ["create", "--dry-run=script", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
     secret = ["--engine-env", "DB_PASS=hush-hush", "--engine-opt", "log-opt=splunk-token=hush-hush"]
-    shown = Typed([*line, *secret])
+    shown = CommandLine([*line, *secret])
     assert "hush-hush" not in shown.out + shown.err
     assert "DB_PASS=*****" in shown.out

@@ -223,7 +223,7 @@ def test_eval_of_a_failed_env_is_harmless(world: StoreWithEngines) -> None:
 
 def test_the_parser_places_names() -> None:
     def read(*argv: str) -> dict[str, object]:
-        from machine.cli.global_flags import Flags
+        from machine.cli.global_flags import GlobalFlags
 
         parser = Parser("x", "text")
         parser.add_argument("first")
@@ -232,7 +232,7 @@ def test_the_parser_places_names() -> None:
         parser.add_argument("--switch", action="store_true")
         parser.add_argument("--number", "-n", type=int, default=1)
         parser.add_argument("--list", action="append", default=[])
-        values = dict(vars(parser.read(argv, Flags({}))))
+        values = dict(vars(parser.read(argv, GlobalFlags({}))))
         del values["help"]
         return values
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.lines import Typed, change, names, none
+from tests.cli.lines import CommandLine, change, names, none
 
 
 @pytest.mark.parametrize(("answer", "status"), [("", 1), ("n\n", 0), ("whatever\n", 0), ("\n", 0)])
 def test_rm_asks_first_and_fails_when_nobody_answers(store: Path, answer: str, status: int) -> None:
     none()
-    asked = Typed(["rm", "m"], answer)
+    asked = CommandLine(["rm", "m"], answer)
     assert asked.status == status
     assert ("machine rm -y m" in asked.err) == (not answer)
     assert "(y/n)" in asked.err
@@ -23,7 +23,7 @@ def test_rm_asks_first_and_fails_when_nobody_answers(store: Path, answer: str, s
 @pytest.mark.parametrize("line", [["rm", "-y", "m"], ["rm", "m", "-f"], ["rm", "-fy", "m"]])
 def test_rm_without_asking(store: Path, line: list[str]) -> None:
     none()
-    assert Typed(line).status == 0
+    assert CommandLine(line).status == 0
     assert names() == []
     assert not (store / "machines" / "m").exists()
 
@@ -32,17 +32,17 @@ def test_rm_without_asking(store: Path, line: list[str]) -> None:
 def test_rm_removes_what_there_is_and_says_what_there_is_not(store: Path, line: list[str], status: int) -> None:
     none("a")
     none("b")
-    removed = Typed([*line, "a", "nope", "../b", "b"])
+    removed = CommandLine([*line, "a", "nope", "../b", "b"])
     assert removed.status == status
     assert 'Error: Docker machine "nope" does not exist' in removed.err
     assert names() == []
     assert not list(store.rglob("*nope*"))
-    assert Typed(["rm", "-y", "nope", "none"]).status == 4
+    assert CommandLine(["rm", "-y", "nope", "none"]).status == 4
 
 
 def test_rm_asks_about_those_that_there_are(store: Path) -> None:
     none("a")
-    removed = Typed(["rm", "a", "nope"], "y\n")
+    removed = CommandLine(["rm", "a", "nope"], "y\n")
     assert "Remove a? " in removed.err
     assert (removed.status, names()) == (1, [])
 
@@ -50,15 +50,15 @@ def test_rm_asks_about_those_that_there_are(store: Path) -> None:
 def test_a_create_killed_before_its_record_is_removed_without_force(store: Path) -> None:
     (store / "machines" / "m").mkdir(parents=True)
     (store / "machines" / "m" / ".config.json.1.abc.tmp").touch()
-    assert Typed(["rm", "-y", "m"]).status == 0
+    assert CommandLine(["rm", "-y", "m"]).status == 0
     assert names() == []
 
 
 def test_a_broken_record_needs_force(store: Path) -> None:
     none()
     (store / "machines" / "m" / "config.json").write_text("{")
-    assert Typed(["rm", "-y", "m"]).status == 1
-    assert Typed(["rm", "-f", "m"]).status == 0
+    assert CommandLine(["rm", "-y", "m"]).status == 1
+    assert CommandLine(["rm", "-f", "m"]).status == 0
     assert names() == []
 
 
@@ -67,13 +67,13 @@ def test_what_a_driver_cannot_read_is_a_broken_record(store: Path, values: dict[
     none()
     change(store, "qemu", IPAddress="127.84.1.1", **values)
     for line in (["status", "m"], ["rm", "-y", "m"], ["start", "m"]):
-        typed = Typed(line)
+        typed = CommandLine(line)
         assert typed.status == 1
         assert "the record of machine m is broken" in typed.err
-    listed = Typed(["ls"])
+    listed = CommandLine(["ls"])
     assert listed.status == 0
     assert "bug" not in listed.out
-    assert Typed(["rm", "-f", "m"]).status == 0
+    assert CommandLine(["rm", "-f", "m"]).status == 0
     assert names() == []
 
 
@@ -84,7 +84,7 @@ def test_a_full_disk_does_not_keep_machines_from_being_removed(store: Path) -> N
     log = store / "machines" / "m" / "machine.log"
     log.unlink()
     log.symlink_to("/dev/full")
-    assert Typed(["rm", "-y", "m"]).status == 0
+    assert CommandLine(["rm", "-y", "m"]).status == 0
     assert names() == []
 
 
@@ -95,7 +95,7 @@ def test_rm_that_is_interrupted_says_so_with_force_too(store: Path, monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("machine.store.Store.delete", interrupted)
-    assert Typed(["rm", "-f", "m"]).status == 130
+    assert CommandLine(["rm", "-f", "m"]).status == 130
     assert names() == ["m"]
 
 

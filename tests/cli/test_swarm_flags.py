@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.lines import Typed, names, none
+from tests.cli.lines import CommandLine, names, none
 
 
 def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> None:
     assert none("m", "--swarm", "--swarm-discovery", "token://t").status == 0
     record = json.loads((store / "machines" / "m" / "config.json").read_text())
     assert record["HostOptions"]["SwarmOptions"]["Discovery"] == "token://t"
-    assert Typed(["swarm", "list", "token://t"]).out == "127.0.0.1:2376\n"
-    assert Typed(["rm", "-y", "m"]).status == 0
-    assert Typed(["swarm", "list", "token://t"]).out == ""
+    assert CommandLine(["swarm", "list", "token://t"]).out == "127.0.0.1:2376\n"
+    assert CommandLine(["rm", "-y", "m"]).status == 0
+    assert CommandLine(["swarm", "list", "token://t"]).out == ""
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_managers_flags_alone_are_let_pass_with_a_word(store: Path, flags: lis
 
 
 def test_a_token_that_nobody_here_knows_begins_a_new_swarm(store: Path) -> None:
-    token = Typed(["swarm", "create"]).out.strip()
+    token = CommandLine(["swarm", "create"]).out.strip()
     words = "this store does not know the token"
     for name, url, said in (
         ("a", f"token://{token}", False),
@@ -80,14 +80,14 @@ def test_a_token_that_nobody_here_knows_begins_a_new_swarm(store: Path) -> None:
 def test_a_dry_run_tells_of_the_swarm(store: Path) -> None:
     words = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "--swarm-master", "--swarm"]
     words += ["--swarm-strategy", "binpack", "--swarm-host", "tcp://0.0.0.0:4000", "--swarm-discovery"]
-    made = Typed([*words, "token://secret", "m"])
+    made = CommandLine([*words, "token://secret", "m"])
     assert made.status == 0, made.err
     assert "discovery token://***" in made.out
     assert "port 4000, strategy binpack" in made.out
     assert "secret" not in made.out + made.err
-    assert "discovery token://d.example/v1/***" in Typed([*words, "token://d.example/v1/secret", "m"]).out
+    assert "discovery token://d.example/v1/***" in CommandLine([*words, "token://d.example/v1/secret", "m"]).out
     assert "node (registered from here)" in none("m", "--dry-run", "--swarm", "--swarm-discovery", "token://t").out
-    assert "discovery etcd://e/p" in Typed([*words, "etcd://e/p", "m"]).out
+    assert "discovery etcd://e/p" in CommandLine([*words, "etcd://e/p", "m"]).out
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_a_dry_run_tells_of_the_swarm(store: Path) -> None:
 )
 def test_a_dry_run_promises_units_only_where_there_are_some(store: Path, role: str, discovery: str, said: str) -> None:
     host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run"]
-    assert f"classic swarm: {said}" in Typed([*host, role, "--swarm-discovery", discovery, "m"]).out
+    assert f"classic swarm: {said}" in CommandLine([*host, role, "--swarm-discovery", discovery, "m"]).out
 
 
 def test_the_script_of_a_dry_run_has_the_units_of_the_swarm(store: Path) -> None:
     host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run=script"]
     swarm = ["--swarm", "--swarm-master", "--swarm-discovery", "etcd://e/p"]
     flags = ["--swarm-opt", "discovery-opt=x.token=secret2", "--swarm-join-opt", "ttl=100s"]
-    made = Typed([*host, *swarm, *flags, "m"])
+    made = CommandLine([*host, *swarm, *flags, "m"])
     assert made.status == 0, made.err
     assert "machine-swarm.pyz manage " in made.out
     assert "machine-swarm.pyz join --advertise machine-address:2376 --ttl=100s" in made.out
@@ -121,7 +121,7 @@ def test_the_script_of_a_dry_run_has_the_units_of_the_swarm(store: Path) -> None
 
 def test_the_script_of_a_dry_run_has_no_unit_where_none_runs(store: Path) -> None:
     host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run=script"]
-    made = Typed([*host, "--swarm", "--swarm-discovery", "token://t", "m"])
+    made = CommandLine([*host, "--swarm", "--swarm-discovery", "token://t", "m"])
     assert made.status == 0, made.err
     assert "machine-swarm" not in made.out
     assert "machine-address" not in made.out

@@ -13,7 +13,7 @@ from machine.store import Record, Store
 from tests.engine.servers import Files, server_context, serving
 
 
-class Typed:
+class CommandResult:
     """One command line with an environment of its own: `status`, `out`, `err`."""
 
     def __init__(self, *line: str, environ: dict[str, str]) -> None:
@@ -32,9 +32,9 @@ class StoreWithEngines:
         self.environ = {"MACHINE_STORAGE_PATH": self.store.root, "HOME": str(directory), "SHELL": "/bin/bash"}
         self.files = Files(directory / "pki")
 
-    def type(self, *line: str, **environ: str) -> Typed:
+    def type(self, *line: str, **environ: str) -> CommandResult:
         """Run one command line; `environ` is added to the world's."""
-        return Typed(*line, environ=self.environ | environ)
+        return CommandResult(*line, environ=self.environ | environ)
 
     def engine(self) -> int:
         """The port of a new engine at 127.0.0.1 that takes this world's certificates."""

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import certs
 from tests.clients.images import give_images, make_images
 from tests.sshd import free_port
-from tests.swarm.network_namespaces import Island, Islands
+from tests.swarm.network_namespaces import Islands, NamespacedEngine
 from tests.swarm.real_manager import Manager
 from tests.swarm.test_swarmd import swarmd
 
@@ -43,7 +43,7 @@ class Targets:
 
     all: dict[str, Target]
     store: Path
-    engines: Sequence[Island]
+    engines: Sequence[NamespacedEngine]
     images: bytes
 
     def __getitem__(self, name: str) -> Target:
@@ -93,7 +93,7 @@ def command(store: Path, *words: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
-def _certificates(store: Path, machine: Island) -> tuple[str, ...]:
+def _certificates(store: Path, machine: NamespacedEngine) -> tuple[str, ...]:
     """Make a machine of the driver none in the store; the flags with which dockerd has a certificate of its CA."""
     command(store, "create", "-d", "none", "--url", machine.url, MACHINE)
     kept = store / "certs"

@@ -196,7 +196,7 @@ class CloudContract:
         """Also where what the cloud shares among machines was made for one that has none."""
         before = cloud.listing()
         plain, other = new(cloud, tmp_path, "plain"), new(cloud, tmp_path, "other")
-        other.ctx = dataclasses.replace(other.ctx, siblings=lambda: [plain.dump()], swarm_ports=SWARM_PORTS)
+        other.ctx = dataclasses.replace(other.ctx, siblings=lambda: [plain.dump()], cluster_ports=SWARM_PORTS)
         make(plain)
         assert (found := cloud.ports_open()) == {"22/tcp", "2376/tcp"}, found
         make(other)

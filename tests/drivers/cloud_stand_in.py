@@ -18,7 +18,7 @@ from machine.model import State
 from machine.options import resolve
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
-from tests.drivers.fault_proxy import Answer, Door
+from tests.drivers.fault_proxy import Answer, FaultProxy
 
 
 class Cloud(Protocol):
@@ -31,7 +31,7 @@ class Cloud(Protocol):
     broken: Answer
 
     @property
-    def door(self) -> Door: ...
+    def door(self) -> FaultProxy: ...
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -44,21 +44,21 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Act = Callable[["Door", Call], Answer | None]  # None: the connection is closed without an answer
+Act = Callable[["FaultProxy", Call], Answer | None]  # None: the connection is closed without an answer
 
 
-def through(door: Door, call: Call) -> Answer | None:
+def through(door: FaultProxy, call: Call) -> Answer | None:
     """As if there was no door."""
     return door.forward(call)
 
 
-def lost(door: Door, call: Call) -> Answer | None:
+def lost(door: FaultProxy, call: Call) -> Answer | None:
     """Done over there, and the answer is lost."""
     door.forward(call)
     return None
 
 
-def silent(door: Door, call: Call) -> Answer | None:
+def silent(door: FaultProxy, call: Call) -> Answer | None:
     """Nothing happens, for as long as the door stands."""
     door.closed.wait(600)
     return None
@@ -77,7 +77,7 @@ def instead(found: Answer) -> Act:
 def late(seconds: float) -> Act:
     """The real answer, later."""
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         time.sleep(seconds)
         return door.forward(call)
 
@@ -87,7 +87,7 @@ def late(seconds: float) -> Act:
 def after(then: Callable[[], None]) -> Act:
     """The call is done over there; `then` happens before its answer is sent."""
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         found = door.forward(call)
         then()
         return found
@@ -102,7 +102,7 @@ class _Rule:
     left: float
 
 
-class Door:
+class FaultProxy:
     """Listening on loopback until `close`. `tls` is (certificate file, key file) for a cloud that wants https.
 
     An answer takes 40 ms more on a connection that is kept, as its body waits until its headers are acknowledged;
@@ -193,7 +193,7 @@ def _named(name: str) -> Callable[[Call], bool]:
     return lambda call: call.name == name
 
 
-def _handler(door: Door) -> type[BaseHTTPRequestHandler]:
+def _handler(door: FaultProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = door.at_once

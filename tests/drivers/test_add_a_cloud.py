@@ -131,7 +131,7 @@ def test_its_life(driver_class: type[CloudDriver[Any]], sky: Sky, tmp_path: Path
     driver.create()
     assert driver.state() is State.RUNNING
     assert driver.endpoint() == Endpoint("203.0.113.5", peer_address="10.0.0.5")
-    assert driver.account_recorded() == driver.account_asked() == "a-1"
+    assert driver.account_recorded() == driver.current_account() == "a-1"
     later = driver_class.load(driver.ctx, json.loads(json.dumps(driver.dump())))
     later.power(Verb.STOP)
     later.power(Verb.STOP)
@@ -156,14 +156,14 @@ def test_a_lost_answer_makes_no_second_server(driver_class: type[CloudDriver[Any
 def test_what_a_config_need_not_declare(driver_class: type[CloudDriver[Any]], sky: Sky, tmp_path: Path) -> None:
     """Sky has no flags for ports and networks; the kit asks its config for them all the same."""
     config = new(driver_class, sky, tmp_path).config
-    assert [opening.first for opening in config.openings([3376])] == [22, 2376, 3376]
+    assert [opening.first for opening in config.needed_port_ranges([3376])] == [22, 2376, 3376]
     assert (list(config.open_ports), list(config.allow_from), list(config.security_group_ids)) == ([], [], [])
 
 
 def test_a_config_without_an_account_is_refused_at_once() -> None:
     """What `preflight` writes there would be lost, and with it the guard against other accounts."""
     with pytest.raises(TypeError, match="Config has no field account"):
-        type("Config", (driver_api.CloudConfig,), {"flags": driver_api.Flags("sky")})
+        type("Config", (driver_api.CloudConfig,), {"flags": driver_api.DriverFlags("sky")})
 
 
 def test_what_it_refuses(driver_class: type[CloudDriver[Any]], sky: Sky, tmp_path: Path) -> None:

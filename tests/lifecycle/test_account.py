@@ -33,7 +33,7 @@ class Plugin(Driver):
     traits: ClassVar[Traits] = Traits(
         name="plugin",
         options=(Option("plugin-token", env="PLUGIN_TOKEN", secret=True, key="Token"),),
-        provisions=False,
+        has_host=False,
     )
     refuses: ClassVar[bool] = False
 
@@ -72,7 +72,7 @@ class Plugin(Driver):
 class Cloud(TokenDriver):
     """A cloud that says whose token it is asked with; a token is `person/account`, "" is whoever logged in."""
 
-    traits: ClassVar[Traits] = replace(TokenDriver.traits, provisions=False)
+    traits: ClassVar[Traits] = replace(TokenDriver.traits, has_host=False)
     machines: ClassVar[dict[str, set[str]]] = {}  # account -> the machines there
     logged_in: ClassVar[str] = "ada/home"
     tells: ClassVar[bool] = True
@@ -81,11 +81,11 @@ class Cloud(TokenDriver):
     def account_recorded(self) -> str:
         return str(self.data.get("Account") or "")
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         return self._account if self.tells else ""
 
     def check(self) -> None:
-        self.data["Account"] = self.account_asked()
+        self.data["Account"] = self.current_account()
 
     def create(self) -> None:
         self.asked.append(str(self.data["AccessToken"]))

@@ -23,7 +23,7 @@ def recorded(name: str) -> Completed:
 def test_a_running_engine() -> None:
     facts = parse(recorded("debian-12-running.txt"))
     assert (facts.os_id, facts.os_version, facts.distro) == ("debian", "12", "Debian GNU/Linux 12 (bookworm)")
-    assert (facts.init, facts.packages, facts.fetcher) == ("systemd", "apt-get", "curl")
+    assert (facts.init, facts.package_manager, facts.fetcher) == ("systemd", "apt-get", "curl")
     assert (facts.service, facts.enabled, facts.socket) == ("active", True, "active")
     assert (facts.dockerd, facts.release, facts.storage_driver) == ("/usr/sbin/dockerd", (20, 10), "overlay2")
     assert facts.exec_start.startswith("/usr/sbin/dockerd -H fd:// ")
@@ -92,7 +92,7 @@ def test_the_look_only_reads(tmp_path: Path) -> None:
 )
 def test_an_engine_that_answers_what_it_likes_is_silent_or_empty(info: str) -> None:
     facts = parse(Completed(0, f"info|{info}\nend|yes\n"))
-    assert facts.silent is ("20.10" not in info)
+    assert facts.engine_unresponsive is ("20.10" not in info)
     assert (facts.images, facts.containers_running, facts.swarm_mode) == (0, 0, False)
 
 

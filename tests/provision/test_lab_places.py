@@ -68,7 +68,7 @@ def test_a_pid_file_and_a_socket_of_other_names(boot: Boot, tmp_path: Path) -> N
     with shell(host) as connection:
         facts = gather(connection, lambda _: None)
     assert (facts.engine_socket, facts.pid_file) == ("/run/engine.sock", "/run/docker-engine.pid")
-    assert (facts.silent, facts.containers_running) == (False, 1)
+    assert (facts.engine_unresponsive, facts.containers_running) == (False, 1)
     with pytest.raises(ProvisionError):
         provision(host, wishes(host, flags=("bogus=1",)))
     assert host.run(f"cat {DAEMON_JSON}") == json.dumps(mine)

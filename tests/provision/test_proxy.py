@@ -57,7 +57,7 @@ def test_what_the_login_has_passes_sudo(tmp_path: Path) -> None:
 
 def test_every_step_that_fetches_or_installs_goes_by_the_proxies() -> None:
     facts = Facts(
-        os_id="debian", init="systemd", packages="apt-get", hostname="dev", static_hostname="dev", hosts=("dev",)
+        os_id="debian", init="systemd", package_manager="apt-get", hostname="dev", static_hostname="dev", hosts=("dev",)
     )
     for url in ("distro", "https://get.docker.com"):
         wanted = spec({"engine": {"env": ["HTTPS_PROXY=http://p:3128"], "install_url": url}})

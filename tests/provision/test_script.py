@@ -158,7 +158,7 @@ def scripts() -> dict[str, str]:
     found = {f"step: {name}": script.batch([step], MARK) for name, step in steps.items()}
     for manager in MANAGERS:
         found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
-        machine = facts({"os_id": "any", "init": "systemd", "dockerd": "/usr/bin/dockerd", "packages": manager})
+        machine = facts({"os_id": "any", "init": "systemd", "dockerd": "/usr/bin/dockerd", "package_manager": manager})
         found[f"upgrade: {manager}"] = script.batch(until_asked(upgrade_plan(machine)), MARK)
         found |= {f"swarm: {manager}: {s.name}": script.batch([s], MARK) for s in every_swarm_step(manager)}
     for init in ("systemd", "openrc", "boot2docker"):
@@ -166,7 +166,7 @@ def scripts() -> dict[str, str]:
         found[f"begin: {init}"] = script.batch([begin, rollback.commit([DAEMON_JSON])], MARK)
         inside = re.findall(r"<<'(END_\w+)'\n(.*?)\n\1\n", begin.script + "\n", re.DOTALL)
         found |= {f"{init}: {name}": f"{text}\n" for name, text in inside}
-    found["alone"] = script.batch([GATHER_SCRIPT], MARK, alone=True)
+    found["exclusive"] = script.batch([GATHER_SCRIPT], MARK, exclusive=True)
     found["as root"] = script.as_root(script.batch([GATHER_SCRIPT], MARK))
     found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))
     return found

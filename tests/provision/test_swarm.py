@@ -20,7 +20,7 @@ from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PRO
 from machine.provision.spec import Swarm
 from machine.provision.steps import Step
 
-DEBIAN = Facts(os_id="debian", os_name="Debian", init="systemd", packages="apt-get")
+DEBIAN = Facts(os_id="debian", os_name="Debian", init="systemd", package_manager="apt-get")
 NODE = Swarm(b"zipapp", "token://secret", join=("join", "--advertise", "192.0.2.1:2376"))
 MASTER = Swarm(b"zipapp", "token://secret", manage=("manage", "-H", "tcp://0.0.0.0:3376"), key=b"5ec4e7\n")
 IDLE = "manager|inactive  \nagent|inactive  \n"
@@ -63,7 +63,7 @@ def after(steps: list[Step]) -> tuple[Facts, str]:
 def every_swarm_step(manager: str) -> list[Step]:
     """What can be sent to a machine of that package manager."""
     both = replace(MASTER, join=NODE.join)
-    missing = replace(DEBIAN, packages=manager)
+    missing = replace(DEBIAN, package_manager=manager)
     made, _ = plan(missing, spec(both), IDLE, PYTHON)
     return [*made, *plan(after(made)[0], spec(None))[0]]
 
@@ -146,7 +146,7 @@ def test_python_is_installed_where_it_is_missing() -> None:
     assert "Python 3.11" in raised.value.brief
     assert "--swarm-image" in raised.value.resolution
     with pytest.raises(ProvisionError):
-        plan(replace(DEBIAN, os_id="flatcar", packages=""), spec(NODE), IDLE)
+        plan(replace(DEBIAN, os_id="flatcar", package_manager=""), spec(NODE), IDLE)
 
 
 def test_without_systemd_nothing_is_begun() -> None:

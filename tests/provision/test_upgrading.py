@@ -15,7 +15,13 @@ from machine.provision.host_files import TRANSACTION
 from machine.provision.steps import Result, Run
 from tests.provision.test_cases import facts
 
-HOST = {"os_id": "fedora", "init": "systemd", "packages": "dnf", "dockerd": "/usr/bin/dockerd", "service": "active"}
+HOST = {
+    "os_id": "fedora",
+    "init": "systemd",
+    "package_manager": "dnf",
+    "dockerd": "/usr/bin/dockerd",
+    "service": "active",
+}
 
 
 def played(machine: Facts, after: str) -> tuple[list[str], Result]:
@@ -68,7 +74,7 @@ def test_old_package_lists_are_told_of(tmp_path: Path, says: str) -> None:
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
-    machine = facts({**HOST, "os_id": "debian", "packages": "apt-get"})
+    machine = facts({**HOST, "os_id": "debian", "package_manager": "apt-get"})
     todo = upgrade_plan(machine)
     move = next(step for step in todo if step.name == "upgrade Docker's packages")
     assert isinstance(move, Run)
@@ -109,8 +115,12 @@ def test_swarm_mode_is_warned_of() -> None:
     ("machine", "brief", "resolution"),
     [
         ({**HOST, "dockerd": ""}, "no Docker on the machine to upgrade", "machine provision"),
-        ({**HOST, "os_id": "flatcar", "packages": ""}, "cannot upgrade Docker on flatcar", "part of this system"),
-        ({**HOST, "os_id": "void", "packages": ""}, "cannot upgrade Docker on void", "own means"),
+        (
+            {**HOST, "os_id": "flatcar", "package_manager": ""},
+            "cannot upgrade Docker on flatcar",
+            "part of this system",
+        ),
+        ({**HOST, "os_id": "void", "package_manager": ""}, "cannot upgrade Docker on void", "own means"),
     ],
 )
 def test_what_cannot_be_upgraded_is_said(machine: dict[str, object], brief: str, resolution: str) -> None:

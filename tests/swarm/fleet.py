@@ -13,7 +13,7 @@ from machine.swarm.cluster.engine import Engine
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import Keyring
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import NotConnected, Reply, Request
 from machine.swarm.simulator.backend import simulated
@@ -101,7 +101,7 @@ class Fleet:
         self.context = ManagerContext(self.cluster)
 
     async def __aenter__(self) -> Fleet:
-        self.watchdog = Watchdog(self.context)
+        self.watchdog = Rescheduler(self.context)
         self.task = asyncio.ensure_future(self.cluster.run())
         await self.until(lambda: len(self.cluster.healthy()) == len(self.hosts))
         await self.until(lambda: all(e.images for e in self.cluster.healthy()))
@@ -119,7 +119,7 @@ class Fleet:
 
     async def ask(self, method: str, target: str, value: Any = None) -> Any:
         """The JSON of the manager's answer."""
-        return await (await self.call(method, target, value)).value()
+        return await (await self.call(method, target, value)).json_body()
 
     async def create(self, name: str = "", *, start: bool = False, **body: Any) -> str:
         """Make a container, and perhaps start it; its id."""

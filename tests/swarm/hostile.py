@@ -19,7 +19,7 @@ from machine.swarm.http.address import Address, parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import connector
-from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import Reply, Request
 from tests.scripted_engine import ScriptedEngine
@@ -35,7 +35,7 @@ class Front:
 
     async def ask(self, method: str, target: str, value: Any = None, *, seconds: float = 20) -> Reply:
         """The answer to a call, with its whole body."""
-        client = Client(self.address, patient=True)
+        client = Client(self.address, no_time_limit=True)
         try:
             async with asyncio.timeout(seconds):
                 request = Request(method, target) if value is None else Request.json(method, target, value)
@@ -90,7 +90,7 @@ async def manager(good: int = 1, *, script: dict[str, Any] | None = None, **sett
         discovery = Listed([bad.address, *(engine.address for engine in others)])
         cluster = Cluster(discovery, connector(None), Settings(**given), log=lines.append)
         context = ManagerContext(cluster)
-        watchdog = Watchdog(context)
+        watchdog = Rescheduler(context)
         running = asyncio.ensure_future(cluster.run())
         server = Server(lambda request: answer(context, request), log=lines.append)
         try:

@@ -23,7 +23,7 @@ if shutil.which("ip") is None:
     needs_islands.append(pytest.mark.skip(reason="needs ip (package iproute2)"))
 
 
-class Island(RealEngine):
+class NamespacedEngine(RealEngine):
     """A dockerd on 10.98.NET.(10+N):2375, with a bridge, in its own network and UTS namespaces."""
 
     def __init__(self, name: str, directory: Path, net: int, number: int, *flags: str) -> None:
@@ -113,14 +113,17 @@ class Island(RealEngine):
 class Islands(Engines):
     """`count` islands named node-1, node-2, ... on one bridge."""
 
-    all: Sequence[Island]
+    all: Sequence[NamespacedEngine]
 
     def __init__(self, count: int, *flags: str) -> None:
         super().__init__(count, *flags)
         self.net = os.getpid() % 250 + 1
-        self.all = [Island(f"node-{n + 1}", self.directory / str(n + 1), self.net, n + 1, *flags) for n in range(count)]
+        self.all = [
+            NamespacedEngine(f"node-{n + 1}", self.directory / str(n + 1), self.net, n + 1, *flags)
+            for n in range(count)
+        ]
 
-    def __enter__(self) -> Sequence[Island]:
+    def __enter__(self) -> Sequence[NamespacedEngine]:
         name = bridge_of(self.net)
         ip("link", "add", name, "type", "bridge")
         ip("addr", "add", f"10.98.{self.net}.1/24", "dev", name)

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from machine.swarm.manager import rescheduling
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from tests.swarm.fleet import Fleet, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
@@ -32,7 +32,7 @@ async def chaos(fleet: Fleet, dice: Random, seconds: float) -> tuple[set[tuple[s
         number += 1
         moves = dice.random() < 0.6
         name = f"c{number}"
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(ApiError):
             key = await fleet.create(name, start=True, **(MOVES if moves else {}))
             (movable if moves else fixed).add((name, key))
     return movable, fixed

@@ -26,7 +26,7 @@ from machine.clusters.classic import store_integration
 from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import plan_of
+from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli import CliContext, exports, run
 from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
 from machine.swarm.discovery import DiscoveryError
@@ -121,14 +121,14 @@ def test_the_flags_of_manage_mean_what_they_meant() -> None:
         "--engine-failure-retry 5 --cors --tlsverify --tlscacert=ca --tlscert=c --tlskey=k nodes://a:1"
     )
     words = typed.split()
-    plan = plan_of(gather("manage", words, MANAGE, {}), {"HOME": "/nowhere"}, "")
+    plan = manager_config_from(gather("manage", words, MANAGE, {}), {"HOME": "/nowhere"}, "")
     settings = plan.settings
     assert (settings.strategy, settings.filters, settings.overcommit) == ("binpack", ("health", "port"), 50)
     assert (settings.createretry, settings.refresh_min, settings.refresh_max, settings.retry) == (2, 5, 90, 5)
     assert (settings.heartbeat, settings.cors) == (1, True)
-    assert plan.trust == TlsConfig("ca", "c", "k", True)
-    default = plan_of(gather("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
-    assert (default.settings.overcommit, default.settings.strategy, default.trust, default.ttl) == (
+    assert plan.tls == TlsConfig("ca", "c", "k", True)
+    default = manager_config_from(gather("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
+    assert (default.settings.overcommit, default.settings.strategy, default.tls, default.ttl) == (
         5,
         "spread",
         None,

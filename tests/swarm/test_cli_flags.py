@@ -16,7 +16,7 @@ from machine.errors import UsageError
 from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
-from machine.swarm.pipeline import CallNext, Refused, Request, not_implemented
+from machine.swarm.pipeline import ApiError, CallNext, Request, not_implemented
 from tests.swarm.http.recording import front, keys, raw_server
 
 HERE = {"HOME": "/nowhere"}
@@ -90,13 +90,13 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
-        from machine.swarm.backends.swarm import plan_of
+        from machine.swarm.backends.swarm import manager_config_from
         from machine.swarm.cli import _registering
         from machine.swarm.cli_flags import MANAGE, gather
 
         said: list[str] = []
         around = CliContext(HERE, said.append, said.append, registry=path)
-        plan = plan_of(gather("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
+        plan = manager_config_from(gather("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
         await _registering(plan, None, around)  # type: ignore[arg-type]  # not asked here
         return said
 
@@ -130,11 +130,11 @@ async def test_a_plain_client_of_a_tls_engine_is_told_what_is_missing(tmp_path: 
     from tests.swarm.http.raw import echo
 
     async with front(echo, keys(tmp_path).server) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
-        with pytest.raises(Refused, match="--tlsverify"):
+        with pytest.raises(ApiError, match="--tlsverify"):
             await ask(Request("GET", "/info"))
     async with front(echo) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
         assert (await ask(Request("GET", "/info"))).ok
     async with plain_client("tcp://127.0.0.1:1") as ask:
-        with pytest.raises(Refused) as found:
+        with pytest.raises(ApiError) as found:
             await ask(Request("GET", "/info"))
         assert "--tlsverify" not in found.value.message

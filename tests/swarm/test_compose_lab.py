@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.clients.fixtures import Compose1, DockerClient, compose1, trixie
-from tests.swarm.network_namespaces import Island, Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, NamespacedEngine, needs_islands
 from tests.swarm.real_manager import Manager
 
 __all__ = ["compose1", "trixie"]
@@ -58,19 +58,21 @@ volumes: {data: {}}
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[Sequence[Island]]:
+def islands() -> Iterator[Sequence[NamespacedEngine]]:
     with Islands(2) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def manager(islands: Sequence[Island], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+def manager(islands: Sequence[NamespacedEngine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     with Manager(islands, tmp_path_factory.mktemp("manager")) as one:
         yield one
 
 
 @pytest.fixture
-def project(trixie: DockerClient, manager: Manager, islands: Sequence[Island], tmp_path: Path) -> Iterator[Project]:
+def project(
+    trixie: DockerClient, manager: Manager, islands: Sequence[NamespacedEngine], tmp_path: Path
+) -> Iterator[Project]:
     (tmp_path / "app").mkdir()
     made = Project(trixie, manager, islands, tmp_path / "app")
     (made.place / "compose.yaml").write_text(APP)
@@ -87,7 +89,9 @@ def project(trixie: DockerClient, manager: Manager, islands: Sequence[Island], t
 class Project:
     """`project("up", "-d")` runs Compose in the application's directory, through the manager."""
 
-    def __init__(self, client: DockerClient, manager: Manager, islands: Sequence[Island], place: Path) -> None:
+    def __init__(
+        self, client: DockerClient, manager: Manager, islands: Sequence[NamespacedEngine], place: Path
+    ) -> None:
         self.client, self.manager, self.islands, self.place = client, manager, islands, place
 
     def __call__(self, *words: str, **environ: str) -> str:

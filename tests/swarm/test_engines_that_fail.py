@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request
-from machine.swarm.scheduler.placement_request import KINDS
+from machine.swarm.manager.rescheduling import Rescheduler
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
+from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS
 from machine.swarm.simulator.container import Container
 from machine.swarm.simulator.engine import SimulatedEngine
 from machine.swarm.simulator.responses import Response
@@ -37,7 +37,7 @@ async def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on(fleet: Fleet
     assert shown["Status"] == "Host Down"
     assert await fleet.names("") == []
     assert await fleet.names('filters={"status":["running"]}') == []
-    with pytest.raises(Refused, match="Host Down"):
+    with pytest.raises(ApiError, match="Host Down"):
         await fleet.call("POST", "/containers/web/stop")
     info = await fleet.ask("GET", "/info")
     assert ["  └ Status", "Unhealthy"] in info["SystemStatus"]
@@ -72,7 +72,10 @@ async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_g
     assert not any("v=1" in target for target in deletions)
 
 
-CLONED = {"Image": "busybox", "Labels": {"com.docker.swarm.id": "one", KINDS["reschedule"]: '["on-node-failure"]'}}
+CLONED = {
+    "Image": "busybox",
+    "Labels": {"com.docker.swarm.id": "one", EXPRESSION_LABELS["reschedule"]: '["on-node-failure"]'},
+}
 
 
 class Starts:
@@ -89,7 +92,7 @@ class Starts:
                 self.asked.set()
                 await self.go.wait()
                 if self.broken:
-                    raise Refused(500, "no such device")
+                    raise ApiError(500, "no such device")
             return await ask(request)
 
         return call
@@ -174,14 +177,14 @@ async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Flee
     await fleet.until(lambda: fleet.cluster.find("web").signed)
     fleet.hosts[0].switch(down=True)
     await settled(fleet, 2)
-    fleet.watchdog = Watchdog(fleet.context)
+    fleet.watchdog = Rescheduler(fleet.context)
     await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
     await fleet.until(lambda: fleet.cluster.find("web").state == "running")
     await fleet.watchdog.close()
     fleet.hosts[0].switch(down=False)
     await settled(fleet, 3)
     assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
-    fleet.watchdog = Watchdog(fleet.context)
+    fleet.watchdog = Rescheduler(fleet.context)
     await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
     assert await fleet.names() == ["n2/web"]
 
@@ -215,7 +218,7 @@ async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_
 
     async with swarm(refresh_min=1000, refresh_max=1000) as fleet:
         fleet.hosts[0].hangs = True
-        with pytest.raises(Refused, match=r"n1 has stopped answering: .* did not answer") as refused:
+        with pytest.raises(ApiError, match=r"n1 has stopped answering: .* did not answer") as refused:
             await fleet.create()
         assert refused.value.status == 504
         assert fleet.engine("n1").node.pending == {}
@@ -360,7 +363,7 @@ async def test_a_manager_started_again_has_the_same_state() -> None:
         listed = sorted(await fleet.names())
     async with swarm(made=made) as fleet:
         assert sorted(await fleet.names()) == listed
-        await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
+        await fleet.until(lambda: all(c.inspected for c in fleet.cluster.index.newest_first()))
         assert [e.node.used[1] for e in fleet.cluster.healthy()] == [2 << 20] * 3
 
 

@@ -13,20 +13,20 @@ import docker as dockerpy
 import pytest
 
 from tests.swarm.engines import Client, clients, docker, stdin_of
-from tests.swarm.network_namespaces import Island, Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, NamespacedEngine, needs_islands
 from tests.swarm.real_manager import Manager
 
 pytestmark = needs_islands
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[Sequence[Island]]:
+def islands() -> Iterator[Sequence[NamespacedEngine]]:
     with Islands(3) as made:
         yield made
 
 
 @pytest.fixture
-def manager(islands: Sequence[Island], tmp_path: Path) -> Iterator[Manager]:
+def manager(islands: Sequence[NamespacedEngine], tmp_path: Path) -> Iterator[Manager]:
     with Manager(islands, tmp_path) as one:
         yield one
         one.clear()
@@ -138,7 +138,7 @@ def test_every_docker_client_on_this_host(manager: Manager, client: Client, tmp_
     say("rm", "-f", "web")
 
 
-def test_networks_and_volumes(manager: Manager, islands: Sequence[Island]) -> None:
+def test_networks_and_volumes(manager: Manager, islands: Sequence[NamespacedEngine]) -> None:
     manager.docker("network", "create", "front")
     assert "front" in manager.docker("network", "ls", "--format", "{{.Name}}").split()
     (holder,) = [i.name for i in islands if i.docker("network", "ls", "-q", "--filter", "name=front").stdout.strip()]
@@ -153,7 +153,7 @@ def test_networks_and_volumes(manager: Manager, islands: Sequence[Island]) -> No
     manager.docker("volume", "rm", "data")
 
 
-def test_binpack_fills_one_engine(islands: Sequence[Island], tmp_path: Path) -> None:
+def test_binpack_fills_one_engine(islands: Sequence[NamespacedEngine], tmp_path: Path) -> None:
     with Manager(islands, tmp_path, "--strategy", "binpack") as manager:
         for _ in range(4):
             manager.docker("run", "-d", "-m", "64m", "busybox", "sleep", "1000")
@@ -181,7 +181,7 @@ def test_docker_py(manager: Manager) -> None:
 
 
 def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(
-    islands: Sequence[Island], tmp_path: Path
+    islands: Sequence[NamespacedEngine], tmp_path: Path
 ) -> None:
     with Manager(islands, tmp_path) as manager:
         moves = ["-e", "reschedule:on-node-failure", "-e", "constraint:node!=node-3"]
@@ -205,7 +205,7 @@ def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(
         manager.clear()
 
 
-def test_an_engine_that_hangs_stalls_nobody(manager: Manager, islands: Sequence[Island]) -> None:
+def test_an_engine_that_hangs_stalls_nobody(manager: Manager, islands: Sequence[NamespacedEngine]) -> None:
     islands[0].hang(True)
     try:
         for _ in range(3):
@@ -215,7 +215,9 @@ def test_an_engine_that_hangs_stalls_nobody(manager: Manager, islands: Sequence[
         islands[0].hang(False)
 
 
-def test_a_manager_killed_and_started_again_has_the_same_state(islands: Sequence[Island], tmp_path: Path) -> None:
+def test_a_manager_killed_and_started_again_has_the_same_state(
+    islands: Sequence[NamespacedEngine], tmp_path: Path
+) -> None:
     with Manager(islands, tmp_path) as manager:
         for n in range(4):
             manager.docker("run", "-d", "--name", f"c{n}", "-m", "32m", "busybox", "sleep", "1000")

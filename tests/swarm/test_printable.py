@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from machine.printable import in_line
 from machine.swarm.http.headers import forwardable_headers, wire_head
 from machine.swarm.http.server import Server
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.printable import _UNSAFE as UNSAFE
 from machine.swarm.printable import cleaned, is_printable, log_entry, printable, traceback_of
 from tests.swarm.http.raw import say
@@ -58,7 +58,7 @@ async def test_what_an_engine_says_reaches_the_log_of_a_front_on_one_line() -> N
     async def broken(request: Request) -> Reply:
         async def pieces() -> AsyncIterator[bytes]:
             yield b"x"
-            raise Refused(502, FORGED)
+            raise ApiError(502, FORGED)
 
         if request.path == "/bug":
             raise ValueError(FORGED)

@@ -9,7 +9,7 @@ import pytest
 from machine.swarm.aggregate.routes import HANDLERS
 from machine.swarm.manager.routes import TABLE
 from machine.swarm.parsing.routes import ROUTES, Answerer
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.routing import Handlers
 
 TABLES: list[Handlers[Any]] = [TABLE, HANDLERS]
@@ -40,7 +40,7 @@ def test_every_route_that_is_not_refused_has_an_answer(handlers: Handlers[Any]) 
     ],
 )
 async def test_what_nobody_answers(handlers: Handlers[Any], method: str, target: str, status: int, words: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         await handlers.answer(None, Request(method, target))
     assert refused.value.status == status
     assert refused.value.message.startswith(words)
@@ -49,11 +49,11 @@ async def test_what_nobody_answers(handlers: Handlers[Any], method: str, target:
 async def test_a_function_of_its_own_comes_before_that_of_the_kind() -> None:
     handlers: Handlers[str] = Handlers("This is a test.")
 
-    @handlers.rest_of("container")
+    @handlers.default_for_kind("container")
     async def rest(subject: str, request: Request) -> Reply:
         return Reply(200, (), f"{subject} rest {request.name} {request.verb}".encode())
 
-    @handlers.at("GET", "/containers/{name}/json", "/networks/{name}")
+    @handlers.handles("GET", "/containers/{name}/json", "/networks/{name}")
     async def inspect(subject: str, request: Request) -> Reply:
         return Reply(200, (), f"{subject} inspect {request.name}".encode())
 
@@ -70,4 +70,4 @@ async def test_a_function_of_its_own_comes_before_that_of_the_kind() -> None:
 
 def test_a_path_that_the_table_lacks_cannot_be_declared() -> None:
     with pytest.raises(KeyError):
-        Handlers[None]("This is a test.").at("GET", "/containers/{name}/jsno")
+        Handlers[None]("This is a test.").handles("GET", "/containers/{name}/jsno")

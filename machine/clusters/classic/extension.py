@@ -28,7 +28,7 @@ class ClassicSwarm(Extension):
         """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
         options = settings.resolve_discovery(planned.swarm, environ)
         settings.check(options)
-        settings.check_host(options, planned.driver_values, provisions=planned.provisions)
+        settings.check_host(options, planned.driver_values, provisions=planned.has_host)
         return replace(planned, swarm=options)
 
     def warnings(self, session: Session, record: Record) -> list[str]:

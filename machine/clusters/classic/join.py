@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.clusters.classic import containers, members, registration, settings
 from machine.clusters.classic.leave import leave
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_registered, uses_systemd_services
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here, uses_systemd_services
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
@@ -16,7 +16,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
     """
     options = record.swarm_options()
-    if not is_registered(record):
+    if not is_managed_here(record):
         return
     if options.containers and not record.is_only_url():
         containers.ensure(session, record, endpoint)

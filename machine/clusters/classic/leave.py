@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from machine.clusters.classic import cleanup, members, registration, settings
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_registered
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here
 from machine.session import Session
 from machine.store import Record
 
@@ -17,7 +17,7 @@ def leave(session: Session, record: Record, *, keep_host: bool = False, also_rem
     that does not answer is not warned of. The record on disk still has the addresses: repeating this is safe.
     """
     options = record.swarm_options()
-    if not is_registered(record):
+    if not is_managed_here(record):
         return
     route = settings.resolve_route(options.discovery, session.environ)
     has_services = options.master or options.containers or route.self_registering

@@ -21,7 +21,7 @@ def is_member(record: Record) -> bool:
     return record.swarm_options().is_swarm
 
 
-def is_registered(record: Record) -> bool:
+def is_managed_here(record: Record) -> bool:
     """Return whether this program makes the machine known in its swarm; docker-machine's machines do it themselves."""
     options = record.swarm_options()
     return bool(record.machine_id and options.is_swarm and options.discovery)
@@ -30,7 +30,7 @@ def is_registered(record: Record) -> bool:
 def uses_systemd_services(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
-    return is_registered(record) and not record.is_only_url() and not options.containers
+    return is_managed_here(record) and not record.is_only_url() and not options.containers
 
 
 def open_ports(record: Record) -> tuple[int, ...]:

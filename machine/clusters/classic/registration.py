@@ -15,7 +15,7 @@ from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
-from machine.swarm.discovery.registry import LONGEST_TTL, Registry
+from machine.swarm.discovery.registry import MAX_ENTRY_TTL, Registry
 from machine.swarm.discovery.token import LocalToken, Token
 from machine.swarm.http.address import TlsConfig
 from machine.wait import NotYet, until
@@ -60,7 +60,7 @@ def register_local(session: Session, record: Record, route: DiscoveryRoute, addr
         if isinstance(discovery, LocalToken):
             Registry(discovery.registry.path).register(route.token, address, 0, create=True)
         else:  # a service on this computer; it wants an end, and `provision` begins anew
-            asyncio.run(discovery.register(address, LONGEST_TTL))
+            asyncio.run(discovery.register(address, MAX_ENTRY_TTL))
     except DiscoveryError as error:
         raise MachineError(
             f"{record.name} could not be registered with its swarm",
@@ -94,7 +94,7 @@ def wait_until_registered(session: Session, record: Record, address: str) -> Non
         )
     except WaitTimeout:
         brief = f"{record.name} has not registered with its swarm, and cannot be registered from here"
-        if _warn_on_failure(session, brief, lambda: _local_discovery(session, record).register(address, LONGEST_TTL)):
+        if _warn_on_failure(session, brief, lambda: _local_discovery(session, record).register(address, MAX_ENTRY_TTL)):
             session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
                 f" keeps trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"

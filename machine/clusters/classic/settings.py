@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from machine import hostport, paths
 from machine.errors import UsageError, masked
 from machine.model import Endpoint, SwarmOptions
-from machine.swarm.backends.swarm import plan_of
+from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import JOIN, MANAGE, gather, lease
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.registry import TOKEN
@@ -250,7 +250,7 @@ def _check_manager(options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRo
     arguments = [
         word for word in manager_arguments(options, endpoint, route)[1:] if not word.startswith("--discovery-opt")
     ]
-    plan = plan_of(gather("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
+    plan = manager_config_from(gather("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
     if plan.replication and not hasattr(plan.discovery, "candidate"):
         raise UsageError(
             "--swarm-opt replication: managers elect their primary through etcd:// or consul:// only",

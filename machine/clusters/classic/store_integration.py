@@ -14,7 +14,7 @@ from machine import authority, files, paths
 from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import plan_of
+from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import ParsedArgs
 from machine.swarm.discovery import Discovery
 from machine.swarm.http import hostport
@@ -64,7 +64,7 @@ def manager_config(
     Without a `plan` it is for all machines of the store. CertificateError, StoreError.
     """
     if plan is None:
-        plan = plan_of(args, environ, registry(store), Machines(store))
+        plan = manager_config_from(args, environ, registry(store), Machines(store))
     else:
         shared = cluster_key.key_file_of_masters(store, args.one_url(environ.get("SWARM_DISCOVERY", "")))
         if shared and not plan.key_named:
@@ -73,7 +73,7 @@ def manager_config(
     server_tls = _server_tls(store, store_authority, (*NAMES, *_hosts(args)))
     root = store.root
     client = TlsConfig(paths.certs(root, paths.CA), paths.certs(root, paths.CERT), paths.certs(root, paths.KEY))
-    plan = plan._replace(trust=client, trusted=lambda address: trust_for(store, address))
+    plan = plan._replace(tls=client, tls_for_address=lambda address: trust_for(store, address))
     return plan, server_tls
 
 

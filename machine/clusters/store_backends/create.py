@@ -12,7 +12,7 @@ from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
 from machine.store import Store
 from machine.swarm.backends.registry import BackendContext, BackendFactory
-from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
 
 
 class CreateBackend(BackendFactory):
@@ -108,7 +108,7 @@ class _RequestedMachine:
         status, last = await self._machine("create", *flags, self.name)
         if status != 0:
             await self.unmake()
-            raise Refused(502, f"{self.name} could not be created: {last}")
+            raise ApiError(502, f"{self.name} could not be created: {last}")
 
     async def unmake(self) -> None:
         """Remove the machine if it was made here and `--rm` was given."""

@@ -25,7 +25,7 @@ class SwarmMode(Extension):
 
     def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:  # noqa: ARG002
         """Return the plan as it is. PreflightFailed where there is no host, UsageError for options that exclude it."""
-        if not planned.provisions:
+        if not planned.has_host:
             raise join.no_host(planned.driver_name)
         check_options(planned.engine_flags)
         return planned

@@ -29,7 +29,7 @@ NETWORKS = "ip -o -4 address show scope global | awk '{print $4}'"
 def check(session: Session, record: Record, driver: Driver) -> None:
     """Raise PreflightFailed when a machine that is to be made would have no cluster to join, or could not reach it."""
     membership = members.require_membership(record)
-    if not driver.traits.provisions:
+    if not driver.traits.has_host:
         raise no_host(driver.traits.name)
     others = members.members(session, membership.cluster, excluding=[record.name])
     managers = [(other, its_membership) for other, its_membership in others if its_membership.role == "manager"]

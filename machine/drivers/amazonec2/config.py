@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from machine.drivers.amazonec2.images import DISTRIBUTIONS
 from machine.drivers.amazonec2.options import GROUP
-from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.cloud.ports import group_name
 from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 
-FLAGS = Flags("amazonec2")
+FLAGS = DriverFlags("amazonec2")
 SWITCH = ("enabled", "disabled")
 _REGION = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
@@ -27,79 +27,81 @@ class Config(CloudConfig):
     default_user: ClassVar[str] = "ubuntu"
 
     # credentials and where to ask
-    access_key: str = text("AccessKey", flag="access-key")
-    secret_key: str = text("SecretKey", flag="secret-key")
-    session_token: str = text("SessionToken", flag="session-token")
-    profile: str = text("Profile", flag="profile")
-    region: str = text("Region", flag="region", pattern=_REGION, wanted="a region such as eu-central-1")
-    endpoint: str = text("Endpoint", flag="endpoint")
-    insecure: bool = switch("DisableSSL", flag="insecure-transport")
-    retries: int = number("RetryCount", 5, flag="retries", span=(-1, 100))
-    api_timeout: int = number("ApiTimeout", 30, flag="api-timeout", span=(1, 3600))
+    access_key: str = text_field("AccessKey", flag="access-key")
+    secret_key: str = text_field("SecretKey", flag="secret-key")
+    session_token: str = text_field("SessionToken", flag="session-token")
+    profile: str = text_field("Profile", flag="profile")
+    region: str = text_field("Region", flag="region", pattern=_REGION, expected="a region such as eu-central-1")
+    endpoint: str = text_field("Endpoint", flag="endpoint")
+    insecure: bool = bool_field("DisableSSL", flag="insecure-transport")
+    retries: int = number_field("RetryCount", 5, flag="retries", bounds=(-1, 100))
+    api_timeout: int = number_field("ApiTimeout", 30, flag="api-timeout", bounds=(1, 3600))
     # the machine
-    distribution: str = text("Distribution", flag="distribution", one_of=tuple(DISTRIBUTIONS))
-    ami: str = text("AMI", flag="ami")
-    instance_type: str = text("InstanceType", flag="instance-type")
-    ssh_user: str = text("SSHUser", flag="ssh-user")
-    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
-    key_name: str = text("KeyName", flag="keypair-name")
-    existing_key: bool = switch("ExistingKey", flag="keypair-name")
-    ssh_key: str = path("SSHPrivateKeyPath", flag="ssh-keypath")
-    iam_instance_profile: str = text("IamInstanceProfile", flag="iam-instance-profile")
-    user_data_file: str = path("UserDataFile", flag="userdata")
-    tags: str = text("Tags", flag="tags")
-    monitoring: bool = switch("Monitoring", flag="monitoring")
-    http_endpoint: str = text("HttpEndpoint", "enabled", flag="http-endpoint", one_of=SWITCH)
-    http_tokens: str = text(
+    distribution: str = text_field("Distribution", flag="distribution", one_of=tuple(DISTRIBUTIONS))
+    ami: str = text_field("AMI", flag="ami")
+    instance_type: str = text_field("InstanceType", flag="instance-type")
+    ssh_user: str = text_field("SSHUser", flag="ssh-user")
+    ssh_port: int = number_field("SSHPort", 22, flag="ssh-port", bounds=(1, 65535))
+    key_name: str = text_field("KeyName", flag="keypair-name")
+    existing_key: bool = bool_field("ExistingKey", flag="keypair-name")
+    ssh_key: str = path_field("SSHPrivateKeyPath", flag="ssh-keypath")
+    iam_instance_profile: str = text_field("IamInstanceProfile", flag="iam-instance-profile")
+    user_data_file: str = path_field("UserDataFile", flag="userdata")
+    tags: str = text_field("Tags", flag="tags")
+    monitoring: bool = bool_field("Monitoring", flag="monitoring")
+    http_endpoint: str = text_field("HttpEndpoint", "enabled", flag="http-endpoint", one_of=SWITCH)
+    http_tokens: str = text_field(
         "HttpTokens", "required", flag="http-tokens", alias="metadata-token", one_of=("required", "optional")
     )
-    http_protocol_ipv6: str = text("HttpProtocolIpv6", "disabled", flag="http-protocol-ipv6", one_of=SWITCH)
-    http_hop_limit: int = number(
-        "MetadataTokenResponseHopLimit", 2, flag="metadata-token-response-hop-limit", span=(1, 64)
+    http_protocol_ipv6: str = text_field("HttpProtocolIpv6", "disabled", flag="http-protocol-ipv6", one_of=SWITCH)
+    http_hop_limit: int = number_field(
+        "MetadataTokenResponseHopLimit", 2, flag="metadata-token-response-hop-limit", bounds=(1, 64)
     )
-    spot: bool = switch("RequestSpotInstance", flag="request-spot-instance")
-    spot_price: str = text("SpotPrice", flag="spot-price", pattern=r"\d*\.?\d+", wanted="dollars an hour, such as 0.05")
-    block_duration_minutes: int = number("BlockDurationMinutes", flag="block-duration-minutes")
+    spot: bool = bool_field("RequestSpotInstance", flag="request-spot-instance")
+    spot_price: str = text_field(
+        "SpotPrice", flag="spot-price", pattern=r"\d*\.?\d+", expected="dollars an hour, such as 0.05"
+    )
+    block_duration_minutes: int = number_field("BlockDurationMinutes", flag="block-duration-minutes")
     # its disk
-    device_name: str = text("DeviceName", flag="device-name")
-    root_size: int = number("RootSize", flag="root-size", span=(1, 65536))  # GB
-    volume_type: str = text("VolumeType", flag="volume-type")
-    volume_iops: int = number("VolumeIops", flag="volume-iops")
-    volume_throughput: int = number("VolumeThroughput", flag="volume-throughput")
-    ebs_optimized: bool = switch("UseEbsOptimizedInstance", flag="use-ebs-optimized-instance")
-    encrypt_volume: bool = switch("EncryptEbsVolume", flag="encrypt-ebs-volume", alias="volume-encrypted")
-    volume_encrypted: bool = switch("VolumeEncrypted")  # as another fork records it
-    kms_key: str = text("VolumeKmsKeyId", flag="kms-key", alias="volume-kms-key")
+    device_name: str = text_field("DeviceName", flag="device-name")
+    root_size: int = number_field("RootSize", flag="root-size", bounds=(1, 65536))  # GB
+    volume_type: str = text_field("VolumeType", flag="volume-type")
+    volume_iops: int = number_field("VolumeIops", flag="volume-iops")
+    volume_throughput: int = number_field("VolumeThroughput", flag="volume-throughput")
+    ebs_optimized: bool = bool_field("UseEbsOptimizedInstance", flag="use-ebs-optimized-instance")
+    encrypt_volume: bool = bool_field("EncryptEbsVolume", flag="encrypt-ebs-volume", alias="volume-encrypted")
+    volume_encrypted: bool = bool_field("VolumeEncrypted")  # as another fork records it
+    kms_key: str = text_field("VolumeKmsKeyId", flag="kms-key", alias="volume-kms-key")
     # its network
-    vpc_id: str = text("VpcId", flag="vpc-id")
-    subnet_id: str = text("SubnetId", flag="subnet-id")
-    zone_letter: str = text("Zone", flag="zone")  # or the whole name
-    private_only: bool = switch("PrivateIPOnly", flag="private-address-only")
-    use_private_ip: bool = switch("UsePrivateIP", flag="use-private-address")
-    fixed_private_ip: str = text("FixedPrivateIP", flag="private-ip-address")
-    ipv6_address_count: int = number("Ipv6AddressCount", flag="ipv6-address-count", span=(0, 100))
-    primary_ipv6: bool = switch("EnablePrimaryIpv6", flag="enable-primary-ipv6")
-    ipv6_only: bool = switch("Ipv6AddressOnly", flag="ipv6-address-only")
-    security_group_names: list[str] = words("SecurityGroupNames", flag="security-group")
-    security_group_name: str = text("SecurityGroupName")  # of docker-machine's older records
-    security_group_readonly: bool = switch("SecurityGroupReadOnly", flag="security-group-readonly")
-    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
-    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    vpc_id: str = text_field("VpcId", flag="vpc-id")
+    subnet_id: str = text_field("SubnetId", flag="subnet-id")
+    zone_letter: str = text_field("Zone", flag="zone")  # or the whole name
+    private_only: bool = bool_field("PrivateIPOnly", flag="private-address-only")
+    use_private_ip: bool = bool_field("UsePrivateIP", flag="use-private-address")
+    fixed_private_ip: str = text_field("FixedPrivateIP", flag="private-ip-address")
+    ipv6_address_count: int = number_field("Ipv6AddressCount", flag="ipv6-address-count", bounds=(0, 100))
+    primary_ipv6: bool = bool_field("EnablePrimaryIpv6", flag="enable-primary-ipv6")
+    ipv6_only: bool = bool_field("Ipv6AddressOnly", flag="ipv6-address-only")
+    security_group_names: list[str] = list_field("SecurityGroupNames", flag="security-group")
+    security_group_name: str = text_field("SecurityGroupName")  # of docker-machine's older records
+    security_group_readonly: bool = bool_field("SecurityGroupReadOnly", flag="security-group-readonly")
+    open_ports: list[str] = list_field("OpenPorts", flag="open-port", convert=DriverFlags.port)
+    allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
     # what was looked up
-    account: str = text("AccountID")
-    architecture: str = text("Architecture")
-    subnets: list[str] = words("Subnets")  # to be tried in turn
+    account: str = text_field("AccountID")
+    architecture: str = text_field("Architecture")
+    subnets: list[str] = list_field("Subnets")  # to be tried in turn
     # what was made
-    client_token: str = text("ClientToken")
-    launches: int = number("Launches")
-    instance_id: str = text("InstanceId")
-    reservation_id: str = text("ReservationId")
-    private_ip: str = text("PrivateIPAddress")
-    key_pair_id: str = text("KeyPairId")
-    security_group_ids: list[str] = words("SecurityGroupIds")
+    client_token: str = text_field("ClientToken")
+    launches: int = number_field("Launches")
+    instance_id: str = text_field("InstanceId")
+    reservation_id: str = text_field("ReservationId")
+    private_ip: str = text_field("PrivateIPAddress")
+    key_pair_id: str = text_field("KeyPairId")
+    security_group_ids: list[str] = list_field("SecurityGroupIds")
 
     @property
-    def asked(self) -> bool:
+    def create_requested(self) -> bool:
         return bool(self.client_token)
 
     @property

@@ -13,7 +13,7 @@ from machine.drivers.amazonec2.preflight import preflight
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, groups
 from machine.drivers.cloud.driver import CloudDriver, Provider
-from machine.drivers.cloud.firewall import beyond, explain
+from machine.drivers.cloud.firewall import explain, sources_outside
 from machine.errors import NotSupported
 from machine.model import Endpoint, State, Verb
 
@@ -46,7 +46,7 @@ class AmazonDriver(CloudDriver[Config]):
         ERRORS,
         requests.USER_DATA,
         key_flag="--amazonec2-ssh-keypath",
-        key_otherwise="name its key pair in EC2 with --amazonec2-keypair-name",
+        key_alternative="name its key pair in EC2 with --amazonec2-keypair-name",
         ignored={
             "block_duration_minutes": "--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022"
         },
@@ -56,7 +56,7 @@ class AmazonDriver(CloudDriver[Config]):
         super().__init__(ctx, config)
         self.api = Api(config)
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         return self.api.account()
 
     def preflight(self) -> None:
@@ -64,8 +64,8 @@ class AmazonDriver(CloudDriver[Config]):
 
     # create
 
-    def adopt(self) -> bool:
-        if super().adopt():
+    def find_existing(self) -> bool:
+        if super().find_existing():
             return True
         if self.config.instance_id:
             self._next_token()
@@ -93,7 +93,7 @@ class AmazonDriver(CloudDriver[Config]):
             pairs = self.api.key_pairs(machine_id=self.ctx.machine_id)
             return next((str(pair.get("KeyPairId") or "") for pair in pairs if pair.get("KeyName") == name), None)
 
-        made = self.make_named(lambda: self.api.import_key_pair(name, public_key, self._tags()), found)
+        made = self.create_named(lambda: self.api.import_key_pair(name, public_key, self._tags()), found)
         self.config.key_pair_id = made or name
         self.save()
 
@@ -101,7 +101,7 @@ class AmazonDriver(CloudDriver[Config]):
         if self.config.security_group_readonly or name.startswith("sg-"):
             return None
         vpc = self.config.vpc_id
-        return self.make_named(  # found if another computer made it a moment ago
+        return self.create_named(  # found if another computer made it a moment ago
             lambda: {"GroupId": self.api.create_group(name, vpc), "IpPermissions": []},
             lambda: next(iter(self.api.groups([name], vpc)), None),
         )
@@ -109,7 +109,9 @@ class AmazonDriver(CloudDriver[Config]):
     def _open_ports(self, group: Json) -> None:
         group_id, present = str(group["GroupId"]), firewall.rules([group])
         allowed = self.config.allow_from
-        wider = beyond(present, self.config.openings(self.ctx.swarm_ports), allowed) if allowed else []
+        wider = (
+            sources_outside(present, self.config.needed_port_ranges(self.ctx.cluster_ports), allowed) if allowed else []
+        )
         if wider:  # since the check, or in older records
             name = group.get("GroupName") or group_id
             self.ctx.log(f"the security group {name} lets in {', '.join(wider)} too, beyond --amazonec2-allow-from")
@@ -125,7 +127,7 @@ class AmazonDriver(CloudDriver[Config]):
         for subnet, following in zip(subnets, [*subnets[1:], ""], strict=True):
             self.config.subnet_id = subnet
             self.save()
-            self.asked_at = self.ctx.clock.now()
+            self.requested_at = self.ctx.clock.now()
             try:
                 made = self.api.run_instance(requests.request(self.config, self._tags(), user_data=user_data))
             except errors.NoCapacity as error:
@@ -142,7 +144,7 @@ class AmazonDriver(CloudDriver[Config]):
         self.config.reservation_id = machine.get("ReservationId", "")
         self.config.private_ip = machine.get("PrivateIpAddress", "")
         self.config.subnet_id = machine.get("SubnetId") or self.config.subnet_id
-        self.there = True
+        self.machine_exists = True
         self.save()
 
     def _next_token(self) -> None:
@@ -164,7 +166,7 @@ class AmazonDriver(CloudDriver[Config]):
         return next(iter([*alive, *found]), None)
 
     def _tagged(self) -> list[Json]:
-        return self.api.instances(machine_id=self.ctx.machine_id) if self.config.asked else []
+        return self.api.instances(machine_id=self.ctx.machine_id) if self.config.create_requested else []
 
     def is_ending(self, machine: Json) -> bool:
         return _state(machine) in ENDING

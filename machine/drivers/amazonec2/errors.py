@@ -18,7 +18,7 @@ class LaunchMismatch(errors.CloudError):
     """A repeated request differs from the first one with its token."""
 
 
-ADVICE: dict[errors.Kind, str] = {
+ADVICE: dict[errors.ErrorClass, str] = {
     errors.CloudError: "",
     errors.BadCredentials: (
         "give --amazonec2-access-key with --amazonec2-secret-key, or --amazonec2-profile; `aws sso login` "
@@ -53,7 +53,7 @@ ADVICE: dict[errors.Kind, str] = {
     ),
     LaunchMismatch: "machine rm removes what there is; then create it anew",
 }
-CODES: dict[errors.Kind, str] = {
+CODES: dict[errors.ErrorClass, str] = {
     DryRun: "DryRunOperation",
     errors.BadCredentials: (
         "AuthFailure InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException ExpiredToken "
@@ -149,7 +149,7 @@ PARAMETERS = {  # of RunInstances and the calls around it -> flag
 ERRORS = errors.ErrorTable("amazonec2", advice=ADVICE, codes=CODES)
 
 
-def classify(code: str) -> errors.Kind:
+def classify(code: str) -> errors.ErrorClass:
     """The kind that a code stands for."""
     return ERRORS.by_code(code) or errors.CloudError
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.ports import PortRange
 
 SOURCES = (  # of an IpPermission: the list, the key of one
     ("IpRanges", "CidrIp"),
@@ -24,7 +24,7 @@ def rules(groups: Iterable[Mapping[str, Any]]) -> list[Rule]:
     found = []
     for permission in (permission for group in groups for permission in group.get("IpPermissions", [])):
         protocol = str(permission.get("IpProtocol"))
-        opening = Opening(
+        opening = PortRange(
             "" if protocol == "-1" else protocol, permission.get("FromPort", 0), permission.get("ToPort", 65535)
         )
         for kind, key in SOURCES:
@@ -36,7 +36,7 @@ def request(rule: Rule) -> dict[str, Any]:
     """A rule as an IpPermission to be authorised."""
     network = rule.network
     kind, key = SOURCES[3] if network is None else SOURCES[0 if network.version == 4 else 1]
-    opening = rule.opening
+    opening = rule.ports
     return {
         "IpProtocol": opening.protocol,
         "FromPort": opening.first,

@@ -15,8 +15,8 @@ from machine.drivers.amazonec2.client import Api, Json
 from machine.drivers.amazonec2.config import Config
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.firewall import beyond, closed, missing, rules
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.firewall import closed_port_warnings, missing, rules, sources_outside
+from machine.drivers.cloud.ports import PortRange
 from machine.errors import PreflightFailed
 
 
@@ -37,19 +37,21 @@ def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
             f"there is no security group {', '.join(absent)} in {config.vpc_id}",
             resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
         )
-    openings = config.openings(ctx.swarm_ports)
+    openings = config.needed_port_ranges(ctx.cluster_ports)
     for group in found:
         _no_wider(group, openings, config)
         if not readonly:
             _widens_no_other(group, openings, config, keepers)
     if readonly:
-        for line in closed(firewall.rules(found), config, ctx.swarm_ports, f"the security groups {', '.join(names)}"):
+        for line in closed_port_warnings(
+            firewall.rules(found), config, ctx.cluster_ports, f"the security groups {', '.join(names)}"
+        ):
             ctx.log(line)
 
 
-def _no_wider(group: Json, openings: Sequence[Opening], config: Config) -> None:
+def _no_wider(group: Json, openings: Sequence[PortRange], config: Config) -> None:
     """The group lets nobody in to our ports but the networks of --amazonec2-allow-from."""
-    wider = beyond(firewall.rules([group]), openings, config.allow_from) if config.allow_from else []
+    wider = sources_outside(firewall.rules([group]), openings, config.allow_from) if config.allow_from else []
     if wider:
         raise errors.BadFirewall(
             f"the security group {group['GroupName']} lets in {', '.join(wider)}, beyond --amazonec2-allow-from",
@@ -58,13 +60,13 @@ def _no_wider(group: Json, openings: Sequence[Opening], config: Config) -> None:
         )
 
 
-def _widens_no_other(group: Json, openings: Sequence[Opening], config: Config, keepers: Sequence[Json]) -> None:
+def _widens_no_other(group: Json, openings: Sequence[PortRange], config: Config, keepers: Sequence[Json]) -> None:
     """What we would add to the group is within the promises made for the machines that have it."""
     adding = missing(rules(openings, config.allow_from, group["GroupId"]), firewall.rules([group]))
     for other in keepers:
         if group["GroupId"] not in (other.get("SecurityGroupIds") or []):
             continue
-        wider = beyond(adding, openings, other["AllowFrom"])
+        wider = sources_outside(adding, openings, other["AllowFrom"])
         if wider:
             raise errors.BadFirewall(
                 f"the security group {group['GroupName']} has a machine that only {', '.join(other['AllowFrom'])} may "

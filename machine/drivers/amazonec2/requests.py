@@ -10,9 +10,9 @@ from typing import Any
 
 from machine.drivers.amazonec2.config import Config, split_tags
 from machine.drivers.cloud.requests import filled
-from machine.drivers.cloud.user_data import Rules
+from machine.drivers.cloud.user_data import UserDataLimits
 
-USER_DATA = Rules("EC2", "--amazonec2-userdata", 16 * 1024)  # before base64
+USER_DATA = UserDataLimits("EC2", "--amazonec2-userdata", 16 * 1024)  # before base64
 
 
 def tags(config: Config, name: str, machine_id: str) -> list[dict[str, str]]:

@@ -13,11 +13,11 @@ from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS, translate
 from machine.drivers.azure.resources import (
     AVAILABILITY_SET,
-    GROUP,
     MACHINE,
     PUBLISHED_IMAGE,
+    RESOURCE_GROUP,
     Json,
-    Kind,
+    ResourceType,
     has_failed,
     provisioning_state,
 )
@@ -41,7 +41,7 @@ class Api:
 
     # resources
 
-    def get(self, kind: Kind, *path: str) -> Json | None:
+    def get(self, kind: ResourceType, *path: str) -> Json | None:
         """Return a resource, None if there is none. A machine comes with its instanceView."""
         how = {"expand": "instanceView"} if kind is MACHINE else {}
         try:
@@ -49,21 +49,21 @@ class Api:
         except (errors.NotFound, errors.BadImage):
             return None
 
-    def list_all(self, kind: Kind, group: str) -> list[Json]:
+    def list_all(self, kind: ResourceType, group: str) -> list[Json]:
         """Return the resources of a kind in a group, as those who make them know them."""
         return self._list(f"list {kind.label}s", lambda: self._of(kind).list(group))
 
-    def put(self, kind: Kind, *path: str, body: Mapping[str, Any]) -> Json:
+    def put(self, kind: ResourceType, *path: str, body: Mapping[str, Any]) -> Json:
         """Ask for a resource and return it as it is now: its provisioningState says whether it is made."""
         doing, operations, request = f"make the {kind.label}", self._of(kind), dict(body)
-        if kind in (GROUP, AVAILABILITY_SET):  # they are made when Azure answers
+        if kind in (RESOURCE_GROUP, AVAILABILITY_SET):  # they are made when Azure answers
             return self._resource(doing, lambda: operations.create_or_update(*path, request), kind.key)
         with translated(doing):
             poller = operations.begin_create_or_update(*path, request, polling=False, cls=_with_operation)
             made, self._begun[path] = poller.result()
         return self._resource(doing, lambda: made, kind.key)
 
-    def ensure(self, kind: Kind, *path: str, body: Mapping[str, Any]) -> Json:
+    def ensure(self, kind: ResourceType, *path: str, body: Mapping[str, Any]) -> Json:
         """Return a resource, asked for if there is none, or one that failed for an earlier process.
 
         A CloudError says why what this process asked for has failed.
@@ -74,7 +74,7 @@ class Api:
         self.raise_failure(kind, *path, found=found)
         return found
 
-    def raise_failure(self, kind: Kind, *path: str, found: Mapping[str, Any]) -> None:
+    def raise_failure(self, kind: ResourceType, *path: str, found: Mapping[str, Any]) -> None:
         """Raise a CloudError with Azure's reason when making it, for this process, has failed."""
         if path not in self._begun or not has_failed(found):
             return
@@ -83,7 +83,7 @@ class Api:
         code, text = str(reason.get("code") or ""), str(reason.get("message") or "")
         raise translate(code or provisioning_state(found), text, 0, f"make the {kind.label}")
 
-    def delete(self, kind: Kind, *path: str) -> bool:
+    def delete(self, kind: ResourceType, *path: str) -> bool:
         """Delete a resource. Return True when it is gone, False while it is going; repeating it is asking.
 
         InUse when something has it.
@@ -154,7 +154,7 @@ class Api:
 
     # how it is asked
 
-    def _of(self, kind: Kind) -> Any:
+    def _of(self, kind: ResourceType) -> Any:
         return getattr(self.sdk.client(kind.client), kind.operations)
 
     def _list(self, doing: str, call: Callable[[], Any]) -> list[Json]:

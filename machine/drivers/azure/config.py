@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from machine.drivers.azure.options import ENVIRONMENT, LOGINS
-from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
+from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
 from machine.drivers.cloud.firewall import reaches
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 
-FLAGS = Flags("azure")
+FLAGS = DriverFlags("azure")
 CLOUDS = {  # environment -> (ARM, where logins happen)
     "azurepubliccloud": ("https://management.azure.com", "https://login.microsoftonline.com"),
     "azurechinacloud": ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
@@ -30,7 +30,7 @@ HTTPS = "a URL that begins with https:// (tokens are sent nowhere else)"
 _IDENTITY = re.compile(r"(?i)system|/subscriptions/.+/userAssignedIdentities/.+")
 
 
-def _identity(flags: Flags, text: str) -> str:
+def _identity(flags: DriverFlags, text: str) -> str:
     if not _IDENTITY.fullmatch(text):
         raise flags.wrong("identity", text, "the id of a user-assigned identity (az identity list), or system")
     return text
@@ -43,107 +43,111 @@ class Config(CloudConfig):
     flags = FLAGS
 
     # credentials and where to ask
-    subscription_id: str = text(
+    subscription_id: str = text_field(
         "SubscriptionID",
         flag="subscription-id",
         pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        wanted="an id such as 00000000-0000-0000-0000-000000000000",
+        expected="an id such as 00000000-0000-0000-0000-000000000000",
     )
-    account: str = text("SubscriptionID")  # as all clouds call it
-    tenant_id: str = text("TenantID", flag="tenant-id")
-    client_id: str = text("ClientID", flag="client-id")
-    client_secret: str = text("ClientSecret", flag="client-secret")
-    client_certificate: str = path("ClientCertificate", flag="client-certificate")
-    client_certificate_password: str = text("ClientCertificatePassword", flag="client-certificate-password")
-    login: str = text("Login", "auto", flag="login", one_of=LOGINS)
-    environment: str = text(
+    account: str = text_field("SubscriptionID")  # as all clouds call it
+    tenant_id: str = text_field("TenantID", flag="tenant-id")
+    client_id: str = text_field("ClientID", flag="client-id")
+    client_secret: str = text_field("ClientSecret", flag="client-secret")
+    client_certificate: str = path_field("ClientCertificate", flag="client-certificate")
+    client_certificate_password: str = text_field("ClientCertificatePassword", flag="client-certificate-password")
+    login: str = text_field("Login", "auto", flag="login", one_of=LOGINS)
+    environment: str = text_field(
         "Environment",
         ENVIRONMENT,
         flag="environment",
         required=True,
         pattern=f"(?i){'|'.join(CLOUDS)}",
-        wanted="AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud",
+        expected="AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud",
     )
-    endpoint: str = text("Endpoint", flag="endpoint", pattern="https://.*", wanted=HTTPS)  # "": the environment's
-    authority_host: str = text("AuthorityHost", flag="authority-host", pattern="https://.*", wanted=HTTPS)  # likewise
-    audience: str = text("Audience", flag="audience")  # likewise
-    ca_cert: str = path("CaCert", flag="ca-cert")
-    retries: int = number("RetryCount", 5, flag="retries", span=(0, 100))
-    api_timeout: int = number("ApiTimeout", 60, flag="api-timeout", span=(1, 3600))
-    polling_interval: int = number("PollingInterval", 2, flag="polling-interval", span=(0, 600))
+    endpoint: str = text_field(
+        "Endpoint", flag="endpoint", pattern="https://.*", expected=HTTPS
+    )  # "": the environment's
+    authority_host: str = text_field(
+        "AuthorityHost", flag="authority-host", pattern="https://.*", expected=HTTPS
+    )  # likewise
+    audience: str = text_field("Audience", flag="audience")  # likewise
+    ca_cert: str = path_field("CaCert", flag="ca-cert")
+    retries: int = number_field("RetryCount", 5, flag="retries", bounds=(0, 100))
+    api_timeout: int = number_field("ApiTimeout", 60, flag="api-timeout", bounds=(1, 3600))
+    polling_interval: int = number_field("PollingInterval", 2, flag="polling-interval", bounds=(0, 600))
     # the machine
-    location: str = text("Location", flag="location")
-    resource_group: str = text(
+    location: str = text_field("Location", flag="location")
+    resource_group: str = text_field(
         "ResourceGroup",
         flag="resource-group",
         required=True,
         pattern=r"[\w.()-]{1,89}[\w()-]",
-        wanted="at most 90 letters, digits and .()_-",
+        expected="at most 90 letters, digits and .()_-",
     )
-    size: str = text("Size", flag="size")
-    image: str = text(
+    size: str = text_field("Size", flag="size")
+    image: str = text_field(
         "Image",
         flag="image",
         pattern="/.*|[^:]*(:[^:]*){3}",
-        wanted="publisher:offer:sku:version, or the id of an image (/subscriptions/...)",
+        expected="publisher:offer:sku:version, or the id of an image (/subscriptions/...)",
     )
-    plan: str = text("Plan", flag="plan", pattern="[^:]*(:[^:]*){2}", wanted="publisher:product:plan")
-    ssh_user: str = text(
+    plan: str = text_field("Plan", flag="plan", pattern="[^:]*(:[^:]*){2}", expected="publisher:product:plan")
+    ssh_user: str = text_field(
         "SSHUser",
         "docker-user",
         flag="ssh-user",
         required=True,
         pattern=f"(?!({'|'.join(RESERVED_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
-        wanted="a login that Azure allows (root, admin and the like it does not)",
+        expected="a login that Azure allows (root, admin and the like it does not)",
     )
-    ssh_port: int = number("SSHPort", 22)
-    docker_port: int = number("DockerPort", 2376, flag="docker-port", span=(1, 65535))
-    user_data_file: str = path("CustomDataFile", flag="custom-data")
-    tags: str = text("Tags", flag="tags")
-    identities: list[str] = words("Identities", flag="identity", each=_identity)
-    spot: bool = switch("Spot", flag="spot")
-    spot_max_price: str = text(
-        "SpotMaxPrice", flag="spot-max-price", pattern=r"\d*\.?\d+", wanted="dollars an hour, such as 0.05"
+    ssh_port: int = number_field("SSHPort", 22)
+    docker_port: int = number_field("DockerPort", 2376, flag="docker-port", bounds=(1, 65535))
+    user_data_file: str = path_field("CustomDataFile", flag="custom-data")
+    tags: str = text_field("Tags", flag="tags")
+    identities: list[str] = list_field("Identities", flag="identity", convert=_identity)
+    spot: bool = bool_field("Spot", flag="spot")
+    spot_max_price: str = text_field(
+        "SpotMaxPrice", flag="spot-max-price", pattern=r"\d*\.?\d+", expected="dollars an hour, such as 0.05"
     )
-    availability_zone: str = text("AvailabilityZone", flag="availability-zone")
-    availability_set: str = text("AvailabilitySet", flag="availability-set")
-    fault_domains: int = number("FaultCount", 2, flag="fault-domain-count", span=(1, 3))
-    update_domains: int = number("UpdateCount", 5, flag="update-domain-count", span=(1, 20))
-    disk_size: int = number("DiskSize", 30, flag="disk-size", span=(1, 4095))  # GB
-    storage_type: str = text("StorageType", flag="storage-type")
+    availability_zone: str = text_field("AvailabilityZone", flag="availability-zone")
+    availability_set: str = text_field("AvailabilitySet", flag="availability-set")
+    fault_domains: int = number_field("FaultCount", 2, flag="fault-domain-count", bounds=(1, 3))
+    update_domains: int = number_field("UpdateCount", 5, flag="update-domain-count", bounds=(1, 20))
+    disk_size: int = number_field("DiskSize", 30, flag="disk-size", bounds=(1, 4095))  # GB
+    storage_type: str = text_field("StorageType", flag="storage-type")
     # its network
-    vnet: str = text("VirtualNetwork", flag="vnet")  # NAME, or GROUP:NAME for one that is not ours
-    subnet: str = text("SubnetName", flag="subnet")
-    subnet_prefix: str = text("SubnetPrefix", flag="subnet-prefix")
-    fixed_private_ip: str = text("PrivateIPAddr", flag="private-ip-address")
-    use_private_ip: bool = switch("UsePrivateIP", flag="use-private-ip")
-    no_public_ip: bool = switch("NoPublicIP", flag="no-public-ip")
-    dns_label: str = text(
+    vnet: str = text_field("VirtualNetwork", flag="vnet")  # NAME, or RESOURCE_GROUP:NAME for one that is not ours
+    subnet: str = text_field("SubnetName", flag="subnet")
+    subnet_prefix: str = text_field("SubnetPrefix", flag="subnet-prefix")
+    fixed_private_ip: str = text_field("PrivateIPAddr", flag="private-ip-address")
+    use_private_ip: bool = bool_field("UsePrivateIP", flag="use-private-ip")
+    no_public_ip: bool = bool_field("NoPublicIP", flag="no-public-ip")
+    dns_label: str = text_field(
         "DNSLabel",
         flag="dns",
         pattern="[a-z][a-z0-9-]{1,61}[a-z0-9]",
-        wanted="3 to 63 small letters, digits and dashes",
+        expected="3 to 63 small letters, digits and dashes",
     )
-    accelerated_networking: bool = switch("AcceleratedNetworking", flag="accelerated-networking")
-    nsg: str = text("NSG", flag="nsg")
-    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
-    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    accelerated_networking: bool = bool_field("AcceleratedNetworking", flag="accelerated-networking")
+    nsg: str = text_field("NSG", flag="nsg")
+    open_ports: list[str] = list_field("OpenPorts", flag="open-port", convert=DriverFlags.port)
+    allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
     # what was looked up
-    looked_up: bool = switch("Surveyed")  # the key of earlier versions, kept for the records that have it
-    authentication_record: str = text("AuthenticationRecord")  # of who logged in by device code: no secret
+    looked_up: bool = bool_field("Surveyed")  # the key of earlier versions, kept for the records that have it
+    authentication_record: str = text_field("AuthenticationRecord")  # of who logged in by device code: no secret
     # what was made
-    resource_name: str = text("ResourceName")
-    availability_set_id: str = text("AvailabilitySetID")
-    made_subnet: bool = switch("MadeSubnet")  # in a network that is not ours
-    subnet_id: str = text("SubnetID")
-    nsg_id: str = text("NSGID")
-    public_ip_id: str = text("PublicIPID")
-    nic_id: str = text("NICID")
-    private_ip: str = text("PrivateIPAddress")
-    asked: bool = switch("Asked")  # for the machine
-    vm_id: str = text("VMID")
-    disk_name: str = text("DiskName")
-    removed: bool = switch("Removed")
+    resource_name: str = text_field("ResourceName")
+    availability_set_id: str = text_field("AvailabilitySetID")
+    made_subnet: bool = bool_field("MadeSubnet")  # in a network that is not ours
+    subnet_id: str = text_field("SubnetID")
+    nsg_id: str = text_field("NSGID")
+    public_ip_id: str = text_field("PublicIPID")
+    nic_id: str = text_field("NICID")
+    private_ip: str = text_field("PrivateIPAddress")
+    create_requested: bool = bool_field("Asked")  # for the machine
+    vm_id: str = text_field("VMID")
+    disk_name: str = text_field("DiskName")
+    removed: bool = bool_field("Removed")
 
     @property
     def engine_port(self) -> int:

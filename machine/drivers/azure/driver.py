@@ -14,13 +14,13 @@ from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
-from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, Kind
+from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, ResourceType
 from machine.drivers.azure.shared import SharedResources
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.driver import CloudDriver, Provider
 from machine.drivers.cloud.firewall import explain
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.ports import PortRange
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -67,7 +67,7 @@ class AzureDriver(CloudDriver[Config]):
         driver.config.resource_name = driver.own_name(40)  # two of one name do not meet
         return driver
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         """Its subscription, whoever is logged in: Azure refuses to answer for one that one may not see."""
         return self.account_recorded()
 
@@ -83,14 +83,14 @@ class AzureDriver(CloudDriver[Config]):
         """
         interval = self.config.polling_interval
         if self.ctx.clock.now() - self._looked_at < interval:
-            raise self.in_progress(f"it is asked every {interval} s")
+            raise self.still_making(f"it is asked every {interval} s")
         self.config.removed = False
         self._gone.clear()
         super().create()
 
-    def adopt(self) -> bool:
+    def find_existing(self) -> bool:
         machine = self.find_machine()
-        return machine is not None and not _was_refused(machine) and super().adopt()
+        return machine is not None and not _was_refused(machine) and super().find_existing()
 
     def prepare(self) -> None:
         self.save()
@@ -114,14 +114,14 @@ class AzureDriver(CloudDriver[Config]):
 
     def _making(self, lines: Sequence[str]) -> InProgress:
         self._looked_at = self.ctx.clock.now()
-        return self.in_progress("\n".join(lines))
+        return self.still_making("\n".join(lines))
 
     def _ensure_network_resources(self) -> list[str]:
         """Ask for all that the interface needs, together; return a line for each thing that Azure is still at."""
         unfinished = self._shared.ensure()
         config, asked = self.config, []
         if not config.nsg:
-            rules = firewall.security_rules(config.openings(self.ctx.swarm_ports), config.allow_from)
+            rules = firewall.security_rules(config.needed_port_ranges(self.ctx.cluster_ports), config.allow_from)
             asked.append(self._ensure(SECURITY_GROUP, requests.security_group(config, self._tags(), rules)))
             config.nsg_id = asked[-1]["id"]
         if not config.no_public_ip:
@@ -137,12 +137,12 @@ class AzureDriver(CloudDriver[Config]):
         self.save()
         return resources.in_progress(found)
 
-    def _ensure(self, kind: Kind, body: Json) -> Json:
+    def _ensure(self, kind: ResourceType, body: Json) -> Json:
         return self.api.ensure(kind, self.config.resource_group, self._names[kind], body=body)
 
     def make_machine(self) -> None:
         key, own = self.public_key(), self._names
-        self.config.asked = True
+        self.config.create_requested = True
         self.save()
         hostname = names.hostname(self.ctx.name)
         with self._transient_as_in_progress():
@@ -154,7 +154,7 @@ class AzureDriver(CloudDriver[Config]):
     def save_machine(self, machine: Json) -> None:
         self.config.vm_id = machine["id"]
         self.config.disk_name = _disk_name(machine) or self.config.disk_name
-        self.there = True
+        self.machine_exists = True
         self.save()
 
     # life
@@ -195,7 +195,7 @@ class AzureDriver(CloudDriver[Config]):
             self.api.power("power_off", *self._path, skip_shutdown=True)
 
     def console_log(self) -> str:
-        return self.api.console(*self._path) if self.config.asked else ""
+        return self.api.console(*self._path) if self.config.create_requested else ""
 
     def explain(self) -> str:
         """Why it may not come up or not be reachable, as far as Azure can tell."""
@@ -212,7 +212,7 @@ class AzureDriver(CloudDriver[Config]):
         if not (group and name):
             return ""
         present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
-        return explain(firewall.allowed(present, Opening("tcp", port, port)), port, f"its security groups ({name})")
+        return explain(firewall.allowed(present, PortRange("tcp", port, port)), port, f"its security groups ({name})")
 
     # the end
 
@@ -239,7 +239,7 @@ class AzureDriver(CloudDriver[Config]):
         if unfinished:
             raise self.still_ending("\n".join(unfinished), "the rest too")
 
-    def _delete(self, things: Iterable[tuple[Kind | None, str]], kinds: Collection[Kind]) -> list[str]:
+    def _delete(self, things: Iterable[tuple[ResourceType | None, str]], kinds: Collection[ResourceType]) -> list[str]:
         """Delete those of the things that are of these kinds; return a line for each that is not gone yet."""
         unfinished = []
         for kind, name in things:
@@ -254,7 +254,7 @@ class AzureDriver(CloudDriver[Config]):
                 unfinished.append(error.details)
         return unfinished
 
-    def _tagged(self) -> list[tuple[Kind | None, str]]:
+    def _tagged(self) -> list[tuple[ResourceType | None, str]]:
         """More of this machine's, whatever its name; None for a kind that the driver does not make."""
         if not self.ctx.machine_id:
             return []
@@ -274,7 +274,7 @@ class AzureDriver(CloudDriver[Config]):
         return SharedResources(self.api, self.config, self.ctx, self.save)
 
     @property
-    def _names(self) -> dict[Kind, str]:
+    def _names(self) -> dict[ResourceType, str]:
         return requests.names(self.config, self.ctx.name)
 
     @property

@@ -37,7 +37,7 @@ class ForbiddenByPolicy(errors.CloudError):
     """A policy of the organisation forbids it."""
 
 
-ADVICE: dict[errors.Kind, str] = {
+ADVICE: dict[errors.ErrorClass, str] = {
     errors.CloudError: "",
     errors.BadCredentials: (
         "`az login`, or --azure-login device-code, or a service principal (az ad sp create-for-rbac --role "
@@ -65,15 +65,15 @@ ADVICE: dict[errors.Kind, str] = {
     errors.BadVolume: "check --azure-disk-size and --azure-storage-type",
     errors.NameTaken: "choose another name for the machine, or another --azure-dns or --azure-resource-group",
     errors.BadUserData: "check --azure-custom-data",
-    errors.RateLimited: "try again in some minutes; --azure-retries repeats more often",
+    errors.RateLimited: "try again in some minutes; --azure-retries retries_enabled more often",
     errors.Unreachable: "check the network, any proxy, --azure-endpoint and --azure-ca-cert",
     errors.ApiTimeout: "try again; --azure-api-timeout waits longer",
     errors.ServiceBroken: "try again later; https://status.azure.com tells of known trouble",
     errors.NotFound: "check the names that were given",
-    errors.Protected: "have the lock removed: az lock list --resource-group GROUP",
+    errors.Protected: "have the lock removed: az lock list --resource-group RESOURCE_GROUP",
     ForbiddenByPolicy: "the message names the policy; change the flags to fit it, or ask whoever made it",
 }
-CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their ends
+CODES: dict[errors.ErrorClass, str] = {  # beside those that `classify` knows by their ends
     errors.BadCredentials: (
         "AuthenticationFailed InvalidAuthenticationToken InvalidAuthenticationTokenTenant ExpiredAuthenticationToken "
         "InvalidAuthenticationTokenSubscription AuthenticationFailedMissingToken InvalidAuthenticationInfo"
@@ -136,13 +136,13 @@ CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their
         "InvalidApiVersionParameter SecurityRuleInvalidPortRange SecurityRuleInvalidAddressPrefix"
     ),
 }
-STATUSES: dict[int, errors.Kind] = {
+STATUSES: dict[int, errors.ErrorClass] = {
     **errors.STATUSES,
     400: errors.BadRequest,
     408: errors.ServiceBroken,
     409: errors.WrongState,
 }
-SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # code and text, for the codes that stand for many things
+SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # code and text, for the codes that stand for many things
     ("^OperationNotAllowed: .*quota", errors.QuotaExceeded),
     ("^OperationNotAllowed: .*(availability set cannot be deleted|is attached)", errors.InUse),
     ("^(OperationNotAllowed|BadRequest): .*non-managed availability set", BadAvailabilitySet),
@@ -155,7 +155,7 @@ SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # code and text, for the cod
 ERRORS = errors.ErrorTable("azure", advice=ADVICE, codes=CODES, statuses=STATUSES, sentences=SENTENCES, longest=800)
 
 
-def classify(code: str, text: str, status: int) -> errors.Kind:
+def classify(code: str, text: str, status: int) -> errors.ErrorClass:
     """The kind of an answer: by its code, where that is vague by words of its text, else by HTTP's status."""
     known = ERRORS.by_sentence(f"{code}: {' '.join(text.split())}") or ERRORS.by_code(code)
     if known:

@@ -12,23 +12,23 @@ from typing import Any
 from machine.drivers.azure.resources import Json, properties
 from machine.drivers.cloud import firewall
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.ports import EVERYBODY, Opening
+from machine.drivers.cloud.ports import EVERYBODY, PortRange
 
 FIRST_PRIORITY = 100  # the least that a user's rule may have
 ANYWHERE = ("*", "internet", "any")  # Azure's words for every address, in small letters
 
 
-def security_rules(wanted: Iterable[Opening], networks: Sequence[str]) -> list[Json]:
+def security_rules(wanted: Iterable[PortRange], networks: Sequence[str]) -> list[Json]:
     """One securityRule per opening and network (CIDR), or per opening alone where everybody gets in."""
     rules = firewall.rules(wanted, networks or ANYWHERE[:1])
     return [_security_rule(rule, priority) for priority, rule in enumerate(rules, FIRST_PRIORITY)]
 
 
-def allowed(present: Iterable[Mapping[str, Any]], opening: Opening) -> list[Rule]:
+def allowed(present: Iterable[Mapping[str, Any]], opening: PortRange) -> list[Rule]:
     """What lets an opening in, by the priority of these securityRules up to the one that keeps everybody out."""
     found: list[Rule] = []
     for one in sorted(map(properties, present), key=lambda rule: int(rule.get("priority") or 0)):
-        rules = [rule for rule in _rules(one) if rule.has(opening)]
+        rules = [rule for rule in _rules(one) if rule.covers_ports(opening)]
         if one.get("access") != "Deny":
             found += rules
         elif any(rule.source in EVERYBODY for rule in rules):
@@ -37,7 +37,7 @@ def allowed(present: Iterable[Mapping[str, Any]], opening: Opening) -> list[Rule
 
 
 def _security_rule(rule: Rule, priority: int) -> Json:
-    opening = rule.opening
+    opening = rule.ports
     return {
         "name": f"{opening.protocol}-{opening.ports}-{priority}",
         "properties": {
@@ -60,7 +60,7 @@ def _rules(inner: Mapping[str, Any]) -> list[Rule]:
     sources = [str(one) for one in (*inner.get("sourceAddressPrefixes", []), inner.get("sourceAddressPrefix")) if one]
     ranges = [str(one) for one in (*inner.get("destinationPortRanges", []), inner.get("destinationPortRange")) if one]
     protocol = str(inner.get("protocol")).lower().replace("*", "")
-    openings = [Opening(protocol, first, last) for first, last in map(_ports, ranges)]
+    openings = [PortRange(protocol, first, last) for first, last in map(_ports, ranges)]
     everybody = EVERYBODY[0]
     return [Rule(one, everybody if source.lower() in ANYWHERE else source) for one in openings for source in sources]
 

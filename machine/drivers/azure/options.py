@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.options import Option
 
 ENVIRONMENT = "AzurePublicCloud"
-GROUP = "docker-machine"
+DEFAULT_GROUP_NAME = "docker-machine"
 LOCATION = "westus"
 SIZE = "Standard_B2s"
 LOGINS = ("auto", "secret", "certificate", "managed-identity", "workload-identity", "cli", "device-code")
@@ -25,7 +25,7 @@ OPTIONS = (
         env="AZURE_CLIENT_SECRET",
         secret=True,
         key="ClientSecret",
-        unit="azure-client-id",
+        origin_group="azure-client-id",
         help="secret of the service principal",
     ),
     Option(
@@ -38,7 +38,7 @@ OPTIONS = (
         env="AZURE_CLIENT_CERTIFICATE_PASSWORD",
         secret=True,
         key="ClientCertificatePassword",
-        unit="azure-client-id",
+        origin_group="azure-client-id",
         help="password of that file",
     ),
     Option(
@@ -80,7 +80,12 @@ OPTIONS = (
     ),
     # the machine
     Option("azure-location", env="AZURE_LOCATION", default=LOCATION, help="region"),
-    Option("azure-resource-group", env="AZURE_RESOURCE_GROUP", default=GROUP, help="resource group, made if absent"),
+    Option(
+        "azure-resource-group",
+        env="AZURE_RESOURCE_GROUP",
+        default=DEFAULT_GROUP_NAME,
+        help="resource group, made if absent",
+    ),
     Option("azure-size", env="AZURE_SIZE", default=SIZE, help="VM size; Standard_B2pls_v2 is one with arm64"),
     Option(
         "azure-image",

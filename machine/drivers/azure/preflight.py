@@ -185,7 +185,7 @@ def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
 
 
 def _group_exists(api: Api, config: Config) -> bool:
-    found = api.get(resources.GROUP, config.resource_group)
+    found = api.get(resources.RESOURCE_GROUP, config.resource_group)
     if found and resources.provisioning_state(found) == "Deleting":
         raise PreflightFailed(
             f"the resource group {config.resource_group} is being deleted",

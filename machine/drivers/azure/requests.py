@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.azure.config import Config
-from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, Kind
+from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, ResourceType
 from machine.drivers.cloud.requests import filled
-from machine.drivers.cloud.user_data import Rules
+from machine.drivers.cloud.user_data import UserDataLimits
 
-USER_DATA = Rules("Azure", "--azure-custom-data", 65535)  # before base64
+USER_DATA = UserDataLimits("Azure", "--azure-custom-data", 65535)  # before base64
 MADE_BY = {"made-by": "machine"}  # on what machines share
 
 Tags = Mapping[str, str]
 
 
-def names(config: Config, machine: str) -> dict[Kind, str]:
+def names(config: Config, machine: str) -> dict[ResourceType, str]:
     """The names of everything that is one machine's own. docker-machine named them after the machine alone."""
     base = config.resource_name or machine
     return {

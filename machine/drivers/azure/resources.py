@@ -14,7 +14,7 @@ ENDED = ("", "Succeeded", "Failed", "Canceled")  # provisioningState of what not
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceType:
     """One kind of resource."""
 
     label: str  # what messages call it
@@ -28,20 +28,20 @@ class Kind:
         return f"microsoft.{self.client}/{self.operations.replace('_', '')}"
 
 
-GROUP = Kind("resource group", "resources", "resource_groups")
-AVAILABILITY_SET = Kind("availability set", "compute", "availability_sets")
-NETWORK = Kind("network", "network", "virtual_networks")
-SUBNET = Kind("subnet", "network", "subnets")
-SECURITY_GROUP = Kind("security group", "network", "network_security_groups")
-ADDRESS = Kind("public address", "network", "public_ip_addresses")
-INTERFACE = Kind("network interface", "network", "network_interfaces")
-MACHINE = Kind("machine", "compute", "virtual_machines")
-DISK = Kind("disk", "compute", "disks")
-PUBLISHED_IMAGE = Kind("image", "compute", "virtual_machine_images")
-OWN_IMAGE = Kind("image", "compute", "images")
-GALLERY_IMAGE = Kind("gallery image", "compute", "gallery_images")
-SHARED_IMAGE = Kind("shared image", "compute", "shared_gallery_images", key="name")
-COMMUNITY_IMAGE = Kind("community image", "compute", "community_gallery_images", key="name")
+RESOURCE_GROUP = ResourceType("resource group", "resources", "resource_groups")
+AVAILABILITY_SET = ResourceType("availability set", "compute", "availability_sets")
+NETWORK = ResourceType("network", "network", "virtual_networks")
+SUBNET = ResourceType("subnet", "network", "subnets")
+SECURITY_GROUP = ResourceType("security group", "network", "network_security_groups")
+ADDRESS = ResourceType("public address", "network", "public_ip_addresses")
+INTERFACE = ResourceType("network interface", "network", "network_interfaces")
+MACHINE = ResourceType("machine", "compute", "virtual_machines")
+DISK = ResourceType("disk", "compute", "disks")
+PUBLISHED_IMAGE = ResourceType("image", "compute", "virtual_machine_images")
+OWN_IMAGE = ResourceType("image", "compute", "images")
+GALLERY_IMAGE = ResourceType("gallery image", "compute", "gallery_images")
+SHARED_IMAGE = ResourceType("shared image", "compute", "shared_gallery_images", key="name")
+COMMUNITY_IMAGE = ResourceType("community image", "compute", "community_gallery_images", key="name")
 
 
 def id_parts(resource_id: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from machine.drivers.azure import requests, resources
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS
-from machine.drivers.azure.resources import AVAILABILITY_SET, GROUP, MACHINE, NETWORK, SUBNET, Kind
+from machine.drivers.azure.resources import AVAILABILITY_SET, MACHINE, NETWORK, RESOURCE_GROUP, SUBNET, ResourceType
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 
@@ -34,7 +34,9 @@ class SharedResources:
         """Make the resource group if there is none; it may be that an earlier one of its name is being deleted."""
         group = self.config.resource_group
         with self._lock():
-            found = self.api.get(GROUP, group) or self.api.put(GROUP, group, body=requests.group(self.config))
+            found = self.api.get(RESOURCE_GROUP, group) or self.api.put(
+                RESOURCE_GROUP, group, body=requests.group(self.config)
+            )
         return resources.in_progress(found)
 
     def ensure(self) -> list[str]:
@@ -108,16 +110,18 @@ class SharedResources:
     def _delete_group(self, gone: set[str]) -> list[str]:
         """Delete the group if it is ours and empty: what is in it would go too. ARM's index may show what is `gone`."""
         group = self.config.resource_group
-        found = self.api.get(GROUP, group)
+        found = self.api.get(RESOURCE_GROUP, group)
         if found is None or not _is_ours(found):
             return []
         if resources.provisioning_state(found) == "Deleting":
             return resources.in_progress(found)
         used = any(str(thing.get("name")).lower() not in gone for thing in self.api.contents(group))
         kinds = (NETWORK, AVAILABILITY_SET, MACHINE)  # their lists are newer than the index
-        return [] if used or any(self.api.list_all(kind, group) for kind in kinds) else self._delete(GROUP, group)
+        return (
+            [] if used or any(self.api.list_all(kind, group) for kind in kinds) else self._delete(RESOURCE_GROUP, group)
+        )
 
-    def _delete(self, kind: Kind, *path: str) -> list[str]:
+    def _delete(self, kind: ResourceType, *path: str) -> list[str]:
         """Delete a thing, unless somebody of another store, or somebody by hand, has put it to use."""
         try:
             return [] if self.api.delete(kind, *path) else [f"{path[-1]} is being deleted"]

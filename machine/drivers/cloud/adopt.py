@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, ApiTimeout, Kind, NameTaken
+from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, ApiTimeout, ErrorClass, NameTaken
 
 T = TypeVar("T")
 
@@ -22,18 +22,18 @@ def create_or_find(
     create: Callable[[], T],
     find: Callable[[], T | None],
     *,
-    doubtful: Sequence[Kind] = AMBIGUOUS_ERRORS,
+    ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS,
     repeat: bool = True,
 ) -> T:
     """What `create` returns, or what `find` does after an error that leaves open whether it is there.
 
-    Errors that are `doubtful` do that: a name that is taken, or no answer. When nothing is found after no answer,
+    Errors that are `ambiguous` do that: a name that is taken, or no answer. When nothing is found after no answer,
     `create` is called once more, except after a timeout: the thing may come into being yet. Without `repeat` an
     answer that is missing is an error at once.
     """
     try:
         return create()
-    except tuple(doubtful) as error:
+    except tuple(ambiguous) as error:
         if not repeat and not isinstance(error, NameTaken):
             raise
         found = find()
@@ -44,13 +44,15 @@ def create_or_find(
         return create()
 
 
-def add_rules(add: Callable[[list[T]], object], rules: list[T], *, doubtful: Sequence[Kind] = (NameTaken,)) -> None:
+def add_rules(
+    add: Callable[[list[T]], object], rules: list[T], *, ambiguous: Sequence[ErrorClass] = (NameTaken,)
+) -> None:
     """Add rules to a firewall that others add to as well: one by one where some of them may be there by now."""
     if not rules:
         return
     try:
         add(rules)
-    except tuple(doubtful):
+    except tuple(ambiguous):
         for rule in rules:
             try:
                 add([rule])

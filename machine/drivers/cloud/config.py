@@ -2,8 +2,8 @@
 
     @dataclass(repr=False)
     class Config(CloudConfig):
-        region: str = text("Region", flag="region", required=True)
-        volume_ids: list[str] = words("VolumeIDs")
+        region: str = text_field("Region", flag="region", required=True)
+        volume_ids: list[str] = list_field("VolumeIDs")
 
 A line is a field, its kind, its key in the record (docker-machine's, where it has one), its default, and the flag
 (without `--DRIVER-`) that sets it, if one does. None stands for a key that the record does not have.
@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
-from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.cloud.ports import Opening, openings
+from machine.drivers.cloud.flags import DriverFlags, absolute
+from machine.drivers.cloud.ports import PortRange, needed_port_ranges
 from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import RecordBroken
 from machine.hostport import ENGINE_PORT
 from machine.options import Values
 
-Parse = Callable[[Flags, str, Any], object]  # (flags, flag, its value) -> what is recorded; UsageError
+Parse = Callable[[DriverFlags, str, Any], object]  # (flags, flag, its value) -> what is recorded; UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RecordField:
     """Where a field stands in the record, and what may stand there."""
 
     name: str
@@ -37,13 +37,13 @@ class Key:
     alias: str = ""  # another flag that means the same
     excludes: str = ""  # another flag that cannot be given as well
     required: bool = False  # the flag takes no empty value
-    span: tuple[int, int] | None = None  # the least and the most that the flag takes
+    bounds: tuple[int, int] | None = None  # the least and the most that the flag takes
     parse: Parse | None = None  # what is recorded of a flag's value, if that is not the value itself
 
     def value(self, record: Mapping[str, Any]) -> object:
         """The field's value in a record; RecordBroken when the record has something else there."""
         found = record.get(self.name)
-        zero_is_a_value = self.span is not None and self.span[0] <= 0
+        zero_is_a_value = self.bounds is not None and self.bounds[0] <= 0
         unset = found is None or (not found and self.default and not zero_is_a_value)
         try:
             return self.read(self.default if unset else found)
@@ -53,7 +53,7 @@ class Key:
                 resolution="put back what was there, or remove the machine",
             ) from None
 
-    def given(self, flags: Flags, values: Values) -> Any:
+    def from_flags(self, flags: DriverFlags, values: Values) -> Any:
         """What is recorded of the flag's value; UsageError names a flag that is empty or makes no sense."""
         given = values[f"{flags.driver}-{self.flag}"]
         if self.alias:
@@ -63,12 +63,12 @@ class Key:
             flags.check_exclusive(values, self.flag, self.excludes)
         if self.required and not given.strip():
             raise flags.wrong(self.flag, given, "a value, or leave the flag out")
-        if self.span:
-            flags.check_range(self.flag, given, self.span)
+        if self.bounds:
+            flags.check_range(self.flag, given, self.bounds)
         return self.parse(flags, self.flag, given) if self.parse else given
 
 
-def text(
+def text_field(
     key: str,
     default: str = "",
     *,
@@ -78,68 +78,68 @@ def text(
     required: bool = False,
     one_of: Sequence[str] = (),
     pattern: str = "",
-    wanted: str = "",
+    expected: str = "",
 ) -> str:
-    """A field of text. A flag's value is `one_of` these words, or fits `pattern` (`wanted` says how), or is empty."""
+    """A field of text. A flag's value is `one_of` these words, or fits `pattern` (`expected` says how), or is empty."""
 
-    def parse(flags: Flags, flag: str, given: str) -> str:
+    def parse(flags: DriverFlags, flag: str, given: str) -> str:
         if one_of:
             return flags.one_of(flag, given or default, one_of)
         if pattern and given and not re.fullmatch(pattern, given):
-            raise flags.wrong(flag, given, wanted)
+            raise flags.wrong(flag, given, expected)
         return given
 
     return field(
-        default=default, metadata={"key": Key(key, str, default, flag, alias, excludes, required, parse=parse)}
+        default=default, metadata={"key": RecordField(key, str, default, flag, alias, excludes, required, parse=parse)}
     )
 
 
-def path(key: str, *, flag: str = "") -> str:
+def path_field(key: str, *, flag: str = "") -> str:
     """A field with the path of a file, which a flag may give relative to where we are or with ~; "" for none."""
-    made = Key(key, str, "", flag, parse=lambda _flags, _flag, given: absolute(given))
+    made = RecordField(key, str, "", flag, parse=lambda _flags, _flag, given: absolute(given))
     return field(default="", metadata={"key": made})
 
 
-def number(
-    key: str, default: int = 0, *, flag: str = "", span: tuple[int, int] | None = None, one_of: Sequence[int] = ()
+def number_field(
+    key: str, default: int = 0, *, flag: str = "", bounds: tuple[int, int] | None = None, one_of: Sequence[int] = ()
 ) -> int:
     """A field of a whole number. 0 in a record, as docker-machine writes it, is the default unless `span` has a 0."""
 
-    def parse(flags: Flags, flag: str, given: int) -> int:
+    def parse(flags: DriverFlags, flag: str, given: int) -> int:
         if one_of and given not in one_of:
             raise flags.wrong(flag, given, " or ".join(map(str, one_of)))
         return given
 
-    return field(default=default, metadata={"key": Key(key, int, default, flag, span=span, parse=parse)})
+    return field(default=default, metadata={"key": RecordField(key, int, default, flag, bounds=bounds, parse=parse)})
 
 
-def switch(key: str, *, flag: str = "", alias: str = "") -> bool:
+def bool_field(key: str, *, flag: str = "", alias: str = "") -> bool:
     """A field that is True or False, False by default; a flag of text makes it True when there is any."""
-    made = Key(key, bool, False, flag, alias, parse=lambda _flags, _flag, given: bool(given))
+    made = RecordField(key, bool, False, flag, alias, parse=lambda _flags, _flag, given: bool(given))
     return field(default=False, metadata={"key": made})
 
 
-def words(key: str, *, flag: str = "", each: Callable[[Flags, str], str] | None = None) -> list[str]:
+def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str], str] | None = None) -> list[str]:
     """A field with a list of texts, empty by default; `each` is what is recorded of one that a flag gives.
 
     A flag that is no list has commas between them. Empty ones are left out.
     """
 
-    def parse(flags: Flags, _flag: str, given: str | Sequence[str]) -> list[str]:
+    def parse(flags: DriverFlags, _flag: str, given: str | Sequence[str]) -> list[str]:
         texts = [word.strip() for word in (given.split(",") if isinstance(given, str) else given)]
-        return [each(flags, word) if each else word for word in texts if word]
+        return [convert(flags, word) if convert else word for word in texts if word]
 
-    return field(default_factory=list, metadata={"key": Key(key, _words, [], flag, parse=parse)})
+    return field(default_factory=list, metadata={"key": RecordField(key, _words, [], flag, parse=parse)})
 
 
-def optional_text(key: str) -> str | None:
+def optional_text_field(key: str) -> str | None:
     """A field of text, None while the record has no such key."""
-    return field(default=None, metadata={"key": Key(key, _optional(str), None)})
+    return field(default=None, metadata={"key": RecordField(key, _optional(str), None)})
 
 
-def optional_mapping(key: str) -> dict[str, str] | None:
+def optional_mapping_field(key: str) -> dict[str, str] | None:
     """A field with texts by name, None while the record has no such key."""
-    return field(default=None, metadata={"key": Key(key, _optional(_mapping), None)})
+    return field(default=None, metadata={"key": RecordField(key, _optional(_mapping), None)})
 
 
 @dataclass(repr=False)  # it may have secrets
@@ -157,12 +157,12 @@ class RecordConfig:
         return found
 
     @classmethod
-    def from_flags(cls, flags: Flags, values: Values) -> Self:
+    def from_flags(cls, flags: DriverFlags, values: Values) -> Self:
         """The config that option values ask for; UsageError names a flag that is empty or makes no sense."""
         record: dict[str, Any] = {}
         for _, key in cls.record_keys():
             if key.flag:
-                record[key.name] = key.given(flags, values)
+                record[key.name] = key.from_flags(flags, values)
         return cls.from_record(record)
 
     def to_record(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class RecordConfig:
         return found
 
     @classmethod
-    def record_keys(cls) -> Iterator[tuple[str, Key]]:
+    def record_keys(cls) -> Iterator[tuple[str, RecordField]]:
         """Every field that stands in the record, by name."""
         return ((one.name, one.metadata["key"]) for one in fields(cls) if "key" in one.metadata)
 
@@ -186,7 +186,7 @@ class CloudConfig(RecordConfig):
     What has a default here may be a field of it; a value that is not one does not get into the record.
     """
 
-    flags: ClassVar[Flags]
+    flags: ClassVar[DriverFlags]
     default_user: ClassVar[str] = "root"  # the login where none is known
 
     account: str  # the one that `create` asked with
@@ -220,7 +220,7 @@ class CloudConfig(RecordConfig):
         return ENGINE_PORT
 
     @property
-    def asked(self) -> bool:
+    def create_requested(self) -> bool:
         """Whether the cloud may have been asked for the machine: something of it may be there."""
         raise NotImplementedError
 
@@ -230,13 +230,13 @@ class CloudConfig(RecordConfig):
         raise NotImplementedError
 
     @property
-    def repeats(self) -> bool:
+    def retries_enabled(self) -> bool:
         """Whether what failed for want of an answer may be asked for again."""
         return True
 
-    def openings(self, swarm_ports: Sequence[int]) -> list[Opening]:
+    def needed_port_ranges(self, cluster_ports: Sequence[int]) -> list[PortRange]:
         """What must get in to the machine, which has these ports of a swarm."""
-        return openings(self.ssh_port, self.engine_port, swarm_ports, self.open_ports)
+        return needed_port_ranges(self.ssh_port, self.engine_port, cluster_ports, self.open_ports)
 
     @classmethod
     def from_values(cls, values: Values) -> Self:

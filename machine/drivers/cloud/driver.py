@@ -3,7 +3,7 @@
 A cloud's driver says what it is (`traits`, `config_class`, `provider`) and has the methods that are abstract here.
 `create` is the story that they take part in:
 
-    adopt         what an earlier try made, if `config.asked`
+    find_existing  what an earlier try made, if `config.create_requested`
     preflight     once more, unless `config.looked_up`
     prepare       what the machine needs: key, firewall, volume
     make_machine  the machine
@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import adopt, ssh_key
 from machine.drivers.cloud.config import CloudConfig
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadKey, ErrorTable, Kind, MachineGone, NameTaken
-from machine.drivers.cloud.user_data import HostKey, Rules, for_create
+from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadKey, ErrorClass, ErrorTable, MachineGone, NameTaken
+from machine.drivers.cloud.user_data import HostKey, UserDataLimits, for_create
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -40,11 +40,11 @@ class Provider:
     """What messages say of one cloud, and what its errors and limits are."""
 
     name: str  # as a sentence begins or ends: DigitalOcean, the cloud
-    machine: str  # what a machine is there: droplet
+    machine_noun: str  # what a machine is there: droplet
     errors: ErrorTable
-    user_data: Rules
+    user_data: UserDataLimits
     key_flag: str = ""  # with its dashes: names the user's own private key
-    key_otherwise: str = ""  # the way to do without its public half: "name the account's copy with --x-fingerprint"
+    key_alternative: str = ""  # the way to do without its public half: "name the account's copy with --x-fingerprint"
     ignored: Mapping[str, str] = field(default_factory=dict)  # field of the config -> why what it says is ignored
 
 
@@ -59,8 +59,8 @@ class CloudDriver(Driver, Generic[C]):
         self.config = config
         self.host_key: HostKey = ("", "")
         self.prepared = False  # this process has made what the machine needs
-        self.there = False  # this process has asked for the machine, or found the one of an earlier try
-        self.asked_at: float | None = None  # when this process asked for it
+        self.machine_exists = False  # this process has asked for the machine, or found the one of an earlier try
+        self.requested_at: float | None = None  # when this process asked for it
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -90,7 +90,7 @@ class CloudDriver(Driver, Generic[C]):
         return self.config.account
 
     @abstractmethod
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         """The account that would be asked now; "" if the cloud does not tell. One question."""
 
     # before
@@ -108,14 +108,14 @@ class CloudDriver(Driver, Generic[C]):
         self.user_data()
         about = self.provider
         sent = not self.config.existing_key
-        ssh_key.check(self.config.ssh_key, about.key_flag, sent=sent, otherwise=about.key_otherwise)
+        ssh_key.check(self.config.ssh_key, about.key_flag, sent=sent, otherwise=about.key_alternative)
 
     def user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
         path, about = self.config.user_data_file, self.provider
         return for_create(path, self.host_key, self.ctx.user_data, self.user_data_rules(), about.errors)
 
-    def user_data_rules(self) -> Rules:
+    def user_data_rules(self) -> UserDataLimits:
         """What the cloud says of user data."""
         return self.provider.user_data
 
@@ -126,18 +126,18 @@ class CloudDriver(Driver, Generic[C]):
     # create
 
     def create(self) -> None:
-        if not (self.there or self.prepared):
-            self.there = self.config.asked and self.adopt()
-            if not self.there:
+        if not (self.machine_exists or self.prepared):
+            self.machine_exists = self.config.create_requested and self.find_existing()
+            if not self.machine_exists:
                 if not self.config.looked_up:
                     self.preflight()
                 self.prepare()
                 self.prepared = True
-        if not self.there:
+        if not self.machine_exists:
             self.make_machine()
         self.ensure_address()
 
-    def adopt(self) -> bool:
+    def find_existing(self) -> bool:
         """Whether an earlier try made the machine already; it is this one's then, and switched on."""
         machine = self.find_machine()
         if machine is None or self.is_ending(machine):
@@ -172,17 +172,17 @@ class CloudDriver(Driver, Generic[C]):
             raise self.provider.errors.error(BadKey, f"there is no public key to send to {self.provider.name}")
         return self.ctx.public_key.strip()
 
-    def make_once(
-        self, create: Callable[[], T], find: Callable[[], T | None], doubtful: Sequence[Kind] = AMBIGUOUS_ERRORS
+    def create_or_find(
+        self, create: Callable[[], T], find: Callable[[], T | None], ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS
     ) -> T:
         """adopt.create_or_find, with repetitions as far as the config wants them."""
-        return adopt.create_or_find(create, find, doubtful=doubtful, repeat=self.config.repeats)
+        return adopt.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
 
-    def make_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """`make_once` of a thing whose name carries the machine's id: if the name is taken, an earlier try made it."""
-        return self.make_once(create, find, (NameTaken,))
+    def create_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
+        """`create_or_find` of a thing with the machine's id in its name: if that is taken, an earlier try made it."""
+        return self.create_or_find(create, find, (NameTaken,))
 
-    def in_progress(self, details: str) -> InProgress:
+    def still_making(self, details: str) -> InProgress:
         """The reason for which `create` has to be called again."""
         return InProgress(f"{self.provider.name} is still making {self.ctx.name}", details=details)
 
@@ -203,7 +203,7 @@ class CloudDriver(Driver, Generic[C]):
     def state(self) -> State:
         machine = self.find_machine()
         if machine is None:
-            return State.STARTING if self.within(self.asked_at, APPEARING_SECONDS) else State.MISSING
+            return State.STARTING if self.within(self.requested_at, APPEARING_SECONDS) else State.MISSING
         return self.state_of(machine)
 
     def within(self, moment: float | None, seconds: float) -> bool:
@@ -237,7 +237,7 @@ class CloudDriver(Driver, Generic[C]):
         if machine is None or self.is_ending(machine):
             about = self.provider
             raise MachineGone(
-                f"{about.name} has no {about.machine} for {self.ctx.name} any more",
+                f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
         self.power_machine(machine, verb)
@@ -249,7 +249,7 @@ class CloudDriver(Driver, Generic[C]):
     # the end
 
     def remove(self) -> None:
-        self.there = self.prepared = False
+        self.machine_exists = self.prepared = False
         self.remove_all()
 
     @abstractmethod
@@ -258,7 +258,7 @@ class CloudDriver(Driver, Generic[C]):
 
     def still_ending(self, details: str, rest: str = "the rest", what: str = "") -> InProgress:
         """The reason for which `remove` has to be called again: `what` (the machine) is still ending, before `rest`."""
-        what = f"the {what or self.provider.machine} of {self.ctx.name}"
+        what = f"the {what or self.provider.machine_noun} of {self.ctx.name}"
         return InProgress(
             f"{self.provider.name} is still ending {what}",
             details=details,

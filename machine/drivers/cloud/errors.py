@@ -112,7 +112,7 @@ class MachineGone(CloudError):
     """The cloud does not know the machine any more."""
 
 
-Kind = type[CloudError]
+ErrorClass = type[CloudError]
 _POOL = re.compile(r"HTTPS?ConnectionPool\(")
 _REASON = re.compile(
     r"\[Errno -?\d+\] ([^'\")\\]+)"  # the system's own
@@ -121,14 +121,14 @@ _REASON = re.compile(
     r"|(Remote end closed connection without response)"
 )
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
-STATUSES: Mapping[int, Kind] = {  # of HTTP, as most clouds mean them
+STATUSES: Mapping[int, ErrorClass] = {  # of HTTP, as most clouds mean them
     401: BadCredentials,
     403: NotAllowed,
     404: NotFound,
     408: ApiTimeout,
     429: RateLimited,
 }
-ADVICE: Mapping[Kind, str] = {  # where a cloud has none of its own
+ADVICE: Mapping[ErrorClass, str] = {  # where a cloud has none of its own
     CloudError: "change what the message names; `machine create -d {driver} --help` lists the flags",
     BadRequest: "change what the message names; `machine create -d {driver} --help` lists the flags",
     NameTaken: "choose another name for the machine",
@@ -144,10 +144,10 @@ class ErrorTable:
         self,
         driver: str,
         *,
-        advice: Mapping[Kind, str],
-        codes: Mapping[Kind, str] | None = None,
-        statuses: Mapping[int, Kind] | None = None,
-        sentences: Iterable[tuple[str, Kind]] = (),
+        advice: Mapping[ErrorClass, str],
+        codes: Mapping[ErrorClass, str] | None = None,
+        statuses: Mapping[int, ErrorClass] | None = None,
+        sentences: Iterable[tuple[str, ErrorClass]] = (),
         longest: int = 500,
     ) -> None:
         """The table of `driver`; `advice` is added to the one that holds for every cloud.
@@ -162,28 +162,30 @@ class ErrorTable:
         self._sentences = tuple(sentences)
         self._longest = longest
 
-    def error(self, kind: Kind, brief: str, text: str = "", *, code: str = "", status: int = 0) -> CloudError:
+    def error(self, kind: ErrorClass, brief: str, text: str = "", *, code: str = "", status: int = 0) -> CloudError:
         """An error of that kind with this cloud's advice; `text` is what the cloud said."""
         error = kind(brief, details=text.strip()[: self._longest], resolution=self._advice.get(kind, ""))
         error.code, error.status = code, status
         return error
 
-    def refusal(self, kind: Kind, brief: str, said: str, text: str, *, code: str = "", status: int = 0) -> CloudError:
+    def refusal(
+        self, kind: ErrorClass, brief: str, said: str, text: str, *, code: str = "", status: int = 0
+    ) -> CloudError:
         """The error for an answer that is none of success: `said` is its code or status, `text` its sentence."""
         shown = text.strip()[: self._longest]
         error = self.error(kind, brief, code=code, status=status)
         error.details = f"{said}: {shown}" if shown else said
         return error
 
-    def by_code(self, code: str) -> Kind | None:
+    def by_code(self, code: str) -> ErrorClass | None:
         """The kind that a code stands for, None for an unknown one."""
         return self._by_code.get(code) or self._by_code.get(code.partition(".")[0] + ".")
 
-    def by_status(self, status: int) -> Kind | None:
+    def by_status(self, status: int) -> ErrorClass | None:
         """The kind that an HTTP status stands for, None for one that says too little."""
         return self._by_status.get(status) or (ServiceBroken if status >= 500 else None)
 
-    def by_sentence(self, text: str) -> Kind | None:
+    def by_sentence(self, text: str) -> ErrorClass | None:
         """The kind that a sentence speaks of, None if it is not known."""
         return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
 

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from machine.drivers.cloud.config import CloudConfig
-from machine.drivers.cloud.ports import EVERYBODY, Opening, parse, swarm_openings
+from machine.drivers.cloud.ports import EVERYBODY, PortRange, cluster_port_ranges, parse
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-ALL = Opening("", 0, 65535)  # every port of every protocol
+ALL = PortRange("", 0, 65535)  # every port of every protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One source that reaches the ports of one opening, whose protocol may be "" for all of them."""
 
-    opening: Opening
+    ports: PortRange
     source: str  # a network (CIDR), or the cloud's word for what else gets in, such as the id of a group of machines
     family: int = 0  # 4 or 6: a source that is no network and gets in by this family only
 
@@ -33,24 +33,24 @@ class Rule:
         except ValueError:
             return None
 
-    def has(self, opening: Opening) -> bool:
+    def covers_ports(self, opening: PortRange) -> bool:
         """Whether every port of an opening is among the rule's."""
-        mine = self.opening
+        mine = self.ports
         return mine.protocol in ("", opening.protocol) and mine.first <= opening.first and opening.last <= mine.last
 
-    def touches(self, opening: Opening) -> bool:
+    def overlaps(self, opening: PortRange) -> bool:
         """Whether any port of an opening is among the rule's."""
-        mine = self.opening
+        mine = self.ports
         return mine.protocol in ("", opening.protocol) and mine.first <= opening.last and opening.first <= mine.last
 
-    def is_of(self, family: int) -> bool:
+    def allows_family(self, family: int) -> bool:
         """Whether packets of IPv4 (4) or IPv6 (6) get in; 0 is any."""
         own = self.network.version if self.network else self.family
         return 0 in (own, family) or own == family
 
     def covers(self, other: Rule) -> bool:
         """Whether all that another rule lets in gets in by this one."""
-        if not self.has(other.opening):
+        if not self.covers_ports(other.ports):
             return False
         if self.network is None or other.network is None:
             return self.source == other.source and self.family in (0, other.family)
@@ -58,7 +58,7 @@ class Rule:
 
 
 def rules(
-    wanted: Iterable[Opening], networks: Sequence[str], group: str = "", families: Sequence[int] = (0,)
+    wanted: Iterable[PortRange], networks: Sequence[str], group: str = "", families: Sequence[int] = (0,)
 ) -> list[Rule]:
     """One rule per opening and source. Where only some networks get in, the machines of the same group do too.
 
@@ -75,9 +75,9 @@ def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
     return [rule for rule in wanted if not any(other.covers(rule) for other in present)]
 
 
-def sources(present: Iterable[Rule], opening: Opening, family: int = 0) -> list[str]:
+def sources(present: Iterable[Rule], opening: PortRange, family: int = 0) -> list[str]:
     """From where all ports of an opening are reached, sorted."""
-    return sorted({rule.source for rule in present if rule.has(opening) and rule.is_of(family)})
+    return sorted({rule.source for rule in present if rule.covers_ports(opening) and rule.allows_family(family)})
 
 
 def networks(sources: Iterable[str]) -> list[str]:
@@ -91,12 +91,12 @@ def reaches(address: str, sources: Iterable[str]) -> bool:
     return any(where in (Rule(ALL, source).network or ()) for source in sources)
 
 
-def beyond(present: Iterable[Rule], wanted: Sequence[Opening], allowed: Sequence[str]) -> list[str]:
+def sources_outside(present: Iterable[Rule], wanted: Sequence[PortRange], allowed: Sequence[str]) -> list[str]:
     """Networks (CIDRs) not inside those `allowed` that reach any port of `wanted`.
 
     Other sources, such as groups of machines, are not judged: what is in them is not said in a rule.
     """
-    found = {rule.source for rule in present if any(map(rule.touches, wanted))}
+    found = {rule.source for rule in present if any(map(rule.overlaps, wanted))}
     whole = list(_collapsed(allowed))
     return [
         source
@@ -105,21 +105,23 @@ def beyond(present: Iterable[Rule], wanted: Sequence[Opening], allowed: Sequence
     ]
 
 
-def closed(
-    present: Sequence[Rule], config: CloudConfig, swarm_ports: Sequence[int], guards: str, family: int = 0
+def closed_port_warnings(
+    present: Sequence[Rule], config: CloudConfig, cluster_ports: Sequence[int], firewall_name: str, family: int = 0
 ) -> list[str]:
-    """A sentence for every port that a machine needs and that no rule of `guards` ("the firewalls a, b") lets in.
+    """A sentence for every port that a machine needs and that no rule lets in.
+
+    `firewall_name` is what sentences call them: "the firewalls a, b".
 
     ssh and the engine are needed from here, so by address; others may be let in as members of a group.
     """
-    said = f"no rule of {guards} lets port"
+    said = f"no rule of {firewall_name} lets port"
     lines = [
         f"{said} {port} in from here: {who} needs it"
         for port, who in ((config.ssh_port, "ssh"), (config.engine_port, "Docker"))
-        if not networks(sources(present, Opening("tcp", port, port), family))
+        if not networks(sources(present, PortRange("tcp", port, port), family))
     ]
     more = [(parse(text), f"--{config.flags.driver}-open-port") for text in config.open_ports]
-    more += [(opening, "the swarm") for opening in swarm_openings(swarm_ports)]
+    more += [(opening, "the swarm") for opening in cluster_port_ranges(cluster_ports)]
     return lines + [
         f"{said} {opening.ports}/{opening.protocol} in: {who} needs it"
         for opening, who in more
@@ -127,13 +129,13 @@ def closed(
     ]
 
 
-def explain(present: Iterable[Rule], port: int, guards: str) -> str:
-    """Why `guards` ("its firewalls (a, b)") may keep out who asks for a tcp port, "" if everybody gets in."""
-    allowed = sources(present, Opening("tcp", port, port))
+def explain(present: Iterable[Rule], port: int, firewall_name: str) -> str:
+    """Why `firewall_name` ("its firewalls (a, b)") may keep out who asks for a tcp port, "" if everybody gets in."""
+    allowed = sources(present, PortRange("tcp", port, port))
     if not allowed:
-        return f"no rule of {guards} lets port {port} in"
+        return f"no rule of {firewall_name} lets port {port} in"
     if set(allowed).isdisjoint(EVERYBODY):
-        return f"{guards} let port {port} in from {', '.join(allowed)} only"
+        return f"{firewall_name} let port {port} in from {', '.join(allowed)} only"
     return ""
 
 

@@ -17,7 +17,7 @@ from machine.options import Values
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
+class DriverFlags:
     """The flags `--DRIVER-...` of one driver."""
 
     driver: str

@@ -48,6 +48,6 @@ def open_ports(
 
     `group` is the source that stands for the group's own machines; `families` as firewall.rules takes them.
     """
-    openings = driver.config.openings(driver.ctx.swarm_ports)
+    openings = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
     wanted = firewall.rules(openings, driver.config.allow_from, group, families)
-    adopt.add_rules(add, firewall.missing(wanted, present), doubtful=(NameTaken, *AMBIGUOUS_ERRORS))
+    adopt.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))

@@ -11,7 +11,7 @@ BY_PORT = {4789: ("udp",), 7946: ("tcp", "udp")}  # swarm mode's; all others are
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Opening:
+class PortRange:
     """Ports `first` to `last` of one protocol, "tcp" or "udp"."""
 
     protocol: str
@@ -24,7 +24,7 @@ class Opening:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def parse(text: str) -> Opening:
+def parse(text: str) -> PortRange:
     """`80`, `53/udp` or `8000-8100/tcp`; ValueError on anything else."""
     ports, _, protocol = text.strip().lower().partition("/")
     first, dash, last = ports.partition("-")
@@ -32,18 +32,18 @@ def parse(text: str) -> Opening:
     whole = all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (first, last))
     if protocol not in ("tcp", "udp") or not whole or int(first) > int(last):
         raise ValueError(text)
-    return Opening(protocol, int(first), int(last))
+    return PortRange(protocol, int(first), int(last))
 
 
-def openings(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -> list[Opening]:
+def needed_port_ranges(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -> list[PortRange]:
     """Everything that must get in: ssh, the engine, swarm ports, and the user's own."""
-    found = [Opening("tcp", ssh, ssh), Opening("tcp", engine, engine)]
-    return sorted({*found, *swarm_openings(swarm), *map(parse, more)})
+    found = [PortRange("tcp", ssh, ssh), PortRange("tcp", engine, engine)]
+    return sorted({*found, *cluster_port_ranges(swarm), *map(parse, more)})
 
 
-def swarm_openings(ports: Iterable[int]) -> list[Opening]:
+def cluster_port_ranges(ports: Iterable[int]) -> list[PortRange]:
     """What must get in for these ports of a swarm."""
-    return [Opening(protocol, port, port) for port in ports for protocol in BY_PORT.get(port, ("tcp",))]
+    return [PortRange(protocol, port, port) for port in ports for protocol in BY_PORT.get(port, ("tcp",))]
 
 
 def network(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from machine.drivers.cloud.errors import BadUserData, ErrorTable
 
-KINDS = (  # how a text begins -> what cloud-init calls it
+MIME_BY_PREFIX = (  # how a text begins -> what cloud-init calls it
     ("#cloud-config-archive", "text/cloud-config-archive"),
     ("#cloud-config", "text/cloud-config"),
     ("#!", "text/x-shellscript"),
@@ -53,7 +53,7 @@ def compose(host_key: HostKey, *parts: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class UserDataLimits:
     """What one cloud says of user data; `join` makes one text of the host key, the user's file and what we add."""
 
     cloud: str  # as messages call it
@@ -62,7 +62,7 @@ class Rules:
     join: Callable[[HostKey, str, str], str] = compose
 
 
-def for_create(path: str, host_key: HostKey, more: str, rules: Rules, table: ErrorTable) -> str:
+def for_create(path: str, host_key: HostKey, more: str, rules: UserDataLimits, table: ErrorTable) -> str:
     """All that cloud-init is told: the host key, the text of the user's file (none if `path` is ""), and `more`.
 
     BadUserData when the file cannot be used.
@@ -85,7 +85,7 @@ def for_create(path: str, host_key: HostKey, more: str, rules: Rules, table: Err
 
 def kind(text: str) -> str:
     """The MIME type by which cloud-init knows a text; UnknownKind."""
-    for beginning, name in KINDS:
+    for beginning, name in MIME_BY_PREFIX:
         if text.startswith(beginning):
             return name
     if text.lower().startswith(("content-type:", "mime-version:")):

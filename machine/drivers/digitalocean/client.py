@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceType:
     """A kind of things that an account has."""
 
     noun: str  # as messages call one
@@ -32,17 +32,17 @@ class Kind:
     article: str = "a"
 
 
-ACCOUNT = Kind("account", "/v2/account", "account")
-DROPLET = Kind("droplet", "/v2/droplets", "droplet")
-FIREWALL = Kind("firewall", "/v2/firewalls", "firewall")
-IMAGE = Kind("image", "/v2/images", "image")
-REGION = Kind("region", "/v2/regions", "region")
-RESERVED_IP = Kind("reserved address", "/v2/reserved_ips", "reserved_ip")
-SIZE = Kind("size", "/v2/sizes", "size")
-SSH_KEY = Kind("ssh key", "/v2/account/keys", "ssh_key", "an")
-TAG = Kind("tag", "/v2/tags", "tag")
-VOLUME = Kind("volume", "/v2/volumes", "volume")
-VPC = Kind("VPC", "/v2/vpcs", "vpc")
+ACCOUNT = ResourceType("account", "/v2/account", "account")
+DROPLET = ResourceType("droplet", "/v2/droplets", "droplet")
+FIREWALL = ResourceType("firewall", "/v2/firewalls", "firewall")
+IMAGE = ResourceType("image", "/v2/images", "image")
+REGION = ResourceType("region", "/v2/regions", "region")
+RESERVED_IP = ResourceType("reserved address", "/v2/reserved_ips", "reserved_ip")
+SIZE = ResourceType("size", "/v2/sizes", "size")
+SSH_KEY = ResourceType("ssh key", "/v2/account/keys", "ssh_key", "an")
+TAG = ResourceType("tag", "/v2/tags", "tag")
+VOLUME = ResourceType("volume", "/v2/volumes", "volume")
+VPC = ResourceType("VPC", "/v2/vpcs", "vpc")
 MOST_PAGES = 100  # of one list, 200 entries each; more servers than that have no account
 
 
@@ -55,18 +55,18 @@ class Api:
 
     # what there is
 
-    def get(self, kind: Kind, key: str | int = "") -> Json:
+    def get(self, kind: ResourceType, key: str | int = "") -> Json:
         """A thing by its id, or by what else the API takes for it; NotFound."""
         return self._one(f"show the {kind.noun} {key}".rstrip(), kind, f"{kind.path}/{_in_path(key)}".rstrip("/"))
 
-    def find(self, kind: Kind, key: str | int) -> Json | None:
+    def find(self, kind: ResourceType, key: str | int) -> Json | None:
         """A thing by its id, None if there is none."""
         try:
             return self.get(kind, key)
         except errors.NotFound:
             return None
 
-    def list_all(self, kind: Kind, **query: str) -> list[Json]:
+    def list_all(self, kind: ResourceType, **query: str) -> list[Json]:
         """Every thing of its kind that the account has, or those that fit the query."""
         return self._list(f"list {kind.noun}s", f"{kind.key}s", kind.path, {k: v for k, v in query.items() if v})
 
@@ -81,7 +81,7 @@ class Api:
 
     # what is made, changed and removed
 
-    def make(self, kind: Kind, body: Mapping[str, Any], *, repeat: bool = True) -> Json:
+    def make(self, kind: ResourceType, body: Mapping[str, Any], *, repeat: bool = True) -> Json:
         """A new thing; NameTaken. Without `repeat` the call is repeated only if it was throttled."""
         return self._one(f"make {kind.article} {kind.noun}", kind, kind.path, body, repeat=repeat)
 
@@ -110,14 +110,14 @@ class Api:
         with contextlib.suppress(errors.NotFound):
             self._ask("take a tag from the firewall", "DELETE", path, {"tags": [tag]})
 
-    def delete(self, kind: Kind, key: str | int) -> None:
+    def delete(self, kind: ResourceType, key: str | int) -> None:
         """Remove a thing; absent is success, InUse while something else needs it."""
         with contextlib.suppress(errors.NotFound):
             self._ask(f"remove the {kind.noun}", "DELETE", f"{kind.path}/{_in_path(key)}")
 
     # how it is asked
 
-    def _one(self, doing: str, kind: Kind, path: str, body: Any = None, *, repeat: bool = True) -> Json:
+    def _one(self, doing: str, kind: ResourceType, path: str, body: Any = None, *, repeat: bool = True) -> Json:
         found = self._ask(doing, "GET" if body is None else "POST", path, body, repeat=repeat)
         return dict(_inside(found, kind.key, dict))
 
@@ -188,9 +188,9 @@ def _convert(error: Exception, doing: str) -> errors.CloudError | None:
     from libcloud.common.exceptions import RateLimitReachedError
     from libcloud.common.types import LibcloudError
 
-    from machine.drivers.digitalocean.transport import Refused
+    from machine.drivers.digitalocean.transport import RequestRefused
 
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return translate(error.status, error.text, doing)
     if isinstance(error, RateLimitReachedError):
         return translate(429, "too many requests", doing)

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 from machine.drivers.cloud.config import (
     CloudConfig,
-    number,
-    optional_mapping,
-    optional_text,
-    path,
-    switch,
-    text,
-    words,
+    bool_field,
+    list_field,
+    number_field,
+    optional_mapping_field,
+    optional_text_field,
+    path_field,
+    text_field,
 )
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.digitalocean.options import API, NEW, NO_FIREWALL
 from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 
-FLAGS = Flags("digitalocean")
+FLAGS = DriverFlags("digitalocean")
 LARGEST_VOLUME = 16384  # GB
 MOST_VOLUMES = 15  # on one droplet
 _TAG = re.compile(r"[A-Za-z0-9_:-]{1,255}")
@@ -35,63 +35,65 @@ class Config(CloudConfig):
     flags = FLAGS
 
     # credentials and where to ask
-    access_token: str = text("AccessToken", flag="access-token")
-    endpoint: str = text(
+    access_token: str = text_field("AccessToken", flag="access-token")
+    endpoint: str = text_field(
         "Endpoint",
         API,
         flag="endpoint",
         required=True,
         pattern=_URL,
-        wanted="a URL such as https://api.digitalocean.com",
+        expected="a URL such as https://api.digitalocean.com",
     )
-    api_timeout: int = number("ApiTimeout", 30, flag="api-timeout", span=(1, 3600))
-    retry_seconds: int = number("RetrySeconds", 30, flag="retry-seconds", span=(0, 3600))
+    api_timeout: int = number_field("ApiTimeout", 30, flag="api-timeout", bounds=(1, 3600))
+    retry_seconds: int = number_field("RetrySeconds", 30, flag="retry-seconds", bounds=(0, 3600))
     # the machine
-    image: str = text("Image", flag="image", required=True)
-    region: str = text("Region", flag="region", required=True)
-    size: str = text("Size", flag="size", required=True)
-    ssh_user: str = text("SSHUser", "root", flag="ssh-user", required=True)
-    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
-    ssh_key_fingerprint: str = text("SSHKeyFingerprint", flag="ssh-key-fingerprint")
-    ssh_key: str = path("SSHKey", flag="ssh-key-path")
-    backups: bool = switch("Backups", flag="backups")
-    monitoring: bool = switch("Monitoring", flag="monitoring")
-    user_data_file: str = path("UserDataFile", flag="userdata")
-    tags: str = text("Tags", flag="tags")
+    image: str = text_field("Image", flag="image", required=True)
+    region: str = text_field("Region", flag="region", required=True)
+    size: str = text_field("Size", flag="size", required=True)
+    ssh_user: str = text_field("SSHUser", "root", flag="ssh-user", required=True)
+    ssh_port: int = number_field("SSHPort", 22, flag="ssh-port", bounds=(1, 65535))
+    ssh_key_fingerprint: str = text_field("SSHKeyFingerprint", flag="ssh-key-fingerprint")
+    ssh_key: str = path_field("SSHKey", flag="ssh-key-path")
+    backups: bool = bool_field("Backups", flag="backups")
+    monitoring: bool = bool_field("Monitoring", flag="monitoring")
+    user_data_file: str = path_field("UserDataFile", flag="userdata")
+    tags: str = text_field("Tags", flag="tags")
     # disks and network
-    volumes: list[str] = words("Volumes", flag="volume")
-    volume_size: int = number("VolumeSize", flag="volume-size", span=(0, LARGEST_VOLUME))
-    ipv6: bool = switch("IPv6", flag="ipv6")
-    private_networking: bool = switch("PrivateNetworking", flag="private-networking")
-    vpc_uuid: str = text("VpcUUID", flag="vpc-uuid")
-    use_private_ip: bool = switch("UsePrivateIP", flag="use-private-address")
-    reserved_ip: str = text("ReservedIP", flag="reserved-ip")
-    firewalls: list[str] = words("Firewalls", flag="firewall")
-    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
-    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    volumes: list[str] = list_field("Volumes", flag="volume")
+    volume_size: int = number_field("VolumeSize", flag="volume-size", bounds=(0, LARGEST_VOLUME))
+    ipv6: bool = bool_field("IPv6", flag="ipv6")
+    private_networking: bool = bool_field("PrivateNetworking", flag="private-networking")
+    vpc_uuid: str = text_field("VpcUUID", flag="vpc-uuid")
+    use_private_ip: bool = bool_field("UsePrivateIP", flag="use-private-address")
+    reserved_ip: str = text_field("ReservedIP", flag="reserved-ip")
+    firewalls: list[str] = list_field("Firewalls", flag="firewall")
+    open_ports: list[str] = list_field("OpenPorts", flag="open-port", convert=DriverFlags.port)
+    allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
     # what was looked up
-    account: str = text("Account")
-    peer_cidrs: list[str] = words("Neighbours")  # networks that get in where only some do
-    volume_ids: list[str] = words("VolumeIDs")
-    attached_firewalls: dict[str, str] | None = optional_mapping("Joined")  # id -> the tag by which it selects, or ""
+    account: str = text_field("Account")
+    peer_cidrs: list[str] = list_field("Neighbours")  # networks that get in where only some do
+    volume_ids: list[str] = list_field("VolumeIDs")
+    attached_firewalls: dict[str, str] | None = optional_mapping_field(
+        "Joined"
+    )  # id -> the tag by which it selects, or ""
     # what was made
-    tag: str = text("Tag")
-    droplet_id: int = number("DropletID")
-    droplet_name: str = text("DropletName")
-    ssh_key_id: int = number("SSHKeyID")
-    key_name: str | None = optional_text("KeyName")  # "" for a key that was there before
-    firewall_name: str = text("FirewallName")
-    firewall_id: str = text("FirewallID")
-    own_volume_name: str = text("OwnVolumeName")
-    own_volume_id: str = text("OwnVolumeID")
-    reserved_address: str = text("ReservedAddress")
+    tag: str = text_field("Tag")
+    droplet_id: int = number_field("DropletID")
+    droplet_name: str = text_field("DropletName")
+    ssh_key_id: int = number_field("SSHKeyID")
+    key_name: str | None = optional_text_field("KeyName")  # "" for a key that was there before
+    firewall_name: str = text_field("FirewallName")
+    firewall_id: str = text_field("FirewallID")
+    own_volume_name: str = text_field("OwnVolumeName")
+    own_volume_id: str = text_field("OwnVolumeID")
+    reserved_address: str = text_field("ReservedAddress")
 
     @property
     def existing_key(self) -> bool:
         return bool(self.ssh_key_fingerprint)
 
     @property
-    def asked(self) -> bool:
+    def create_requested(self) -> bool:
         return bool(self.tag)
 
     @property
@@ -99,7 +101,7 @@ class Config(CloudConfig):
         return self.attached_firewalls is not None
 
     @property
-    def repeats(self) -> bool:
+    def retries_enabled(self) -> bool:
         return self.retry_seconds > 0
 
     @property

@@ -37,7 +37,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         ERRORS,
         requests.USER_DATA,
         key_flag="--digitalocean-ssh-key-path",
-        key_otherwise="name the account's copy with --digitalocean-ssh-key-fingerprint",
+        key_alternative="name the account's copy with --digitalocean-ssh-key-fingerprint",
         ignored={
             "private_networking": "--digitalocean-private-networking is ignored: every droplet has a private address"
         },
@@ -52,14 +52,14 @@ class DigitalOceanDriver(CloudDriver[Config]):
         """The user's own key, "" for the agent's, None to have one made."""
         return self.config.ssh_key if self.config.ssh_key or self.config.existing_key else None
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         try:
             return account_id(self.api.get(ACCOUNT))
         except errors.NotAllowed:  # a token for certain things only
             return ""
 
     def preflight(self) -> None:
-        preflight(self.api, self.config, self.ctx.log, self.ctx.swarm_ports)
+        preflight(self.api, self.config, self.ctx.log, self.ctx.cluster_ports)
 
     # create
 
@@ -86,7 +86,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             wanted, keys = public_key.split()[:2], self.api.list_all(SSH_KEY)
             return next((key for key in keys if str(key.get("public_key")).split()[:2] == wanted), None)
 
-        key = self.make_named(lambda: self.api.make(SSH_KEY, {"name": name, "public_key": public_key}), same_key)
+        key = self.create_named(lambda: self.api.make(SSH_KEY, {"name": name, "public_key": public_key}), same_key)
         if key.get("name") != name:
             self.config.key_name = ""
         self.config.ssh_key_id = int(key["id"])
@@ -101,8 +101,8 @@ class DigitalOceanDriver(CloudDriver[Config]):
             return
         name = self.config.firewall_name = self._own_name()
         self.save()
-        made = self.make_named(
-            lambda: self.api.make(FIREWALL, requests.firewall(self.config, self.ctx.swarm_ports)),
+        made = self.create_named(
+            lambda: self.api.make(FIREWALL, requests.firewall(self.config, self.ctx.cluster_ports)),
             lambda: next((one for one in self.api.list_all(FIREWALL) if one.get("name") == name), None),
         )
         self.config.firewall_id = str(made["id"])
@@ -113,7 +113,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             return
         name = self.config.own_volume_name = self._own_name()
         self.save()
-        made = self.make_named(
+        made = self.create_named(
             lambda: self.api.make(VOLUME, requests.volume(self.config, self.ctx.name)),
             lambda: next(iter(self.api.list_all(VOLUME, name=name, region=self.config.region)), None),
         )
@@ -126,13 +126,13 @@ class DigitalOceanDriver(CloudDriver[Config]):
         body = requests.droplet(self.config, self.ctx.name, self.user_data())
         self.config.droplet_name = body["name"]
         self.save()
-        droplet = self.make_once(lambda: self.api.make(DROPLET, body, repeat=False), self._tagged)
-        self.asked_at = self.ctx.clock.now()
+        droplet = self.create_or_find(lambda: self.api.make(DROPLET, body, repeat=False), self._tagged)
+        self.requested_at = self.ctx.clock.now()
         self.save_machine(droplet)
 
     def save_machine(self, machine: Json) -> None:
         self.config.droplet_id = int(machine["id"])
-        self.there = True
+        self.machine_exists = True
         self.save()
 
     def ensure_address(self) -> None:
@@ -143,7 +143,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         if state is State.RUNNING and (droplet := self.find_machine()) is not None and self._reserve(droplet):
             return
         if state in (State.RUNNING, State.STARTING):
-            raise self.in_progress("no reserved address leads to it yet")
+            raise self.still_making("no reserved address leads to it yet")
 
     def _reserve(self, droplet: Json) -> bool:
         """Have the reserved address lead to a running droplet; whether it does.
@@ -178,7 +178,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             droplet = self._tagged()
         if droplet is None or droplet.get("status") == "archive":
             return None
-        self.asked_at = None  # it has appeared: from now on unknown means gone
+        self.requested_at = None  # it has appeared: from now on unknown means gone
         return droplet
 
     def _tagged(self) -> Json | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from machine.drivers.cloud import errors
 
-ADVICE: dict[errors.Kind, str] = {
+ADVICE: dict[errors.ErrorClass, str] = {
     errors.BadCredentials: (
         "set $DIGITALOCEAN_ACCESS_TOKEN to a token that is valid; "
         "https://cloud.digitalocean.com/account/api/tokens makes one"
@@ -39,7 +39,7 @@ ADVICE: dict[errors.Kind, str] = {
         "try again later (https://status.digitalocean.com tells of known trouble), or check --digitalocean-endpoint"
     ),
 }
-SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 409, 412 and 422; the first that fits
+SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # of 400, 409, 412 and 422; the first that fits
     (r"pending event|already (powered )?(on|off)\b|is (currently )?(on|off)\b|locked", errors.WrongState),
     (r"already in use|already been taken|already exists|duplicate|must be unique", errors.NameTaken),
     (r"attached|in use|still (has|have)|being (used|deleted)", errors.InUse),

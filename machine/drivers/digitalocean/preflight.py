@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from machine.drivers.cloud import errors, quota
-from machine.drivers.cloud.firewall import closed
+from machine.drivers.cloud.firewall import closed_port_warnings
 from machine.drivers.cloud.quota import Quota
 from machine.drivers.digitalocean import requests
 from machine.drivers.digitalocean.client import (
@@ -23,14 +23,14 @@ from machine.drivers.digitalocean.client import (
     VPC,
     Api,
     Json,
-    Kind,
+    ResourceType,
 )
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW
 
 
-def preflight(api: Api, config: Config, log: Callable[[str], None], swarm_ports: Sequence[int]) -> None:
+def preflight(api: Api, config: Config, log: Callable[[str], None], cluster_ports: Sequence[int]) -> None:
     """CloudError, naming the flag, for the first thing that is not right.
 
     A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.
@@ -48,7 +48,7 @@ def preflight(api: Api, config: Config, log: Callable[[str], None], swarm_ports:
     if firewalls:
         guards = requests.selecting(firewalls, config)
         names = ", ".join(sorted(str(wall.get("name")) for wall in guards))
-        for line in closed(requests.rules(guards), config, swarm_ports, f"the firewalls {names}"):
+        for line in closed_port_warnings(requests.rules(guards), config, cluster_ports, f"the firewalls {names}"):
             log(line)
     if config.reserved_ip not in ("", NEW):
         _reserved(api, config)
@@ -59,7 +59,7 @@ def account_id(account: Json) -> str:
     return str((account.get("team") or account).get("uuid") or "")
 
 
-def _one(api: Api, kind: Kind, key: str, missing: errors.Kind, said: str) -> Json:
+def _one(api: Api, kind: ResourceType, key: str, missing: errors.ErrorClass, said: str) -> Json:
     """A thing that has to be there; an error of the kind `missing` says otherwise."""
     try:
         return api.get(kind, key)
@@ -67,7 +67,7 @@ def _one(api: Api, kind: Kind, key: str, missing: errors.Kind, said: str) -> Jso
         raise ERRORS.error(missing, f"{said} {key}", error.details) from None
 
 
-def _of_slug(api: Api, kind: Kind, slug: str, missing: errors.Kind) -> Json:
+def _of_slug(api: Api, kind: ResourceType, slug: str, missing: errors.ErrorClass) -> Json:
     """A region or a size, which the API only lists."""
     found = next((one for one in api.list_all(kind) if one.get("slug") == slug), None)
     if found is None:

@@ -11,10 +11,10 @@ from typing import Any
 from machine.drivers.cloud import ports
 from machine.drivers.cloud.adopt import own_name as name_with_id
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.user_data import Rules
+from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.digitalocean.config import Config, split_tags
 
-USER_DATA = Rules("DigitalOcean", "--digitalocean-userdata", 64 * 1024)
+USER_DATA = UserDataLimits("DigitalOcean", "--digitalocean-userdata", 64 * 1024)
 
 
 def tag(machine_id: str) -> str:
@@ -61,7 +61,7 @@ def droplet(config: Config, name: str, user_data: str) -> dict[str, Any]:
     return body
 
 
-def firewall(config: Config, swarm_ports: Sequence[int]) -> dict[str, Any]:
+def firewall(config: Config, cluster_ports: Sequence[int]) -> dict[str, Any]:
     """A firewall that selects the machine by its tag. Where only some networks get in, the VPC's own does too."""
     allowed = list(dict.fromkeys([*config.allow_from, *config.peer_cidrs])) if config.allow_from else ports.EVERYBODY
     sources = {"addresses": list(allowed)}
@@ -70,7 +70,8 @@ def firewall(config: Config, swarm_ports: Sequence[int]) -> dict[str, Any]:
         "name": config.firewall_name,
         "tags": [config.tag],
         "inbound_rules": [
-            {"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in config.openings(swarm_ports)
+            {"protocol": o.protocol, "ports": o.ports, "sources": sources}
+            for o in config.needed_port_ranges(cluster_ports)
         ],
         "outbound_rules": [
             {"protocol": protocol, "ports": "0", "destinations": out} for protocol in ("tcp", "udp", "icmp")
@@ -104,7 +105,7 @@ def rules(firewalls: Sequence[Mapping[str, Any]]) -> list[Rule]:
         if not (first.isdigit() and (last or first).isdigit()):
             continue
         span = (0, 65535) if first == "0" else (int(first), int(last or first))
-        opening = ports.Opening(str(rule.get("protocol")), *span)
+        opening = ports.PortRange(str(rule.get("protocol")), *span)
         for kind, values in (rule.get("sources") or {}).items():
             found += [Rule(opening, f"{value}" if kind == "addresses" else f"{kind} {value}") for value in values or []]
     return found

@@ -27,7 +27,7 @@ PAGE = 200  # entries of a list in one answer, DigitalOcean's most
 LONGEST_PAUSE = 60.0  # seconds that DigitalOcean may ask to wait for; beyond that it is an error
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """An answer that is none of success."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -43,14 +43,14 @@ class Answer(DigitalOcean_v2_Response):
         text = _message(str(self.body or ""))
         if self.status == 429 and _seconds(self.headers.get("retry-after", "")) <= LONGEST_PAUSE:
             return text
-        raise Refused(int(self.status), text)
+        raise RequestRefused(int(self.status), text)
 
 
-class Patient(Retry):
+class RetryingTransport(Retry):
     """Repeats what was throttled or failed, and nothing that would be refused again."""
 
     def should_retry(self, exception: Exception) -> bool:
-        if isinstance(exception, Refused):
+        if isinstance(exception, RequestRefused):
             return exception.status >= 500
         return isinstance(exception, OSError) and not isinstance(exception, requests.exceptions.SSLError)
 
@@ -86,7 +86,7 @@ def connect(url: str, token: str, timeout: float, patience: float) -> Any:
     link.port = parts.port or (443 if link.secure else 80)
     link.request_path = parts.path.rstrip("/")
     link.timeout = timeout
-    link.patient, link.careful = (_repeating(kind, patience) for kind in (Patient, MinimalRetry))
+    link.patient, link.careful = (_repeating(kind, patience) for kind in (RetryingTransport, MinimalRetry))
     link.user_agent_append("machine")
     link.connect()
     return cloud

@@ -50,9 +50,9 @@ class GenericDriver(Driver):
             raise UsageError(
                 "the driver generic needs the host's address", resolution="add --generic-ip-address ADDRESS"
             )
-        from machine.drivers.cloud.flags import Flags  # here, for `status` loads this module and reads no flags
+        from machine.drivers.cloud.flags import DriverFlags  # here, for `status` loads this module and reads no flags
 
-        address = Flags("generic").address("ip-address", address, "ssh-user", "ssh-port")
+        address = DriverFlags("generic").address("ip-address", address, "ssh-user", "ssh-port")
         for flag in ("generic-ssh-port", "generic-engine-port"):
             if not 0 < values[flag] < 65536:
                 raise UsageError(f"--{flag} must be between 1 and 65535, not {values[flag]}")

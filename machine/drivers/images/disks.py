@@ -51,7 +51,7 @@ _MOST_PACKED = 11  # bits by which zlib makes a cluster of zeros smaller at most
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageInfo:
     """What a file is: its format (raw when it is none that is known), the image that it stands on ("" for none).
 
     `size` is the disk that a machine would see, in bytes; `problems` are words that say why none may use it.
@@ -64,7 +64,7 @@ class Look:
     problems: tuple[str, ...] = ()
 
 
-def look(path: str) -> Look:
+def inspect(path: str) -> ImageInfo:
     """What is in a file; DriverError when it cannot be read, is empty or no ordinary file. Opens nothing else."""
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
@@ -76,12 +76,12 @@ def look(path: str) -> Look:
         raise DriverError(f"{path} cannot be read: {error.strerror}", resolution="give another image") from error
 
 
-def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> Look:
+def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> ImageInfo:
     """`look` for an image that somebody else made: DriverError unless it has one of `formats` and needs no other file.
 
     `called` is what errors name it. A `base` is for the caller to judge.
     """
-    seen = look(path)
+    seen = inspect(path)
     path = called or path
     if seen.format in _PACKED:
         raise DriverError(
@@ -172,21 +172,21 @@ class Room:
             )
 
 
-def _look(file: BinaryIO, length: int, path: str) -> Look:
+def _look(file: BinaryIO, length: int, path: str) -> ImageInfo:
     head = file.read(_HEAD)
     if not head:
         raise DriverError(f"{path} is empty", resolution="give another image")
     if head.startswith(qcow2.MAGIC):
         found = qcow2.read(file)
-        return Look("qcow2", found.base, found.size, found.base_format, found.problems)
+        return ImageInfo("qcow2", found.base, found.size, found.base_format, found.problems)
     for place, magic, name in _MAGIC:
         if head[place : place + len(magic)] == magic:
-            return Look(name, size=vdi.size(file)) if name == "vdi" else Look(name)
+            return ImageInfo(name, size=vdi.size(file)) if name == "vdi" else ImageInfo(name)
     file.seek(max(0, length - SECTOR))
     tail = file.read(SECTOR)
     if tail.startswith((b"conectix", b"koly")):
-        return Look("vhd" if tail.startswith(b"conectix") else "dmg")
-    return Look("raw", size=length)
+        return ImageInfo("vhd" if tail.startswith(b"conectix") else "dmg")
+    return ImageInfo("raw", size=length)
 
 
 def _copy(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:

@@ -22,7 +22,7 @@ class NoneDriver(Driver):
         options=(Option("url", help="URL of the engine, such as tcp://10.0.0.5:2376 (required)"),),
         summary="an engine known by its URL",
         needs="--url",
-        provisions=False,
+        has_host=False,
     )
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:

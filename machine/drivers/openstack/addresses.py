@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.cloud.firewall import networks, reaches, sources
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.ports import PortRange
 from machine.drivers.openstack import firewall
-from machine.drivers.openstack.client import GROUP, PORT, Api, Json
+from machine.drivers.openstack.client import PORT, SECURITY_GROUP, Api, Json
 from machine.model import Endpoint
 
 
@@ -29,12 +29,12 @@ def ingress_problem(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> 
     if any(not port.get("security_group_ids") and not port.get("is_port_security_enabled") for port in ports):
         return ""  # nothing guards that port; one that is guarded and in no group lets nothing in
     ids = {str(one) for port in ports for one in port.get("security_group_ids") or []}
-    groups = [group for group in api.list_all(GROUP) if group.get("id") in ids]
+    groups = [group for group in api.list_all(SECURITY_GROUP) if group.get("id") in ids]
     names = sorted(str(group.get("name")) for group in groups)
     rules, family = firewall.rules(groups), 6 if ":" in endpoint.address else 4
 
     def allowed(port: int) -> list[str]:
-        return networks(sources(rules, Opening("tcp", port, port), family))
+        return networks(sources(rules, PortRange("tcp", port, port), family))
 
     if not allowed(endpoint.ssh_port):
         said = f"no rule of its security groups ({', '.join(names)}) lets port {endpoint.ssh_port} in from here"

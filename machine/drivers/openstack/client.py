@@ -24,7 +24,7 @@ OLDEST_NOVA = "2.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceType:
     """A kind of things that the SDK knows."""
 
     service: str  # of the SDK's connection
@@ -36,20 +36,20 @@ class Kind:
         return getattr(getattr(cloud, self.service), method.format(self.noun))(*given, **named)
 
 
-FLAVOR = Kind("compute", "flavor", "flavor")
-FLOATING_IP = Kind("network", "ip", "floating address")
-GROUP = Kind("network", "security_group", "security group")
-IMAGE = Kind("image", "image", "image")
-KEY_PAIR = Kind("compute", "keypair", "key pair")
-NETWORK = Kind("network", "network", "network")
-PORT = Kind("network", "port", "port")
-SERVER = Kind("compute", "server", "server")
-SERVER_GROUP = Kind("compute", "server_group", "server group")
-SUBNET = Kind("network", "subnet", "subnet")
-VOLUME = Kind("block_storage", "volume", "volume")
-VOLUME_TYPE = Kind("block_storage", "type", "volume type")
-VOLUME_ZONE = Kind("block_storage", "availability_zone", "availability zone of volume")
-ZONE = Kind("compute", "availability_zone", "availability zone")
+FLAVOR = ResourceType("compute", "flavor", "flavor")
+FLOATING_IP = ResourceType("network", "ip", "floating address")
+SECURITY_GROUP = ResourceType("network", "security_group", "security group")
+IMAGE = ResourceType("image", "image", "image")
+KEY_PAIR = ResourceType("compute", "keypair", "key pair")
+NETWORK = ResourceType("network", "network", "network")
+PORT = ResourceType("network", "port", "port")
+SERVER = ResourceType("compute", "server", "server")
+SERVER_GROUP = ResourceType("compute", "server_group", "server group")
+SUBNET = ResourceType("network", "subnet", "subnet")
+VOLUME = ResourceType("block_storage", "volume", "volume")
+VOLUME_TYPE = ResourceType("block_storage", "type", "volume type")
+VOLUME_ZONE = ResourceType("block_storage", "availability_zone", "availability zone of volume")
+ZONE = ResourceType("compute", "availability_zone", "availability zone")
 
 
 class Api:
@@ -71,13 +71,13 @@ class Api:
 
     # what there is
 
-    def list_all(self, kind: Kind, **where: str) -> list[Json]:
+    def list_all(self, kind: ResourceType, **where: str) -> list[Json]:
         """Every thing that the project may see and that has these values, also when the cloud overlooks a filter."""
         doing = f"list {kind.words}s"
         found = self._ask(doing, lambda cloud: [_plain(one) for one in kind.call(cloud, "{}s", **where)])
         return [one for one in found if all(one.get(key) == value for key, value in where.items())]
 
-    def find(self, kind: Kind, key: str) -> Json | None:
+    def find(self, kind: ResourceType, key: str) -> Json | None:
         """A thing by its id (a key pair by its name), None if there is none."""
         try:
             return _plain(self._ask(f"show the {kind.words} {key}", lambda cloud: kind.call(cloud, "get_{}", key)))
@@ -121,7 +121,7 @@ class Api:
 
     # what is made, done and removed
 
-    def make(self, kind: Kind, **body: Any) -> Json:
+    def make(self, kind: ResourceType, **body: Any) -> Json:
         """A new thing. NameTaken for a key pair; of all others there may be a second one of that name."""
         return _plain(self._do(f"make a {kind.words}", lambda cloud: kind.call(cloud, "create_{}", **body)))
 
@@ -135,7 +135,7 @@ class Api:
         how = ("SOFT",) if verb == "reboot" else ()
         self._do(f"{verb} the server", lambda cloud: getattr(cloud.compute, f"{verb}_server")(server_id, *how))
 
-    def delete(self, kind: Kind, key: str, **how: bool) -> None:
+    def delete(self, kind: ResourceType, key: str, **how: bool) -> None:
         """Remove a thing, a moment later; absent is success, InUse while something needs it.
 
         force=True removes a server also where the cloud keeps such servers a while; absent is NotFound then.
@@ -185,7 +185,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, config: Config) -
         return _login_refused(int(error.http_status or 0), text, doing, config)
     no_service = (sdk.ServiceDisabledException, sdk.NotSupported, sdk.ServiceDiscoveryException)
     nonsense = (keystone.ClientException, sdk.SDKException, ValueError, TypeError, LookupError, AttributeError)
-    table: Iterable[tuple[Any, errors.Kind, str]] = (
+    table: Iterable[tuple[Any, errors.ErrorClass, str]] = (
         (RetryAfterTooLong, errors.RateLimited, "the cloud has had too many calls"),
         (keystone.SSLError, BadCertificate, "the API's certificate is not accepted"),
         (keystone.ConnectTimeout, errors.ApiTimeout, "the API did not answer in time"),

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.cloud.ports import group_name
 from machine.drivers.gaps import MissingOption
 from machine.drivers.openstack import conoha
-from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
+from machine.drivers.openstack.options import DEFAULT_GROUP_NAME, PROFILES, RETRIES
 from machine.errors import UsageError
 
-FLAGS = Flags("openstack")
+FLAGS = DriverFlags("openstack")
 KEYS_OF_OTHERS = {"DomainId": "DomainID"}  # docker-machine's forks spell some keys otherwise
 CONFIG_KINDS = ("yaml", "yml", "json")
 INTERFACES = ("public", "internal", "admin")
@@ -24,7 +24,7 @@ SERVICES = ("block-storage", "compute", "identity", "image", "network", "volume"
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
-def _endpoint(flags: Flags, given: str) -> str:
+def _endpoint(flags: DriverFlags, given: str) -> str:
     """SERVICE=URL as it is; UsageError."""
     service, _, url = given.partition("=")
     if not _URL.fullmatch(url):
@@ -41,82 +41,82 @@ class Config(CloudConfig):
     flags = FLAGS
 
     # where to ask
-    auth_url: str = text("AuthUrl", flag="auth-url")
-    cloud: str = text("Cloud", flag="cloud")  # of a clouds.yaml
-    client_config_file: str = path("ClientConfigFile", flag="client-config-file")
-    profile: str = text("Profile", flag="profile")  # openstack or conoha; "" when only the clouds.yaml can tell
-    insecure: bool = switch("Insecure", flag="insecure")
-    ca_cert: str = path("CaCert", flag="cacert")
-    region: str = text("Region", flag="region")
-    endpoint_type: str = text("EndpointType", flag="endpoint-type")
-    endpoints: list[str] = words("Endpoints", flag="endpoint", each=_endpoint)  # SERVICE=URL
-    api_timeout: int = number("ApiTimeout", 60, flag="api-timeout", span=(1, 3600))
-    retries: int = number("Retries", RETRIES, flag="retries", span=(0, 100))
+    auth_url: str = text_field("AuthUrl", flag="auth-url")
+    cloud: str = text_field("Cloud", flag="cloud")  # of a clouds.yaml
+    client_config_file: str = path_field("ClientConfigFile", flag="client-config-file")
+    profile: str = text_field("Profile", flag="profile")  # openstack or conoha; "" when only the clouds.yaml can tell
+    insecure: bool = bool_field("Insecure", flag="insecure")
+    ca_cert: str = path_field("CaCert", flag="cacert")
+    region: str = text_field("Region", flag="region")
+    endpoint_type: str = text_field("EndpointType", flag="endpoint-type")
+    endpoints: list[str] = list_field("Endpoints", flag="endpoint", convert=_endpoint)  # SERVICE=URL
+    api_timeout: int = number_field("ApiTimeout", 60, flag="api-timeout", bounds=(1, 3600))
+    retries: int = number_field("Retries", RETRIES, flag="retries", bounds=(0, 100))
     # credentials
-    username: str = text("Username", flag="username")
-    user_id: str = text("UserId", flag="user-id")
-    password: str = text("Password", flag="password")
-    token: str = text("Token", flag="token")
-    credential_id: str = text("ApplicationCredentialId", flag="application-credential-id")
-    credential_name: str = text("ApplicationCredentialName", flag="application-credential-name")
-    credential_secret: str = text("ApplicationCredentialSecret", flag="application-credential-secret")
-    tenant_name: str = text("TenantName", flag="project-name", alias="tenant-name")
-    tenant_id: str = text("TenantId", flag="project-id", alias="tenant-id")
-    domain_name: str = text("DomainName", flag="domain-name")
-    domain_id: str = text("DomainID", flag="domain-id")
-    user_domain_name: str = text("UserDomainName", flag="user-domain-name")
-    user_domain_id: str = text("UserDomainId", flag="user-domain-id")
-    tenant_domain_name: str = text("TenantDomainName", flag="project-domain-name", alias="tenant-domain-name")
-    tenant_domain_id: str = text("TenantDomainId", flag="project-domain-id", alias="tenant-domain-id")
+    username: str = text_field("Username", flag="username")
+    user_id: str = text_field("UserId", flag="user-id")
+    password: str = text_field("Password", flag="password")
+    token: str = text_field("Token", flag="token")
+    credential_id: str = text_field("ApplicationCredentialId", flag="application-credential-id")
+    credential_name: str = text_field("ApplicationCredentialName", flag="application-credential-name")
+    credential_secret: str = text_field("ApplicationCredentialSecret", flag="application-credential-secret")
+    tenant_name: str = text_field("TenantName", flag="project-name", alias="tenant-name")
+    tenant_id: str = text_field("TenantId", flag="project-id", alias="tenant-id")
+    domain_name: str = text_field("DomainName", flag="domain-name")
+    domain_id: str = text_field("DomainID", flag="domain-id")
+    user_domain_name: str = text_field("UserDomainName", flag="user-domain-name")
+    user_domain_id: str = text_field("UserDomainId", flag="user-domain-id")
+    tenant_domain_name: str = text_field("TenantDomainName", flag="project-domain-name", alias="tenant-domain-name")
+    tenant_domain_id: str = text_field("TenantDomainId", flag="project-domain-id", alias="tenant-domain-id")
     # the machine
-    availability_zone: str = text("AvailabilityZone", flag="availability-zone")
-    server_group_name: str = text("ServerGroupName", flag="server-group-name", excludes="server-group-id")
-    server_group_id: str = text("ServerGroupId", flag="server-group-id")
-    flavor_name: str = text("FlavorName", flag="flavor-name", excludes="flavor-id")
-    flavor_id: str = text("FlavorId", flag="flavor-id")
-    image_name: str = text("ImageName", flag="image-name", excludes="image-id")
-    image_id: str = text("ImageId", flag="image-id")
-    ssh_user: str = text("SSHUser", flag="ssh-user")
-    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
-    key_pair: str = text("KeyPairName", flag="keypair-name")
-    existing_key: bool = switch("ExistingKey", flag="keypair-name")
-    ssh_key: str = path("PrivateKeyFile", flag="private-key-file")
-    admin_password: str = text("AdminPass", flag="admin-password")
-    user_data_file: str = path("UserDataFile", flag="user-data-file")
-    config_drive: bool = switch("ConfigDrive", flag="config-drive")
-    metadata: str = text("Metadata", flag="metadata")
-    active_timeout: int = number("ActiveTimeout", 300, flag="active-timeout", span=(1, 86400))
+    availability_zone: str = text_field("AvailabilityZone", flag="availability-zone")
+    server_group_name: str = text_field("ServerGroupName", flag="server-group-name", excludes="server-group-id")
+    server_group_id: str = text_field("ServerGroupId", flag="server-group-id")
+    flavor_name: str = text_field("FlavorName", flag="flavor-name", excludes="flavor-id")
+    flavor_id: str = text_field("FlavorId", flag="flavor-id")
+    image_name: str = text_field("ImageName", flag="image-name", excludes="image-id")
+    image_id: str = text_field("ImageId", flag="image-id")
+    ssh_user: str = text_field("SSHUser", flag="ssh-user")
+    ssh_port: int = number_field("SSHPort", 22, flag="ssh-port", bounds=(1, 65535))
+    key_pair: str = text_field("KeyPairName", flag="keypair-name")
+    existing_key: bool = bool_field("ExistingKey", flag="keypair-name")
+    ssh_key: str = path_field("PrivateKeyFile", flag="private-key-file")
+    admin_password: str = text_field("AdminPass", flag="admin-password")
+    user_data_file: str = path_field("UserDataFile", flag="user-data-file")
+    config_drive: bool = bool_field("ConfigDrive", flag="config-drive")
+    metadata: str = text_field("Metadata", flag="metadata")
+    active_timeout: int = number_field("ActiveTimeout", 300, flag="active-timeout", bounds=(1, 86400))
     # its disk
-    boot_from_volume: bool = switch("BootFromVolume", flag="boot-from-volume")
-    volume_size: int = number("VolumeSize", flag="volume-size", span=(0, 65536))
-    volume_type: str = text("VolumeType", flag="volume-type")
-    volume_name: str = text("VolumeName", flag="volume-name")
-    volume_id: str = text("VolumeId", flag="volume-id")
-    volume_device_path: str = text("VolumeDevicePath", flag="volume-device-path")
+    boot_from_volume: bool = bool_field("BootFromVolume", flag="boot-from-volume")
+    volume_size: int = number_field("VolumeSize", flag="volume-size", bounds=(0, 65536))
+    volume_type: str = text_field("VolumeType", flag="volume-type")
+    volume_name: str = text_field("VolumeName", flag="volume-name")
+    volume_id: str = text_field("VolumeId", flag="volume-id")
+    volume_device_path: str = text_field("VolumeDevicePath", flag="volume-device-path")
     # its network
-    network_name: str = text("NetworkName", flag="net-name", excludes="net-id")
-    network_id: str = text("NetworkId", flag="net-id")
-    nova_network: bool = switch("ComputeNetwork", flag="nova-network")
-    floating_ip_pool: str = text("FloatingIpPool", flag="floatingip-pool")
-    ip_version: int = number("IpVersion", 4, flag="ip-version", one_of=(4, 6))
-    security_groups: list[str] = words("SecurityGroups", flag="sec-groups")
-    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
-    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
-    own_group_name: str = text("OwnGroup")
+    network_name: str = text_field("NetworkName", flag="net-name", excludes="net-id")
+    network_id: str = text_field("NetworkId", flag="net-id")
+    nova_network: bool = bool_field("ComputeNetwork", flag="nova-network")
+    floating_ip_pool: str = text_field("FloatingIpPool", flag="floatingip-pool")
+    ip_version: int = number_field("IpVersion", 4, flag="ip-version", one_of=(4, 6))
+    security_groups: list[str] = list_field("SecurityGroups", flag="sec-groups")
+    open_ports: list[str] = list_field("OpenPorts", flag="open-port", convert=DriverFlags.port)
+    allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
+    own_group_name: str = text_field("OwnGroup")
     # what was looked up
-    account: str = text("ProjectId")
-    looked_up: bool = switch("Surveyed")
-    floating_ip_pool_id: str = text("FloatingIpPoolId")
-    own_volume_size: int = number("OwnVolumeSize")  # GB
-    volume_zone: str = text("VolumeZone")
+    account: str = text_field("ProjectId")
+    looked_up: bool = bool_field("Surveyed")
+    floating_ip_pool_id: str = text_field("FloatingIpPoolId")
+    own_volume_size: int = number_field("OwnVolumeSize")  # GB
+    volume_zone: str = text_field("VolumeZone")
     # what was made
-    asked: bool = switch("Asked")
-    server_id: str = text("MachineId")
-    security_group_ids: list[str] = words("SecurityGroupIds")
-    own_volume_name: str = text("OwnVolumeName")
-    own_volume_id: str = text("OwnVolumeId")
-    floating_ip: str = text("FloatingIp")
-    floating_ip_id: str = text("FloatingIpId")
+    create_requested: bool = bool_field("Asked")
+    server_id: str = text_field("MachineId")
+    security_group_ids: list[str] = list_field("SecurityGroupIds")
+    own_volume_name: str = text_field("OwnVolumeName")
+    own_volume_id: str = text_field("OwnVolumeId")
+    floating_ip: str = text_field("FloatingIp")
+    floating_ip_id: str = text_field("FloatingIpId")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -128,13 +128,13 @@ class Config(CloudConfig):
         return (self.profile or _profile("auto", self.auth_url, self.cloud)) == conoha.NAME
 
     @property
-    def repeats(self) -> bool:
+    def retries_enabled(self) -> bool:
         return self.retries > 0
 
     @property
     def own_group(self) -> str:
         """The name of the group that machines make and share; records of before there were several have none."""
-        return self.own_group_name or GROUP
+        return self.own_group_name or DEFAULT_GROUP_NAME
 
     @property
     def has_own_group(self) -> bool:
@@ -144,7 +144,7 @@ class Config(CloudConfig):
     @property
     def wants_floating_ip(self) -> bool:
         """Whether the machine is reached at a floating address, which its `create` makes."""
-        return bool(self.floating_ip_pool) and self.asked and self.ip_version == 4
+        return bool(self.floating_ip_pool) and self.create_requested and self.ip_version == 4
 
     def clouds_file(self) -> str:
         """The clouds.yaml of the directory we are in, where the SDK looks first and later commands may not be; ""."""
@@ -285,11 +285,12 @@ def _check_address(config: Config) -> None:
 
 
 def _check_groups(config: Config) -> None:
-    names = config.security_groups or [GROUP]
-    config.own_group_name = group_name(GROUP, config.allow_from)
-    if (config.open_ports or config.allow_from) and GROUP not in names:
+    names = config.security_groups or [DEFAULT_GROUP_NAME]
+    config.own_group_name = group_name(DEFAULT_GROUP_NAME, config.allow_from)
+    if (config.open_ports or config.allow_from) and DEFAULT_GROUP_NAME not in names:
         raise UsageError(
-            f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
-            resolution=f"add {GROUP} to --openstack-sec-groups, or change the rules of your own groups instead",
+            f"--openstack-open-port and --openstack-allow-from are for the group {DEFAULT_GROUP_NAME}",
+            resolution=f"add {DEFAULT_GROUP_NAME} to --openstack-sec-groups, or change the rules of your own groups "
+            "instead",
         )
-    config.security_groups = [config.own_group if name == GROUP else name for name in names]
+    config.security_groups = [config.own_group if name == DEFAULT_GROUP_NAME else name for name in names]

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from machine.drivers.cloud.user_data import HostKey, Rules, UnknownKind, compose, kind
+from machine.drivers.cloud.user_data import HostKey, UnknownKind, UserDataLimits, compose, kind
 
 NAME = "conoha"
 DOMAIN = "gnc"
@@ -87,7 +87,7 @@ def _join(host_key: HostKey, own: str, more: str) -> str:
     return user_data([more, own, compose(host_key)])
 
 
-USER_DATA = Rules("the cloud", "--openstack-user-data-file", 16 * 1024, _join)  # before base64
+USER_DATA = UserDataLimits("the cloud", "--openstack-user-data-file", 16 * 1024, _join)  # before base64
 
 
 def metadata(name: str) -> Mapping[str, Any]:

@@ -7,9 +7,9 @@ from typing import ClassVar
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, groups
 from machine.drivers.cloud.driver import CloudDriver, Json, Provider
-from machine.drivers.cloud.user_data import Rules
+from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.openstack import addresses, conoha, firewall, lookup, removal, requests
-from machine.drivers.openstack.client import FLOATING_IP, GROUP, KEY_PAIR, PORT, SERVER, VOLUME, Api
+from machine.drivers.openstack.client import FLOATING_IP, KEY_PAIR, PORT, SECURITY_GROUP, SERVER, VOLUME, Api
 from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
@@ -38,7 +38,7 @@ class OpenStackDriver(CloudDriver[Config]):
         ERRORS,
         requests.USER_DATA,
         key_flag="--openstack-private-key-file",
-        key_otherwise="name its key pair in the cloud with --openstack-keypair-name",
+        key_alternative="name its key pair in the cloud with --openstack-keypair-name",
         ignored={"nova_network": "--openstack-nova-network is ignored: OpenStack has only Neutron today"},
     )
 
@@ -51,7 +51,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self._has_volume = False  # this process knows its root volume
         self._ending: list[str] = []  # ids of servers that came to nothing, and go before there is another
 
-    def account_asked(self) -> str:
+    def current_account(self) -> str:
         return self.api.log_in()
 
     # before
@@ -67,12 +67,12 @@ class OpenStackDriver(CloudDriver[Config]):
         preflight(self.api, self.config, self.ctx)
         self.user_data()  # by the rules of the profile, which may be known only now
 
-    def user_data_rules(self) -> Rules:
+    def user_data_rules(self) -> UserDataLimits:
         return conoha.USER_DATA if self.config.is_conoha else self.provider.user_data
 
     # create
 
-    def adopt(self) -> bool:
+    def find_existing(self) -> bool:
         """Whether an earlier try made the server already; what came to nothing is ended."""
         found = self._servers.remaining()
         there = [server for server in found if not removal.is_absent(server)]
@@ -90,12 +90,12 @@ class OpenStackDriver(CloudDriver[Config]):
         return True
 
     def prepare(self) -> None:
-        self.config.asked = True
+        self.config.create_requested = True
         self.save()
         self._ensure_key()
         own = self.config.own_group
         with self.ctx.lock(f"openstack-{self.config.account}"):
-            present = self.api.list_all(GROUP)
+            present = self.api.list_all(SECURITY_GROUP)
             for group in groups.ensure(
                 self,
                 self.config.security_groups,
@@ -111,7 +111,7 @@ class OpenStackDriver(CloudDriver[Config]):
         public_key = self.public_key()
         name = self.config.key_pair = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.save()
-        self.make_once(
+        self.create_or_find(
             lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key),
             lambda: self.api.find(KEY_PAIR, name),
             (*errors.AMBIGUOUS_ERRORS, errors.NameTaken),  # the name carries the id: it was an earlier try
@@ -121,14 +121,14 @@ class OpenStackDriver(CloudDriver[Config]):
         """Make or find the shared security group; of two that two computers made at once, the first by id is used."""
 
         def first() -> Json | None:
-            return lookup.group(self.api.list_all(GROUP), self.config.own_group, self.config)
+            return lookup.group(self.api.list_all(SECURITY_GROUP), self.config.own_group, self.config)
 
-        made = self.make_once(
-            lambda: self.api.make(GROUP, name=self.config.own_group, description=requests.GROUP_MARK), first
+        made = self.create_or_find(
+            lambda: self.api.make(SECURITY_GROUP, name=self.config.own_group, description=requests.GROUP_MARK), first
         )
         kept = first() or made
         if kept["id"] != made["id"]:
-            self.api.delete(GROUP, str(made["id"]))
+            self.api.delete(SECURITY_GROUP, str(made["id"]))
         return kept
 
     def _open_ports(self, group: Json) -> None:
@@ -137,7 +137,7 @@ class OpenStackDriver(CloudDriver[Config]):
             self,
             lambda rules: self.api.make_rules([firewall.request(rule, group_id) for rule in rules]),
             firewall.rules([group]),
-            f"{firewall.GROUP}{group_id}",
+            f"{firewall.GROUP_PREFIX}{group_id}",
             families=(4, 6),
         )
 
@@ -152,7 +152,7 @@ class OpenStackDriver(CloudDriver[Config]):
             found = removal.volumes(self.api, config, machine_id)
             return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
 
-        made = left() or self.make_once(
+        made = left() or self.create_or_find(
             lambda: self.api.make(VOLUME, **requests.volume(config, self.ctx.name, machine_id)), left
         )
         config.own_volume_id = str(made["id"])
@@ -162,7 +162,7 @@ class OpenStackDriver(CloudDriver[Config]):
     def make_machine(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
         if not all(map(self._servers.is_deleted, self._ending)):
-            raise self.in_progress("the server of an earlier try is still being ended")
+            raise self.still_making("the server of an earlier try is still being ended")
         self._ending = []
         self._ensure_volume()
         if self.config.own_volume_id:
@@ -171,18 +171,18 @@ class OpenStackDriver(CloudDriver[Config]):
             if volume is None or status in VOLUME_FAILED or status == "in-use":
                 raise ERRORS.error(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
-                raise self.in_progress(f"its root volume is {status}")
+                raise self.still_making(f"its root volume is {status}")
         body = requests.server(self.config, self.ctx.name, self.ctx.machine_id, self.user_data())
 
         def found() -> Json | None:
             return next((one for one in self._servers.remaining() if not removal.is_absent(one)), None)
 
-        self.save_machine(self.make_once(lambda: self.api.make(SERVER, **body), found))
+        self.save_machine(self.create_or_find(lambda: self.api.make(SERVER, **body), found))
         self._fresh = True
 
     def save_machine(self, machine: Json) -> None:
         self.config.server_id = str(machine["id"])
-        self.there = True
+        self.machine_exists = True
         self.save()
 
     def ensure_address(self) -> None:
@@ -194,7 +194,7 @@ class OpenStackDriver(CloudDriver[Config]):
         if server is not None and state is State.RUNNING and self._make_address(server):
             return
         if state in (State.RUNNING, State.STARTING):
-            raise self.in_progress("it has no floating address yet")
+            raise self.still_making("it has no floating address yet")
 
     def _make_address(self, server: Json) -> bool:
         """Make the server's floating address, or find the one of an earlier try; False while the server has no port."""
@@ -202,13 +202,13 @@ class OpenStackDriver(CloudDriver[Config]):
         port = next((port for port in found if port.get("network_id") == self.config.network_id), None)
         if port is None:
             return False
-        note, pool = requests.mark(self.ctx.machine_id), self.config.floating_ip_pool_id
+        note, pool = requests.marker(self.ctx.machine_id), self.config.floating_ip_pool_id
         body = {"floating_network_id": pool, "port_id": str(port["id"]), "description": note}
 
         def made() -> Json | None:
             return next(iter(self.api.list_all(FLOATING_IP, description=note)), None)
 
-        address = made() or self.make_once(lambda: self.api.make(FLOATING_IP, **body), made)
+        address = made() or self.create_or_find(lambda: self.api.make(FLOATING_IP, **body), made)
         self.config.floating_ip_id = str(address["id"])
         self.config.floating_ip = str(address["floating_ip_address"])
         self.save()

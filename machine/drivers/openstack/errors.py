@@ -37,7 +37,7 @@ class ServerFailed(errors.CloudError):
     """The cloud gave up making the server, for a reason that has no class of its own."""
 
 
-ADVICE: dict[errors.Kind, str] = {
+ADVICE: dict[errors.ErrorClass, str] = {
     errors.BadCredentials: (
         "check --openstack-username, --openstack-password, --openstack-project-name and the domains, or the "
         "application credential: `openstack token issue` tries the same"
@@ -77,8 +77,8 @@ ADVICE: dict[errors.Kind, str] = {
     errors.ServiceBroken: "try again later, ask those who run the cloud, or check --openstack-auth-url",
     ServerFailed: "try again, or elsewhere: --openstack-availability-zone, --openstack-flavor-name",
 }
-STATUSES: dict[int, errors.Kind] = {**errors.STATUSES, 409: errors.WrongState}
-SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 403, 404 (not of a GET), 409, 413; the first wins
+STATUSES: dict[int, errors.ErrorClass] = {**errors.STATUSES, 409: errors.WrongState}
+SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # of 400, 403, 404 (not of a GET), 409, 413; the first wins
     # of a policy also the rule is named, such as "os-keypairs:create"
     (r"policy doesn't allow|(disallowed|not allowed) by policy", errors.NotAllowed),
     (r"rate.?limit|too many requests|over.?limit", errors.RateLimited),
@@ -102,7 +102,7 @@ SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 403, 404 (not of a
 ERRORS = errors.ErrorTable("openstack", advice=ADVICE, statuses=STATUSES, sentences=SENTENCES)
 
 
-def classify(status: int, text: str, *, asking: bool = False) -> errors.Kind:
+def classify(status: int, text: str, *, asking: bool = False) -> errors.ErrorClass:
     """The kind of an answer; `asking` when nothing was to be changed: 404 is then just "no"."""
     by_status = ERRORS.by_status(status)
     if by_status and (status >= 500 or status in (401, 408, 429) or (status == 404 and asking)):

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.ports import EVERYBODY, Opening
+from machine.drivers.cloud.ports import EVERYBODY, PortRange
 
 PROTOCOLS = {"None": "", "any": "", "0": "", "6": "tcp", "17": "udp"}  # a rule may have a number, too
-GROUP = "group "  # before the id of a group of machines or addresses
+GROUP_PREFIX = "group "  # before the id of a group of machines or addresses
 
 
 def rules(groups: Iterable[Mapping[str, Any]]) -> list[Rule]:
@@ -24,26 +24,26 @@ def rules(groups: Iterable[Mapping[str, Any]]) -> list[Rule]:
 
 def request(rule: Rule, group_id: str) -> dict[str, Any]:
     """The body of a new rule of a group."""
-    is_group, network = rule.source.startswith(GROUP), rule.network
+    is_group, network = rule.source.startswith(GROUP_PREFIX), rule.network
     return {
         "direction": "ingress",
         "security_group_id": group_id,
-        "protocol": rule.opening.protocol,
-        "port_range_min": rule.opening.first,
-        "port_range_max": rule.opening.last,
+        "protocol": rule.ports.protocol,
+        "port_range_min": rule.ports.first,
+        "port_range_max": rule.ports.last,
         "ethertype": f"IPv{network.version if network else rule.family}",
-        "remote_group_id" if is_group else "remote_ip_prefix": rule.source.removeprefix(GROUP),
+        "remote_group_id" if is_group else "remote_ip_prefix": rule.source.removeprefix(GROUP_PREFIX),
     }
 
 
 def _rule(rule: Mapping[str, Any]) -> Rule:
     protocol = str(rule.get("protocol"))
     first, last = rule.get("port_range_min"), rule.get("port_range_max")
-    opening = Opening(
+    opening = PortRange(
         PROTOCOLS.get(protocol, protocol), 0 if first is None else int(first), 65535 if last is None else int(last)
     )
     group = rule.get("remote_group_id") or rule.get("remote_address_group_id")
     version = 6 if rule.get("ethertype") == "IPv6" else 4
     everybody = EVERYBODY[1] if version == 6 else EVERYBODY[0]
-    source = f"{GROUP}{group}" if group else str(rule.get("remote_ip_prefix") or everybody)
+    source = f"{GROUP_PREFIX}{group}" if group else str(rule.get("remote_ip_prefix") or everybody)
     return Rule(opening, source, version)

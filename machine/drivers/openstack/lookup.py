@@ -27,7 +27,7 @@ def named(present: Sequence[Json], wanted: str, project: str) -> Json | None:
     return next(iter([*by_id, *own, *by_name]), None)
 
 
-def required(present: Sequence[Json], wanted: str, project: str, kind: errors.Kind, what: str) -> Json:
+def required(present: Sequence[Json], wanted: str, project: str, kind: errors.ErrorClass, what: str) -> Json:
     """As `named`; an error of that kind when there is none."""
     found = named(present, wanted, project)
     if found is None:
@@ -35,7 +35,7 @@ def required(present: Sequence[Json], wanted: str, project: str, kind: errors.Ki
     return found
 
 
-def missing(kind: errors.Kind, what: str, present: Sequence[Mapping[str, Any]]) -> errors.CloudError:
+def missing(kind: errors.ErrorClass, what: str, present: Sequence[Mapping[str, Any]]) -> errors.CloudError:
     """The error of that kind for `what` ("network x") that is not among those present, some of which it names."""
     return ERRORS.error(kind, f"there is no {what}", names(present))
 

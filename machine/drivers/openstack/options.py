@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.options import Option
 
-GROUP = "docker-machine"
+DEFAULT_GROUP_NAME = "docker-machine"
 PROFILES = ("auto", "openstack", "conoha")
 RETRIES = 5
 
@@ -36,7 +36,7 @@ OPTIONS = (
         env="OS_PASSWORD",
         secret=True,
         key="Password",
-        unit="openstack-username",
+        origin_group="openstack-username",
         help="password of the user",
     ),
     Option(
@@ -62,7 +62,7 @@ OPTIONS = (
         env="OS_APPLICATION_CREDENTIAL_SECRET",
         secret=True,
         key="ApplicationCredentialSecret",
-        unit="openstack-application-credential-id",
+        origin_group="openstack-application-credential-id",
         help="its secret",
     ),
     Option("openstack-project-name", env="OS_PROJECT_NAME", help="project"),
@@ -151,13 +151,16 @@ OPTIONS = (
     Option(
         "openstack-sec-groups",
         env="OS_SECURITY_GROUPS",
-        help=f"security groups by name or id, with commas between, left as they are; empty: {GROUP}, made and shared",
+        help="security groups by name or id, with commas between, left as they are; "
+        f"empty: {DEFAULT_GROUP_NAME}, made and shared",
     ),
-    Option("openstack-open-port", "list", help=f"one more port that {GROUP} lets in: 80, 53/udp, 8000-8100"),
+    Option(
+        "openstack-open-port", "list", help=f"one more port that {DEFAULT_GROUP_NAME} lets in: 80, 53/udp, 8000-8100"
+    ),
     Option(
         "openstack-allow-from",
         "list",
         env="OPENSTACK_ALLOW_FROM",
-        help=f"{GROUP} lets in these networks only (CIDR), and its own machines; without one: everybody",
+        help=f"{DEFAULT_GROUP_NAME} lets in these networks only (CIDR), and its own machines; without one: everybody",
     ),
 )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.firewall import closed
+from machine.drivers.cloud.firewall import closed_port_warnings
 from machine.drivers.cloud.logins import login_of
 from machine.drivers.openstack import client, conoha, firewall, limits, lookup, requests
 from machine.drivers.openstack.client import Api, Json
@@ -45,7 +45,7 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
         and _or_default(lambda: api.is_unguarded(config.network_id), False)
     ):
         _drop_security_groups(config, ctx.log)
-    groups = api.list_all(client.GROUP)
+    groups = api.list_all(client.SECURITY_GROUP)
     limits.network(api, config, groups, ctx.log)
     _check_zones(api, config)
     if config.existing_key and api.find(client.KEY_PAIR, config.key_pair) is None:
@@ -212,8 +212,8 @@ def _groups(present: Sequence[Json], config: Config, ctx: DriverContext) -> None
             raise lookup.missing(errors.BadFirewall, f"security group {name}", present)
     if named and not config.has_own_group:
         rules = firewall.rules(group for group in named.values() if group)
-        for line in closed(
-            rules, config, ctx.swarm_ports, f"the security groups {', '.join(named)}", config.ip_version
+        for line in closed_port_warnings(
+            rules, config, ctx.cluster_ports, f"the security groups {', '.join(named)}", config.ip_version
         ):
             ctx.log(line)
 

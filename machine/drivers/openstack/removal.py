@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 from machine.drivers.openstack import lookup, requests
-from machine.drivers.openstack.client import FLOATING_IP, GROUP, SERVER, VOLUME, Api, Json
+from machine.drivers.openstack.client import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME, Api, Json
 from machine.drivers.openstack.config import Config
 
 SOFT_DELETED = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
@@ -33,7 +33,7 @@ class Servers:
 
     def marked(self) -> list[Json]:
         """Those that carry the mark."""
-        if not self.config.asked:
+        if not self.config.create_requested:
             return []
         return [one for one in self.api.list_all(SERVER) if requests.is_ours(one, self.config, self.machine_id)]
 
@@ -79,9 +79,9 @@ def volumes(api: Api, config: Config, machine_id: str) -> list[Json]:
 
 def delete_addresses(api: Api, config: Config, machine_id: str) -> None:
     """Give its floating addresses back."""
-    if not config.asked or not config.floating_ip_pool:
+    if not config.create_requested or not config.floating_ip_pool:
         return
-    found = {str(address["id"]) for address in api.list_all(FLOATING_IP, description=requests.mark(machine_id))}
+    found = {str(address["id"]) for address in api.list_all(FLOATING_IP, description=requests.marker(machine_id))}
     for address in sorted({*found, config.floating_ip_id} - {""}):
         api.delete(FLOATING_IP, address)
 
@@ -101,15 +101,15 @@ def delete_volumes(api: Api, config: Config, machine_id: str) -> list[Json]:
 
 def delete_group(api: Api, config: Config, ctx: DriverContext) -> None:
     """The shared group when no machine has it any more; one that others made or use stays."""
-    if not config.asked or not config.has_own_group:
+    if not config.create_requested or not config.has_own_group:
         return
     with ctx.lock(f"openstack-{config.account}"):
-        group = lookup.group(api.list_all(GROUP), config.own_group, config)
+        group = lookup.group(api.list_all(SECURITY_GROUP), config.own_group, config)
         if group is None or group.get("description") != requests.GROUP_MARK:
             return
         if any(group["id"] in (other.get("SecurityGroupIds") or []) for other in ctx.siblings()):
             return
         try:
-            api.delete(GROUP, str(group["id"]))
+            api.delete(SECURITY_GROUP, str(group["id"]))
         except (errors.InUse, errors.WrongState):
             return  # another computer's machines have it

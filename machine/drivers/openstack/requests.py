@@ -11,17 +11,17 @@ from typing import Any
 
 from machine.drivers.cloud.adopt import own_name as name_with_id
 from machine.drivers.cloud.requests import filled
-from machine.drivers.cloud.user_data import Rules
+from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.config import Config, tags
 
-USER_DATA = Rules("the cloud", "--openstack-user-data-file", 65535 // 4 * 3)  # Nova counts after base64
+USER_DATA = UserDataLimits("the cloud", "--openstack-user-data-file", 65535 // 4 * 3)  # Nova counts after base64
 SMALLEST_DISK = 20  # GB of a root volume, if nobody says
 MARK = "machine-id"  # key of metadata
 GROUP_MARK = "made by machine for its Docker hosts"
 
 
-def mark(machine_id: str) -> str:
+def marker(machine_id: str) -> str:
     """What the description of a thing of one machine is, where there is no metadata."""
     return f"{MARK}:{machine_id}"
 

@@ -18,10 +18,10 @@ from openstack.config import OpenStackConfig, loader
 from machine.drivers.openstack import login
 from machine.drivers.openstack.config import CONFIG_KINDS, Config
 
-NOT_TAKEN_ON = [429, 503]  # of a POST: throttled, or no server behind the proxy
-REPEATED = [*NOT_TAKEN_ON, 500, 502, 504]
+POST_RETRY_STATUSES = [429, 503]  # of a POST: throttled, or no server behind the proxy
+RETRY_STATUSES = [*POST_RETRY_STATUSES, 500, 502, 504]
 LONGEST_PAUSE = 60.0  # seconds that a cloud may ask to wait for; beyond that it is an error
-SILENT = ("keystoneauth", "openstack", "urllib3", "stevedore")  # who would write warnings to the terminal
+QUIET_LOGGERS = ("keystoneauth", "openstack", "urllib3", "stevedore")  # who would write warnings to the terminal
 
 
 class RetryAfterTooLong(Exception):
@@ -32,7 +32,7 @@ class NotKeystone(Exception):
     """The URL of Keystone is none; the text says why."""
 
 
-class Patient(session.Session):
+class RetryingSession(session.Session):
     """A session that repeats calls; `tries` is how often."""
 
     tries = 0
@@ -42,13 +42,13 @@ class Patient(session.Session):
         twice_is_once = method != "POST" or url.endswith("/auth/tokens")
         named["connect_retries"] = self.tries if twice_is_once else 0
         named["status_code_retries"] = self.tries
-        named["retriable_status_codes"] = REPEATED if twice_is_once else NOT_TAKEN_ON
+        named["retriable_status_codes"] = RETRY_STATUSES if twice_is_once else POST_RETRY_STATUSES
         return super().request(url, method, **named)
 
 
 def connect(wanted: Config) -> Any:
     """A connection as the config has it. NotKeystone when there is no Identity v3; the SDK's errors as they come."""
-    for name in SILENT:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).addHandler(logging.NullHandler())
     make = _sessions(wanted.retries)
     file = wanted.client_config_file
@@ -71,7 +71,7 @@ def connect(wanted: Config) -> Any:
 
 def _sessions(tries: int) -> Any:
     def make(*args: Any, **named: Any) -> Any:
-        found = Patient(*args, **named)
+        found = RetryingSession(*args, **named)
         found.tries = tries
         found.session.hooks["response"].append(_not_too_long)
         return found
@@ -82,7 +82,7 @@ def _sessions(tries: int) -> Any:
 def _not_too_long(answer: Any, **_: Any) -> None:
     """The SDK waits as long as Retry-After says, whatever it says."""
     wanted = str(answer.headers.get("Retry-After") or "")
-    if answer.status_code in REPEATED and wanted.isdigit() and int(wanted) > LONGEST_PAUSE:
+    if answer.status_code in RETRY_STATUSES and wanted.isdigit() and int(wanted) > LONGEST_PAUSE:
         raise RetryAfterTooLong(f"{answer.status_code}: the cloud asks to come again after {wanted} s")
 
 

@@ -59,5 +59,5 @@ def _port(ask: Callable[[str], Any]) -> int:
     """The engine's, from GetURL; the usual one where the plugin will not say."""
     try:
         return urlsplit(str(ask("GetURL") or "")).port or ENGINE_PORT
-    except (rpc.Refused, ValueError):
+    except (rpc.PluginRefused, ValueError):
         return ENGINE_PORT

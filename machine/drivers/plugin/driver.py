@@ -92,7 +92,7 @@ class PluginDriver(Driver):
     def check(self) -> None:
         try:
             self._work("PreCreateCheck")
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             raise PreflightFailed(
                 f"the plugin of driver {self.traits.name} refuses: {_first(error)}",
                 details=_rest(error),
@@ -140,7 +140,7 @@ class PluginDriver(Driver):
                     self._keep()
         try:
             plugin.result(call)
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             raise DriverError(
                 f"the plugin of driver {self.traits.name} could not create {self.ctx.name}: {_first(error)}",
                 details=_rest(error),
@@ -191,7 +191,7 @@ class PluginDriver(Driver):
     def endpoint(self) -> Endpoint | None:
         try:
             found = endpoint_of(self._open().ask)
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             self._trouble = f"the plugin says: {error.brief}"
             return None
         self._trouble = "" if found else "the plugin knows no address yet"
@@ -202,7 +202,7 @@ class PluginDriver(Driver):
             return
         try:
             self._work(verb.value.capitalize())
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             raise self._failed(f"{verb} {self.ctx.name}", error) from None
         self._keep()
 
@@ -213,7 +213,7 @@ class PluginDriver(Driver):
         try:
             self._work("Remove")
         except DriverError as error:
-            failed = self._failed(f"remove {self.ctx.name}", error) if isinstance(error, rpc.Refused) else error
+            failed = self._failed(f"remove {self.ctx.name}", error) if isinstance(error, rpc.PluginRefused) else error
             failed.resolution = (
                 f"mend that and repeat it; if nothing of {self.ctx.name} is left there: machine rm -f {self.ctx.name}"
             )
@@ -236,15 +236,15 @@ class PluginDriver(Driver):
     def _tell(self, plugin: Session, values: Values) -> None:
         """SetConfigFromFlags; UsageError with the plugin's words."""
         swarm = {
-            "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or 3376 in self.ctx.swarm_ports)),
+            "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or 3376 in self.ctx.cluster_ports)),
             "swarm-host": ("string", str(self.data.get("SwarmHost") or "")),
             "swarm-discovery": ("string", str(self.data.get("SwarmDiscovery") or "")),
         }
         try:
             plugin.ask(
-                "SetConfigFromFlags", gob.INTERFACE, flags.told(self.traits.options, values, swarm, plugin.service)
+                "SetConfigFromFlags", gob.INTERFACE, flags.rpc_flags(self.traits.options, values, swarm, plugin.service)
             )
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             raise UsageError(
                 f"the plugin of driver {self.traits.name} does not take these flags: {_first(error)}",
                 details=_rest(error),
@@ -256,7 +256,7 @@ class PluginDriver(Driver):
         """A call for an answer; DriverError with the plugin's words."""
         try:
             return self._open().ask(method)
-        except rpc.Refused as error:
+        except rpc.PluginRefused as error:
             raise self._failed(f"answer {method}", error) from None
 
     def _work(self, method: str) -> None:
@@ -289,7 +289,7 @@ class PluginDriver(Driver):
             self.ctx.save(self)
             self._unsaved = False
 
-    def _failed(self, act: str, error: rpc.Refused) -> DriverError:
+    def _failed(self, act: str, error: rpc.PluginRefused) -> DriverError:
         return DriverError(
             f"the plugin of driver {self.traits.name} could not {act}: {_first(error)}",
             details=_rest(error),
@@ -315,10 +315,10 @@ def made_for(name: str, path: str) -> type[PluginDriver]:
 _MADE: dict[tuple[str, str], type[PluginDriver]] = {}
 
 
-def _first(error: rpc.Refused) -> str:
+def _first(error: rpc.PluginRefused) -> str:
     return error.brief.partition("\n")[0]
 
 
-def _rest(error: rpc.Refused) -> str:
+def _rest(error: rpc.PluginRefused) -> str:
     """Of a panic there is a stack trace; its beginning is enough."""
     return "\n".join(error.brief.splitlines()[1:12])

@@ -61,7 +61,9 @@ def _default(kind: str, value: Any) -> Any:
     return (value or None) if fits else None
 
 
-def told(declared: Sequence[Option], values: Values, extra: Mapping[str, tuple[str, Any]], service: str) -> gob.Named:
+def rpc_flags(
+    declared: Sequence[Option], values: Values, extra: Mapping[str, tuple[str, Any]], service: str
+) -> gob.Named:
     """The argument of SetConfigFromFlags: every flag with a value of its kind, and `extra` as name -> (kind, value)."""
     all_values = {**extra, **{option.name: (option.kind, values[option.name]) for option in declared}}
     named = {}

@@ -29,7 +29,7 @@ class Lost(DriverError):
     """The connection is gone, most likely with the program at its other end."""
 
 
-class Refused(DriverError):
+class PluginRefused(DriverError):
     """The program answered with an error; `brief` is its text."""
 
 
@@ -95,7 +95,7 @@ class Connection:
             try:
                 encoded = self._encoder.encode(REQUEST, request) + self._encoder.encode(kind, value)
             except gob.GobError as error:  # the request's type is known to the other side since the first call
-                call.end(error=Refused(str(error)))
+                call.end(error=PluginRefused(str(error)))
                 return call
             self._calls[number] = call
             if self.lost:
@@ -154,7 +154,7 @@ class Connection:
         if call is None:
             return
         error = str(response["Error"] or "")[:LONGEST_ERROR]
-        call.end(value, Refused(error) if error else None)
+        call.end(value, PluginRefused(error) if error else None)
 
     def _fail(self, why: str) -> None:
         """No more answers will come."""

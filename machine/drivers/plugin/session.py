@@ -60,7 +60,7 @@ class Session:
             try:
                 version = self.ask("GetVersion", seconds=GREET_SECONDS)
                 break
-            except rpc.Refused as error:
+            except rpc.PluginRefused as error:
                 refusal = error
         else:
             raise unusable(self.path, "is no plugin for docker-machine", refusal.brief)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.qemu import options
 from machine.errors import UsageError
 from machine.options import Values
 
-FLAGS = Flags("qemu")
+FLAGS = DriverFlags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB

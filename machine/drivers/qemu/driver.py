@@ -150,7 +150,7 @@ class QemuDriver(Driver):
         """Of the disk, and of the image under it; both the disk's where the image is not there to be asked."""
         try:
             base = os.path.join(self.ctx.directory, self._base_path(self._base()))
-            return self.settings.disk, disks.look(base).size >> 20
+            return self.settings.disk, disks.inspect(base).size >> 20
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
 

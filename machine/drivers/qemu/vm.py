@@ -70,7 +70,7 @@ def check_disk(disk: str, base: str, base_format: str) -> None:
     `base` may be relative to the disk's directory.
     """
     try:
-        own = disks.look(disk)
+        own = disks.inspect(disk)
     except DriverError as error:
         raise DriverError(
             f"the disk {disk} cannot be used",
@@ -87,7 +87,7 @@ def check_disk(disk: str, base: str, base_format: str) -> None:
     _sound(os.path.join(os.path.dirname(disk), base), base_format)
 
 
-def _sound(path: str, wanted: str) -> disks.Look:
+def _sound(path: str, wanted: str) -> disks.ImageInfo:
     """A base image that needs no other file; DriverError for one that has changed into something else."""
     seen = disks.check(path)
     if seen.base or seen.format != wanted:

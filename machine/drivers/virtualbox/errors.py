@@ -59,7 +59,7 @@ class NotUnderstood(DriverError):
     """This VirtualBox does not know the command or option."""
 
 
-class Refused(DriverError):
+class VBoxRefused(DriverError):
     """Any other failure."""
 
 
@@ -108,7 +108,7 @@ def failure(what: str, said: str, name: str) -> DriverError:
     for words, kind, cure in WAYS:
         if any(word in said for word in words):
             return kind(f"VBoxManage {what} failed", details=essence(said), resolution=cure.replace("NAME", name))
-    return Refused(
+    return VBoxRefused(
         f"VBoxManage {what} failed", details=essence(said), resolution="--debug shows the whole command line"
     )
 

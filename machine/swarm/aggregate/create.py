@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.aggregate.lookup import Lookup
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.placing import choose, choose_for_volume
 from machine.swarm.parsing.request_json import write
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.name_reservations import NameReservations, check_name, conflict
 from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
@@ -22,7 +22,7 @@ from machine.swarm.scheduler.references import BUILT_IN, references, rename_cont
 _ID = re.compile(r"[0-9a-f]{12,64}\Z")  # of a network, or its beginning
 
 
-class Creation:
+class ContainerCreator:
     """Chooses engines one at a time, so that each choice sees where the last one went."""
 
     def __init__(self, members: Members, lookup: Lookup) -> None:
@@ -33,13 +33,13 @@ class Creation:
 
     async def create(self, request: Request) -> Reply:
         """POST /containers/create"""
-        request = await request.whole()
-        config = request.value()
+        request = await request.with_body_read()
+        config = request.json_body()
         if not isinstance(config, dict):
-            raise Refused(400, "the body is not a container's configuration")
+            raise ApiError(400, "the body is not a container's configuration")
         await self._use_local_names(config)
         request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
-        node, _, name = request.arg("name").strip("/").rpartition("/")
+        node, _, name = request.query_value("name").strip("/").rpartition("/")
         check_name(name)
         with self._names.reserve(name):
             async with self._placing:
@@ -49,15 +49,15 @@ class Creation:
                 member.pending[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
             try:
                 if node:
-                    request = request.at(request.path, {**request.query, "name": [name]})
+                    request = request.with_path(request.path, {**request.query, "name": [name]})
                 return await self._create_on(member, request, asked.volumes)
             finally:
                 del member.pending[key]
 
-    async def _create_on(self, member: Member, request: Request, volumes: Iterable[str]) -> Reply:
+    async def _create_on(self, member: AggregateEngine, request: Request, volumes: Iterable[str]) -> Reply:
         reply = await member.ask(request)
         if reply.ok:
-            if not self.lookup.remember(str((await reply.value()).get("Id")), member):
+            if not self.lookup.remember(str((await reply.json_body()).get("Id")), member):
                 raise reply.wrong("the id that it gives is that of a container on another engine")
             for volume in volumes:
                 self.lookup.remember_volume(volume, [member.name])
@@ -72,7 +72,7 @@ class Creation:
         refers = references(config)
         for network in refers.networks:
             if _ID.match(network):
-                with suppress(Refused):
+                with suppress(ApiError):
                     name = (await self.lookup.named_objects("networks", network))[0][1]
                     if name not in BUILT_IN and ":" not in name:  # those would let it into the host, or a container
                         rename_network(config, network, name)
@@ -85,29 +85,29 @@ class Creation:
         if place:
             raise conflict(name, f"container {place.id} on {place.engine.name}")
 
-    async def rename(self, member: Member, there: str, request: Request) -> Reply:
+    async def rename(self, member: AggregateEngine, there: str, request: Request) -> Reply:
         """POST /containers/X/rename, where X is called `there` on its engine: names are unique over all engines."""
-        wanted = request.arg("name").strip("/")
+        wanted = request.query_value("name").strip("/")
         check_name(wanted)
         with self._names.reserve(wanted):
             await self._must_be_free(wanted)
-            return await member.ask(request.at(f"/containers/{there}/rename"))
+            return await member.ask(request.with_path(f"/containers/{there}/rename"))
 
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create: on one engine, that of the name if it has one already; NODE/NAME says which."""
-        request = await request.whole()
-        body = request.value() or {}
+        request = await request.with_body_read()
+        body = request.json_body() or {}
         if not isinstance(body, dict):
-            raise Refused(400, "the body is not a volume's configuration")
+            raise ApiError(400, "the body is not a volume's configuration")
         node, _, name = str(body.get("Name") or "").rpartition("/")
         async with self._placing:
             member = await choose_for_volume(self.members, self.lookup, {**body, "Name": name}, node)
             reply = await member.ask(request.replace(body=json.dumps({**body, "Name": name}).encode()))
             if reply.ok:
-                self.lookup.remember_volume(str((await reply.value()).get("Name")), [member.name])
+                self.lookup.remember_volume(str((await reply.json_body()).get("Name")), [member.name])
         return reply
 
-    async def builder_on(self, network: str) -> tuple[Member, str]:
+    async def builder_on(self, network: str) -> tuple[AggregateEngine, str]:
         """Return the engine for a build on a network, whose steps may look for containers there, and its name there."""
         config = {"HostConfig": {"NetworkMode": network}}
         await self._use_local_names(config)

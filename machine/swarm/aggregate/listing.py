@@ -13,10 +13,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from machine.swarm.aggregate.lookup import Lookup
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.merge.containers import merge_containers
 from machine.swarm.parsing.target import build, filters
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 BOUNDS = ("before", "since")
 TIES = 200  # containers of one second whose order is asked for; beyond that each engine's own order stands
@@ -28,15 +28,18 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z?\Z")
 async def containers(members: Members, lookup: Lookup, request: Request) -> list[dict[str, Any]]:
     """Answer GET /containers/json.
 
-    Refused(404) when there is no container as named by `before` or `since`, Refused(400) for a limit that is no number.
+    ApiError(404) when there is no container as named by `before` or `since`, ApiError(400) for a limit that is no
+    number.
     """
-    limit = request.arg("limit") or "0"
+    limit = request.query_value("limit") or "0"
     if not _WHOLE.match(limit):
-        raise Refused(400, f"the argument limit must be a whole number, not {limit[:20]!r}")
+        raise ApiError(400, f"the argument limit must be a whole number, not {limit[:20]!r}")
     count = max(int(limit), 0)
     bounds = await _bounds(lookup, request)
     found = []
-    for member, items in await members.ask(_without_bounds(request, stopped=count > 0) if bounds else request):
+    for member, items in await members.get_json_from_all(
+        _without_bounds(request, stopped=count > 0) if bounds else request
+    ):
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
                 lookup.remember(str(item.get("Id")), member)
@@ -67,10 +70,10 @@ def nanoseconds(text: object) -> int:
 
 async def _bounds(lookup: Lookup, request: Request) -> dict[str, int]:
     """When the containers were made that `before` and `since` name, in nanoseconds."""
-    wanted = filters(request.arg("filters"), Refused)
+    wanted = filters(request.query_value("filters"), ApiError)
     found = {}
     for key in BOUNDS:
-        names = wanted.get(key) or [name for name in [request.arg(key)] if name]
+        names = wanted.get(key) or [name for name in [request.query_value(key)] if name]
         if names:
             owner, there = await lookup.owner(names[0])
             found[key] = await _made(owner, there)
@@ -82,13 +85,15 @@ def _without_bounds(request: Request, *, stopped: bool) -> Request:
 
     `stopped` = it has a limit, which lists stopped containers too, as `all` does.
     """
-    wanted = {key: value for key, value in filters(request.arg("filters"), Refused).items() if key not in BOUNDS}
+    wanted = {
+        key: value for key, value in filters(request.query_value("filters"), ApiError).items() if key not in BOUNDS
+    }
     query = {key: list(value) for key, value in request.query.items() if key not in (*BOUNDS, "limit", "filters")}
     if wanted:
         query["filters"] = [json.dumps(wanted)]
     if stopped:
         query["all"] = ["1"]
-    return request.at(request.path, query)
+    return request.with_path(request.path, query)
 
 
 async def _order(found: list[Any], bounds: dict[str, int], *, ties: bool) -> dict[str, int]:
@@ -106,11 +111,11 @@ async def _order(found: list[Any], bounds: dict[str, int], *, ties: bool) -> dic
     return order
 
 
-async def _made(member: Member, identity: str) -> int:
+async def _made(member: AggregateEngine, identity: str) -> int:
     """When a container was made, in nanoseconds; 0 when its engine does not say."""
     try:
-        found = await member.value(Request("GET", build("", f"/containers/{identity}/json")))
-    except Refused:
+        found = await member.get_json(Request("GET", build("", f"/containers/{identity}/json")))
+    except ApiError:
         return 0
     return nanoseconds(found.get("Created")) if isinstance(found, dict) else 0
 

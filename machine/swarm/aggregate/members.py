@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from machine.swarm.api.responses import EngineReply, one_line, send_checked
-from machine.swarm.fanout.broadcast import broadcast, having, successful
+from machine.swarm.fanout.broadcast import broadcast, engines_with, successful
 from machine.swarm.merge.node_info import NodeInfo
-from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
+from machine.swarm.pipeline import ApiError, CallNext, Request, Unreachable
 from machine.swarm.scheduler.node import ScheduledContainer
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
@@ -17,14 +17,14 @@ SLOW = 5.0  # seconds without an answer after which we look whether the engine s
 PATIENCE = 15.0  # seconds that one engine may take for a question that all are asked
 
 
-class Member:
+class AggregateEngine:
     """One engine. Called `fallback` until it has said its own name."""
 
     def __init__(self, ask: CallNext, fallback: str) -> None:
         self._client = ask
         self.node_info = NodeInfo(fallback)
-        self.known = False
-        self.doubtful = False  # its calls end by themselves, see PATIENCE
+        self.identified = False
+        self.suspect = False  # its calls end by themselves, see PATIENCE
         self.why = ""  # why it did not answer the last time; "" = it did
         self.pending: dict[str, ScheduledContainer] = {}  # containers that are being created there
         self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
@@ -62,14 +62,14 @@ class Member:
             except (Unreachable, TimeoutError):
                 limit.reschedule(0)
                 return
-            except Refused:
+            except ApiError:
                 continue
 
-    async def value(self, request: Request) -> Any:
-        """A question's answer as JSON. Refused, and Unreachable if it does not answer within PATIENCE."""
+    async def get_json(self, request: Request) -> Any:
+        """A question's answer as JSON. ApiError, and Unreachable if it does not answer within PATIENCE."""
 
         async def answer() -> Any:
-            return await (await self.ask(request)).value()
+            return await (await self.ask(request)).json_body()
 
         try:
             async with asyncio.timeout(PATIENCE):
@@ -93,11 +93,11 @@ class Member:
         """Make the networks whose creates it has missed; `log` is told. Those that it refuses are given up."""
         for name, request in list(self.missed.items()):
             try:
-                await self.value(request)
+                await self.get_json(request)
                 log(f"{self.name} is back and now has network {name}")
             except Unreachable:
                 return
-            except Refused as error:
+            except ApiError as error:
                 log(f"{self.name} is back and does not have network {name}: {error.message}")
             self.missed.pop(name, None)
 
@@ -105,51 +105,53 @@ class Member:
 class Members:
     """All of them. `log` is told when one goes away or comes back."""
 
-    def __init__(self, members: Sequence[Member], log: Callable[[str], None]) -> None:
+    def __init__(self, members: Sequence[AggregateEngine], log: Callable[[str], None]) -> None:
         self.all = list(members)
         self.log = log
-        self.builder: Member | None = None  # where images were built, once there was a build
+        self.builder: AggregateEngine | None = None  # where images were built, once there was a build
 
-    async def present(self) -> list[Member]:
+    async def present(self) -> list[AggregateEngine]:
         """Those whose names are known; asks the others for theirs. Unreachable if that leaves none."""
-        await asyncio.gather(*(self._identify(member) for member in self.all if not member.known))
-        present = [member for member in self.all if member.known]
+        await asyncio.gather(*(self._identify(member) for member in self.all if not member.identified))
+        present = [member for member in self.all if member.identified]
         if not present:
             raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in self.all))
         return present
 
-    async def ask(self, request: Request, among: Iterable[Member] | None = None) -> list[tuple[Member, Any]]:
+    async def get_json_from_all(
+        self, request: Request, among: Iterable[AggregateEngine] | None = None
+    ) -> list[tuple[AggregateEngine, Any]]:
         """What those say who answer: (member, JSON). Raises what the first said if every one refuses."""
         members = list(among) if among is not None else await self.present()
-        results = await broadcast(members, lambda member: member.value(request), self.log)
+        results = await broadcast(members, lambda member: member.get_json(request), self.log)
         for member, result in results.items():
             if isinstance(result, Unreachable):
                 self.log(f"{member.name} does not answer {request.method} {request.path}: {result.message}")
         return list(successful(results).items())
 
-    async def having(self, path: str, among: Sequence[Member] | None = None) -> list[Member]:
+    async def engines_with(self, path: str, among: Sequence[AggregateEngine] | None = None) -> list[AggregateEngine]:
         """Those that have what is at a path (decoded)."""
         members = await self.present() if among is None else among
-        return await having(members, path, self.log, PATIENCE)
+        return await engines_with(members, path, self.log, PATIENCE)
 
-    async def nodes(self, request: Request) -> list[tuple[NodeInfo, Any]]:
+    async def answers_by_node(self, request: Request) -> list[tuple[NodeInfo, Any]]:
         """What those say who answer, by node, as machine.swarm.merge takes it."""
-        return [(member.node_info, answer) for member, answer in await self.ask(request)]
+        return [(member.node_info, answer) for member, answer in await self.get_json_from_all(request)]
 
     def absent(self) -> list[tuple[str, str]]:
         """Who did not answer lately, and why."""
         return [(member.name, member.why) for member in self.all if member.why]
 
-    async def _identify(self, member: Member) -> None:
+    async def _identify(self, member: AggregateEngine) -> None:
         try:
-            await member.value(Request("GET", "/version"))  # whose API is too old is not taken
-            info = await member.value(Request("GET", "/info"))
-        except Refused as error:
+            await member.get_json(Request("GET", "/version"))  # whose API is too old is not taken
+            info = await member.get_json(Request("GET", "/info"))
+        except ApiError as error:
             member.why = error.message
             return
-        if member.known:  # another caller asked at the same time, and has named it
+        if member.identified:  # another caller asked at the same time, and has named it
             return
-        taken = {other.name for other in self.all if other.known}
+        taken = {other.name for other in self.all if other.identified}
         name = base = str(info.get("Name") or member.name)
         number = 2
         while name in taken:
@@ -161,5 +163,5 @@ class Members:
             memory=int(info.get("MemTotal") or 0),
             labels=dict(str(label).partition("=")[::2] for label in info.get("Labels") or ()),
         )
-        member.known = True
+        member.identified = True
         self.log(f"aggregate: {name} is {member.node_info.address}")

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.lookup import Lookup
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.snapshot import EngineSnapshot, Snapshot
 from machine.swarm.api.scope import is_spanning
 from machine.swarm.merge.values import objects
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from machine.swarm.placing.locate import locate
 from machine.swarm.placing.project import engines_with_containers
-from machine.swarm.placing.relocate import fit_or_leave, move_volume
+from machine.swarm.placing.relocate import choose_engine_with_moves, move_volume
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.placement import holders_of_project
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest, parse_create
@@ -30,8 +30,8 @@ from machine.swarm.scheduler.references import project_of
 class Placement(NamedTuple):
     """The engine for a container, and what the container takes there."""
 
-    member: Member
-    asked: PlacementRequest
+    member: AggregateEngine
+    request: PlacementRequest
 
 
 async def choose(
@@ -39,7 +39,7 @@ async def choose(
 ) -> Placement:
     """Return the engine for a container called `name` with this create call's body; `node` names one.
 
-    Empty volumes may have been moved there. Refused(404) when there is no such engine, Refused(409) when none has all
+    Empty volumes may have been moved there. ApiError(404) when there is no such engine, ApiError(409) when none has all
     that the container refers to.
     """
     found = await Snapshot.of(members)
@@ -57,21 +57,23 @@ async def choose(
         return _best(group, wanted, preferred)
 
     try:
-        engine, leaving = await fit_or_leave(fit, asked, found.movable)
-    except Refused:
+        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
+    except ApiError:
         if len(group) == len(engines):
             raise
         group = engines  # the client pulls the image there
-        engine, leaving = await fit_or_leave(fit, asked, found.movable)
+        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
     for each in leaving:
-        await move_volume(found.holders(each), engine, each.name)
+        await move_volume(found.engines_with(each), engine, each.name)
     return Placement(engine.member, asked)
 
 
-async def choose_for_volume(members: Members, lookup: Lookup, body: Mapping[str, Any], node: str = "") -> Member:
+async def choose_for_volume(
+    members: Members, lookup: Lookup, body: Mapping[str, Any], node: str = ""
+) -> AggregateEngine:
     """Return the engine for a volume: the one that has it, else its Compose project's, else one with few containers.
 
-    Refused as for `choose`.
+    ApiError as for `choose`.
     """
     found = await Snapshot.of(members)
     engines = _named(found, node)
@@ -86,29 +88,29 @@ async def choose_for_volume(members: Members, lookup: Lookup, body: Mapping[str,
 
 
 def _named(found: Snapshot, node: str) -> list[EngineSnapshot]:
-    """Return the one engine that the client has named, or all. Refused(404)."""
+    """Return the one engine that the client has named, or all. ApiError(404)."""
     engines = [engine for name, engine in found.engines.items() if node in ("", name)]
     if not engines:
-        raise Refused(404, f"there is no engine {node}")
+        raise ApiError(404, f"there is no engine {node}")
     return engines
 
 
 def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
-    """Return what a create wants; expressions, CPUs and memory are the engines' own business here. Refused(400)."""
+    """Return what a create wants; expressions, CPUs and memory are the engines' own business here. ApiError(400)."""
     try:
         return replace(parse_create(config, {}, name), cpus=0, memory=0)
     except ValueError as error:
-        raise Refused(400, f"this create cannot be read: {error}") from error
+        raise ApiError(400, f"this create cannot be read: {error}") from error
 
 
 async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
-    """Return what is asked with where that is. Who has `named` an engine need not meet his network. Refused(404)."""
+    """Return what is asked with where that is. Who has `named` an engine need not meet his network. ApiError(404)."""
     skipped = asked.networks if named else ()
     located = await locate(list(found.engines.values()), asked, skipped=skipped, one_per_name=True)
     for each in located:
         if each.kind == "volume":
             lookup.remember_volume(each.name, each.nodes)
-    owners = [(container, (await lookup.owner(container))[0].name) for container in asked.beside]
+    owners = [(container, (await lookup.owner(container))[0].name) for container in asked.colocate_with]
     beside = tuple(Located("container", container, frozenset([owner])) for container, owner in owners)
     return replace(asked, located=(*beside, *located))
 
@@ -118,12 +120,12 @@ def _best(
 ) -> EngineSnapshot:
     """Return the engine that has all that is asked; those `preferred` count if one of them has, free ports at last.
 
-    Refused(409) in the scheduler's words.
+    ApiError(409) in the scheduler's words.
     """
     try:
         fitting = rank([engine.node for engine in engines], asked, names=())
     except NoNode as error:
-        raise Refused(409, str(error)) from error
+        raise ApiError(409, str(error)) from error
     fitting = [node for node in fitting if node.owner in preferred] or fitting
     with suppress(NoNode):
         fitting = rank(fitting, asked, names=("port",), most=1)
@@ -152,8 +154,8 @@ async def _of_project(found: Snapshot, members: Members, project: str) -> Collec
 
 
 def _refuse_if_absent(lookup: Lookup, found: Snapshot, volumes: Iterable[str]) -> None:
-    """Refused(409) when a volume was seen on an engine that is away: another engine would make an empty one."""
+    """ApiError(409) when a volume was seen on an engine that is away: another engine would make an empty one."""
     for name in volumes:
         absent = lookup.volume_seen(name).difference(found.engines)
         if absent and not any(v.get("Name") == name for engine in found.engines.values() for v in engine.volumes):
-            raise Refused(409, f"volume {name} is on {', '.join(sorted(absent))}, which does not answer")
+            raise ApiError(409, f"volume {name} is on {', '.join(sorted(absent))}, which does not answer")

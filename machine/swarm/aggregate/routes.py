@@ -6,10 +6,10 @@ import json
 from contextlib import suppress
 
 from machine.swarm.aggregate import listing, streams
-from machine.swarm.aggregate.create import Creation
+from machine.swarm.aggregate.create import ContainerCreator
 from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.aggregate.lookup import Lookup
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.aggregate.snapshot import Snapshot
 from machine.swarm.api.scope import is_spanning
@@ -21,8 +21,8 @@ from machine.swarm.merge.objects import merge_networks, merge_volumes
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins, merge_prune
 from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
-from machine.swarm.placing.locate import joined_by
+from machine.swarm.pipeline import JSON, ApiError, Reply, Request, Unreachable
+from machine.swarm.placing.locate import engines_with_members
 from machine.swarm.routing import Handlers
 from machine.swarm.scheduler.references import BUILT_IN
 
@@ -35,73 +35,73 @@ class Aggregate:
     def __init__(self, members: Members) -> None:
         self.members = members
         self.lookup = Lookup(members)
-        self.creation = Creation(members, self.lookup)
+        self.creation = ContainerCreator(members, self.lookup)
 
     async def __call__(self, request: Request) -> Reply:
-        """Answer a call. Refused, Unreachable."""
+        """Answer a call. ApiError, Unreachable."""
         return await HANDLERS.answer(self, request)
 
-    @HANDLERS.at("GET HEAD", "/_ping")
+    @HANDLERS.handles("GET HEAD", "/_ping")
     async def ping(self, request: Request) -> Reply:
         """/_ping: alive while one of them is."""
-        said = await self.members.ask(Request("GET", "/version"))
+        said = await self.members.get_json_from_all(Request("GET", "/version"))
         api = merge_version((member.node_info, answer) for member, answer in said)["ApiVersion"]
         kind = (b"content-type", b"text/plain; charset=utf-8")
         headers = (kind, (b"api-version", api.encode()), (b"ostype", b"linux"), (b"docker-experimental", b"false"))
         return Reply(200, headers, b"" if request.method == "HEAD" else b"OK")
 
-    @HANDLERS.at("GET", "/version")
+    @HANDLERS.handles("GET", "/version")
     async def version(self, request: Request) -> Reply:
         """GET /version"""
-        return Reply.json(merge_version(await self.members.nodes(request)))
+        return Reply.json(merge_version(await self.members.answers_by_node(request)))
 
-    @HANDLERS.at("GET", "/info")
+    @HANDLERS.handles("GET", "/info")
     async def info(self, request: Request) -> Reply:
         """GET /info"""
-        answers, absent = await self.members.nodes(request), self.members.absent()
-        images = await self.members.ask(Request("GET", "/images/json?all=1"))
+        answers, absent = await self.members.answers_by_node(request), self.members.absent()
+        images = await self.members.get_json_from_all(Request("GET", "/images/json?all=1"))
         count = len(merge_images(found for _, found in images))  # one that several have is one, as in the list
         return Reply.json(aggregate_info(answers, absent, count))
 
-    @HANDLERS.at("GET", "/containers/json|ps")
+    @HANDLERS.handles("GET", "/containers/json|ps")
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
         return Reply.json(await listing.containers(self.members, self.lookup, request))
 
-    @HANDLERS.at("GET", "/images/json")
+    @HANDLERS.handles("GET", "/images/json")
     async def images(self, request: Request) -> Reply:
         """GET /images/json"""
-        return Reply.json(merge_images(found for _, found in await self.members.ask(request)))
+        return Reply.json(merge_images(found for _, found in await self.members.get_json_from_all(request)))
 
-    @HANDLERS.at("GET", "/networks")
+    @HANDLERS.handles("GET", "/networks")
     async def networks(self, request: Request) -> Reply:
         """GET /networks"""
-        found = merge_networks(await self.members.nodes(request), one_per_name=True)
+        found = merge_networks(await self.members.answers_by_node(request), one_per_name=True)
         for network in found:
             self.lookup.remember_network(str(network.get("Id")), str(network.get("Name")))
         return Reply.json(found)
 
-    @HANDLERS.at("GET", "/volumes")
+    @HANDLERS.handles("GET", "/volumes")
     async def volumes(self, request: Request) -> Reply:
         """GET /volumes"""
-        return Reply.json(merge_volumes(await self.members.nodes(request)))
+        return Reply.json(merge_volumes(await self.members.answers_by_node(request)))
 
-    @HANDLERS.at("GET", "/system/df")
+    @HANDLERS.handles("GET", "/system/df")
     async def disk(self, request: Request) -> Reply:
         """GET /system/df"""
-        return Reply.json(merge_disk_usage(await self.members.nodes(request), always_qualified=True))
+        return Reply.json(merge_disk_usage(await self.members.answers_by_node(request), always_qualified=True))
 
-    @HANDLERS.at("GET", "/plugins")
+    @HANDLERS.handles("GET", "/plugins")
     async def plugins(self, request: Request) -> Reply:
         """GET /plugins"""
-        return Reply.json(merge_plugins(await self.members.nodes(request)))
+        return Reply.json(merge_plugins(await self.members.answers_by_node(request)))
 
-    @HANDLERS.at("POST", "/containers|images|networks|volumes|build/prune")
+    @HANDLERS.handles("POST", "/containers|images|networks|volumes|build/prune")
     async def prune(self, request: Request) -> Reply:
         """POST /.../prune"""
-        return Reply.json(merge_prune(await self.members.nodes(await request.whole())))
+        return Reply.json(merge_prune(await self.members.answers_by_node(await request.with_body_read())))
 
-    @HANDLERS.at("GET", "/events")
+    @HANDLERS.handles("GET", "/events")
     async def events(self, request: Request) -> Reply:
         """GET /events"""
         log = self.members.log
@@ -109,154 +109,154 @@ class Aggregate:
         sources = [streams.events(member, request, log, self.lookup.is_anothers) for member in present]
         return Reply(200, (JSON,), streams.merged(sources))
 
-    @HANDLERS.rest_of("registry")
+    @HANDLERS.default_for_kind("registry")
     async def any(self, request: Request) -> Reply:
         """What a registry is asked through whatever engine."""
-        return await first_answer(await self.members.present(), await request.whole())
+        return await first_answer(await self.members.present(), await request.with_body_read())
 
-    @HANDLERS.at("POST", "/build|session|grpc", "/build/cancel")
+    @HANDLERS.handles("POST", "/build|session|grpc", "/build/cancel")
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
-        network = request.arg("networkmode") if request.path == "/build" else ""
+        network = request.query_value("networkmode") if request.path == "/build" else ""
         if network in BUILT_IN:
             self.members.builder = await self._build_host()
         else:  # steps of the build may look for containers there
             self.members.builder, name = await self.creation.builder_on(network)
-            request = request.at(request.path, {**request.query, "networkmode": [name]})
+            request = request.with_path(request.path, {**request.query, "networkmode": [name]})
         return await self.members.builder.ask(request)
 
-    async def _build_host(self) -> Member:
+    async def _build_host(self) -> AggregateEngine:
         for member in await self.members.present():
-            with suppress(Refused):
-                await member.value(Request("GET", "/version"))
+            with suppress(ApiError):
+                await member.get_json(Request("GET", "/version"))
                 return member
         raise Unreachable(502, "none of the engines answers")
 
-    @HANDLERS.at("POST", "/containers/create")
+    @HANDLERS.handles("POST", "/containers/create")
     async def create(self, request: Request) -> Reply:
         """POST /containers/create"""
         return await self.creation.create(request)
 
-    @HANDLERS.rest_of("container")
+    @HANDLERS.default_for_kind("container")
     async def container(self, request: Request) -> Reply:
         """Whatever is done with one container: to the engine that has it."""
         member, there = await self.lookup.owner(request.name)
-        return await member.ask(request.at(f"/containers/{there}/{request.verb}"))
+        return await member.ask(request.with_path(f"/containers/{there}/{request.verb}"))
 
-    @HANDLERS.at("GET", "/containers/{name}/json")
+    @HANDLERS.handles("GET", "/containers/{name}/json")
     async def inspect(self, request: Request) -> Reply:
         """The engine's answer, which node it is, and published ports at the node's address."""
         member, there = await self.lookup.owner(request.name)
-        reply = await member.ask(request.at(f"/containers/{there}/json"))
-        return Reply.json(inspected(member.node_info, await reply.value())) if reply.ok else reply
+        reply = await member.ask(request.with_path(f"/containers/{there}/json"))
+        return Reply.json(inspected(member.node_info, await reply.json_body())) if reply.ok else reply
 
-    @HANDLERS.at("POST", "/containers/{name}/rename")
+    @HANDLERS.handles("POST", "/containers/{name}/rename")
     async def rename(self, request: Request) -> Reply:
         """Names are unique over all engines, not only on one."""
         member, there = await self.lookup.owner(request.name)
         return await self.creation.rename(member, there, request)
 
-    @HANDLERS.at("DELETE", "/containers/{name}")
+    @HANDLERS.handles("DELETE", "/containers/{name}")
     async def remove(self, request: Request) -> Reply:
         """From its engine. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
         container, slash, alias = request.name.rpartition("/") if request.flag("link") else (request.name, "", "")
         member, there = await self.lookup.owner(container)
         if slash:  # by its name, for the alias is part of a path of names
-            named = await member.value(Request("GET", build("", f"/containers/{there}/json")))
-            return await member.ask(request.at(f"/containers{named.get('Name')}/{alias}"))
-        return await member.ask(request.at(f"/containers/{there}"))
+            named = await member.get_json(Request("GET", build("", f"/containers/{there}/json")))
+            return await member.ask(request.with_path(f"/containers{named.get('Name')}/{alias}"))
+        return await member.ask(request.with_path(f"/containers/{there}"))
 
-    @HANDLERS.at("POST", "/containers/{name}/exec")
+    @HANDLERS.handles("POST", "/containers/{name}/exec")
     async def exec_create(self, request: Request) -> Reply:
         """To its engine, and remember which that is."""
         member, there = await self.lookup.owner(request.name)
-        reply = await member.ask(request.at(f"/containers/{there}/exec"))
-        if reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
+        reply = await member.ask(request.with_path(f"/containers/{there}/exec"))
+        if reply.ok and not self.lookup.remember(str((await reply.json_body()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         return reply
 
-    @HANDLERS.rest_of("exec")
+    @HANDLERS.default_for_kind("exec")
     async def exec_use(self, request: Request) -> Reply:
         """To the engine that has it."""
         return await (await self.lookup.exec_owner(request.name)).ask(request)
 
-    @HANDLERS.at("POST", "/commit")
+    @HANDLERS.handles("POST", "/commit")
     async def commit(self, request: Request) -> Reply:
         """POST /commit"""
-        member, there = await self.lookup.owner(request.arg("container"))
-        return await member.ask(request.at(request.path, {**request.query, "container": [there]}))
+        member, there = await self.lookup.owner(request.query_value("container"))
+        return await member.ask(request.with_path(request.path, {**request.query, "container": [there]}))
 
-    @HANDLERS.at("POST", "/images/create|load")
+    @HANDLERS.handles("POST", "/images/create|load")
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
         engines = await self.members.present()
         return await transfer_image(engines, request, details=True, after=_nothing, finish=lambda *_: None)
 
-    @HANDLERS.rest_of("image")
+    @HANDLERS.default_for_kind("image")
     async def image(self, request: Request) -> Reply:
         """To the first engine that has it."""
         return await (await self._holders([request.name]))[0].ask(request)
 
-    @HANDLERS.at("POST", "/images/{name}/tag")
+    @HANDLERS.handles("POST", "/images/{name}/tag")
     async def tag(self, request: Request) -> Reply:
         """On every engine that has it; an error if one could not."""
         replies = (await ask_each(await self._holders([request.name]), request, self.members.log)).values()
         return next((reply for reply in replies if not reply.ok), None) or next(iter(replies))
 
-    @HANDLERS.at("DELETE", "/images/{name}")
+    @HANDLERS.handles("DELETE", "/images/{name}")
     async def remove_image(self, request: Request) -> Reply:
         """From every engine that has it; an error only if none could."""
         return await removed(await ask_each(await self._holders([request.name]), request, self.members.log))
 
-    @HANDLERS.at("GET", "/images/get")
+    @HANDLERS.handles("GET", "/images/get")
     async def export(self, request: Request) -> Reply:
         """From an engine that has all that are asked for."""
         return await (await self._holders(request.query.get("names", [])))[0].ask(request)
 
-    @HANDLERS.at("POST", "/images/{name}/push")
+    @HANDLERS.handles("POST", "/images/{name}/push")
     async def push(self, request: Request) -> Reply:
         """By the first engine that has the tag, or any tag of the image when all are to be pushed."""
-        name, tag = request.name, request.arg("tag")
+        name, tag = request.name, request.query_value("tag")
         if tag:
             return await (await self._holders([f"{name}:{tag}"]))[0].ask(request)
         wanted = {"filters": [json.dumps({"reference": [name]})]}
-        listed_images = await self.members.ask(Request("GET", build("", "/images/json", wanted)))
+        listed_images = await self.members.get_json_from_all(Request("GET", build("", "/images/json", wanted)))
         holders = [member for member, found in listed_images if found]
         if not holders:
-            raise Refused(404, f"An image does not exist locally with the tag: {name}")
+            raise ApiError(404, f"An image does not exist locally with the tag: {name}")
         return await holders[0].ask(request)
 
-    async def _holders(self, images: list[str]) -> list[Member]:
+    async def _holders(self, images: list[str]) -> list[AggregateEngine]:
         holders = await self.members.present()
         for image in images:
-            holders = await self.members.having(f"/images/{image}/json", holders)
+            holders = await self.members.engines_with(f"/images/{image}/json", holders)
             if not holders:
-                raise Refused(404, f"No such image: {image}" + (" beside the others" if len(images) > 1 else ""))
+                raise ApiError(404, f"No such image: {image}" + (" beside the others" if len(images) > 1 else ""))
         return holders
 
     # networks and volumes: of the same name on every engine
 
-    @HANDLERS.at("POST", "/networks/create")
+    @HANDLERS.handles("POST", "/networks/create")
     async def create_network(self, request: Request) -> Reply:
         """POST /networks/create: on every engine."""
-        reply = await create_network(self.members, await request.whole())
-        made = await reply.value()
-        self.lookup.remember_network(str(made.get("Id")), str((request.value() or {}).get("Name")))
+        reply = await create_network(self.members, await request.with_body_read())
+        made = await reply.json_body()
+        self.lookup.remember_network(str(made.get("Id")), str((request.json_body() or {}).get("Name")))
         return reply
 
-    @HANDLERS.at("POST", "/volumes/create")
+    @HANDLERS.handles("POST", "/volumes/create")
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create"""
         return await self.creation.create_volume(request)
 
-    @HANDLERS.rest_of("network", "volume")
+    @HANDLERS.default_for_kind("network", "volume")
     async def thing(self, request: Request) -> Reply:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
         kind = request.path.split("/")[1]
         found = await self.lookup.named_objects(kind, request.name)
         replies = []
         for member, there in found:
-            reply = await member.ask(request.at(f"/{kind}/{there}"))
+            reply = await member.ask(request.with_path(f"/{kind}/{there}"))
             await reply.read()
             replies.append((member, reply))
         bad = next((reply for _, reply in replies if not reply.ok), None)
@@ -266,28 +266,28 @@ class Aggregate:
             )
         if bad or request.method == "DELETE":
             return bad or replies[0][1]
-        values = [(member.node_info, await reply.value()) for member, reply in replies]
+        values = [(member.node_info, await reply.json_body()) for member, reply in replies]
         if kind == "volumes":
             return Reply.json(values[0][1])
         return Reply.json(merge_networks(((node, [value]) for node, value in values), one_per_name=True)[0])
 
-    @HANDLERS.at("POST", "/networks/{name}/connect|disconnect")
+    @HANDLERS.handles("POST", "/networks/{name}/connect|disconnect")
     async def connect(self, request: Request) -> Reply:
         """POST /networks/X/connect, disconnect: on the engine of the container, with its network of that name."""
-        request = await request.whole()
-        body = request.value() or {}
+        request = await request.with_body_read()
+        body = request.json_body() or {}
         if not isinstance(body, dict):
-            raise Refused(400, "the body of a connect is a JSON object")
+            raise ApiError(400, "the body of a connect is a JSON object")
         member, there = await self.lookup.owner(str(body.get("Container", "")))
         mine = [name for other, name in await self.lookup.named_objects("networks", request.name) if other is member]
         if not mine:
-            raise Refused(404, f"network {request.name} not found on {member.name}")
+            raise ApiError(404, f"network {request.name} not found on {member.name}")
         if request.verb == "connect" and "/" not in str(body.get("Container", "")):
             await self._check_same_host_network(member, mine[0])
         changed = Request.json("POST", request.target, {**body, "Container": there})
-        return await member.ask(changed.at(f"/networks/{mine[0]}/{request.verb}"))
+        return await member.ask(changed.with_path(f"/networks/{mine[0]}/{request.verb}"))
 
-    def _forget(self, kind: str, name: str, keeping: list[Member]) -> None:
+    def _forget(self, kind: str, name: str, keeping: list[AggregateEngine]) -> None:
         """What is removed is not made on an engine that comes back, nor looked for there; `keeping` have refused it."""
         if kind == "volumes":
             self.lookup.remember_volume(name, [member.name for member in keeping])
@@ -295,20 +295,20 @@ class Aggregate:
             for member in self.members.all:
                 member.missed.pop(name, None)
 
-    async def _check_same_host_network(self, member: Member, network: str) -> None:
-        """Refused(409) when all other containers of a network that does not span engines are on other engines."""
+    async def _check_same_host_network(self, member: AggregateEngine, network: str) -> None:
+        """ApiError(409) when all other containers of a network that does not span engines are on other engines."""
         found = await Snapshot.of(self.members)
         await found.load((), [network])
         engines = list(found.engines.values())
-        there = sorted(engine.name for engine in joined_by(engines, network))
+        there = sorted(engine.name for engine in engines_with_members(engines, network))
         if there and member.name not in there and not any(is_spanning(n) for e in engines for n in e.networks):
             where = ", ".join(there)
-            raise Refused(
+            raise ApiError(
                 409,
                 f"network {network} has its containers on {where}, which one on {member.name} could not reach;"
                 f" make it on {where}, or name it {member.name}/NAME to connect it anyway",
             )
 
 
-async def _nothing(_: Member) -> None:
+async def _nothing(_: AggregateEngine) -> None:
     """Nothing is remembered of images."""

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.merge.values import object_of, objects
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.relocate import is_empty
 from machine.swarm.scheduler.node import ListedContainer, Node
 from machine.swarm.scheduler.placement_request import Located
@@ -23,7 +23,7 @@ class EngineSnapshot:
 
     reachable = True
 
-    def __init__(self, member: Member, node: Node) -> None:
+    def __init__(self, member: AggregateEngine, node: Node) -> None:
         self.member = member
         self.node = node
         self.address = node.addr
@@ -36,8 +36,8 @@ class EngineSnapshot:
         return self.member.name
 
     async def get(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Any:
-        """Return the JSON that a path answers. Refused."""
-        return await self.member.value(Request("GET", build("", path, query or "")))
+        """Return the JSON that a path answers. ApiError."""
+        return await self.member.get_json(Request("GET", build("", path, query or "")))
 
     async def ask(self, request: Request) -> EngineReply:
         """Pass a call on. Unreachable."""
@@ -58,7 +58,7 @@ class Snapshot:
         """
         present = await members.present()
         pending = {member: dict(member.pending) for member in present}  # before the list: what is in neither is worse
-        answers = await members.ask(Request("GET", "/containers/json?all=1"), present)
+        answers = await members.get_json_from_all(Request("GET", "/containers/json?all=1"), present)
         await asyncio.gather(*(member.catch_up(members.log) for member, _ in answers))
         engines = []
         for member, entries in answers:
@@ -74,7 +74,7 @@ class Snapshot:
         answers = await asyncio.gather(*(engine.get(path, query) for engine in engines), return_exceptions=True)
         found = {}
         for engine, answer in zip(engines, answers, strict=True):
-            if isinstance(answer, BaseException) and not isinstance(answer, Refused):
+            if isinstance(answer, BaseException) and not isinstance(answer, ApiError):
                 raise answer
             if not isinstance(answer, BaseException):
                 found[engine] = answer
@@ -95,11 +95,11 @@ class Snapshot:
         for engine, answer in (await self.ask_all("/volumes", wanted)).items():
             engine.volumes += objects(object_of(answer).get("Volumes"))
 
-    def holders(self, located: Located) -> list[EngineSnapshot]:
+    def engines_with(self, located: Located) -> list[EngineSnapshot]:
         """Return the engines that have something that a container needs."""
         return [engine for name, engine in self.engines.items() if name in located.nodes]
 
     async def movable(self, located: Sequence[Located]) -> list[Located]:
         """Return what of it can be moved to another engine: empty volumes."""
         volumes = [each for each in located if each.kind == "volume"]
-        return [each for each in volumes if await is_empty(self.holders(each), each.name)]
+        return [each for each in volumes if await is_empty(self.engines_with(each), each.name)]

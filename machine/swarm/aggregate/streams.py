@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-from machine.swarm.aggregate.members import Member
+from machine.swarm.aggregate.members import AggregateEngine
 from machine.swarm.api.responses import one_line
 from machine.swarm.events import CLUSTER_EVENT, Lines, encode, read_events, subjects
 from machine.swarm.fanout.image_transfer import pieces_of
 from machine.swarm.merge.events import mark_event
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 _QUEUED = 16  # lines between the engines and the client, each of at most limits.EVENT_ONE bytes
 _RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
@@ -46,7 +46,10 @@ async def merged(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[byte
 
 
 async def events(
-    member: Member, request: Request, log: Callable[[str], None], is_anothers: Callable[[str, Member], bool]
+    member: AggregateEngine,
+    request: Request,
+    log: Callable[[str], None],
+    is_anothers: Callable[[str, AggregateEngine], bool],
 ) -> AsyncIterator[bytes]:
     """One engine's events, marked with its name; asked for again when the engine comes back.
 
@@ -58,7 +61,7 @@ async def events(
             reply = await member.ask(request)
             try:
                 if not reply.ok:
-                    await reply.value()
+                    await reply.json_body()
                 lines = Lines()
                 async for piece in pieces_of(reply):
                     for event in read_events(lines, piece):
@@ -68,10 +71,10 @@ async def events(
                             yield encode(mark_event(event, member.node_info))
             finally:
                 await reply.close()
-            if request.arg("until"):
+            if request.query_value("until"):
                 return
-        except (Refused, ValueError) as error:
-            if request.arg("until"):
+        except (ApiError, ValueError) as error:
+            if request.query_value("until"):
                 return
             log(one_line(f"the events of {member.name} stopped: {error}"))
         await asyncio.sleep(wait)

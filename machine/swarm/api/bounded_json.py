@@ -30,7 +30,7 @@ async def read_in_turns(data: bytes) -> Any:
 
     How deep it is nested is left to a check of its shape, which need not look where it knows what there is.
     """
-    if len(data) <= limits.TURN_PARSED:
+    if len(data) <= limits.YIELD_PARSED:
         return _decoded(_text(data, limits.ENGINE_VALUES))
     text = _text(data, limits.ENGINE_VALUES)
     value, end = await _outer(text, _skip(text, 0), _Turn(), 2)
@@ -126,7 +126,7 @@ class _Turn:
     async def at(self, place: int) -> None:
         """Note that the reading is at `place`, with one more value."""
         self._values += 1
-        if place - self._since > limits.TURN_PARSED or self._values > limits.TURN_VALUES:
+        if place - self._since > limits.YIELD_PARSED or self._values > limits.YIELD_VALUES:
             self._since, self._values = place, 0
             await asyncio.sleep(0)
 

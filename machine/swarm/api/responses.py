@@ -1,7 +1,7 @@
 """Where an engine's answers come in: bytes, nesting, values and shapes are checked here, once, and then trusted.
 
-`asked` passes a call on to an engine and gives an EngineReply, whose `value` is what the API says it is, or raises
-WrongAnswer. An error answer is a sentence afterwards, whatever the engine put into its body.
+`send_checked` passes a call on to an engine and gives an EngineReply, whose `json_body` is what the API says it is, or
+raises WrongAnswer. An error answer is a sentence afterwards, whatever the engine put into its body.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from machine.swarm.api.response_kind import body_of
 from machine.swarm.api.response_shapes import shape_of
 from machine.swarm.api.shapes import Check, WrongShape, anything
 from machine.swarm.parsing.routes import Body
-from machine.swarm.pipeline import JSON, CallNext, Hijack, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import JSON, ApiError, CallNext, Hijack, Reply, Request, Unreachable
 from machine.swarm.printable import printable
 
 _LINES = re.compile(r"[\r\n]+[ \t]*")
@@ -56,11 +56,11 @@ class EngineReply(Reply):
                 raise Unreachable(error.status, f"{self.source}: {self.call}: {error.message}") from error
         return self.body
 
-    async def value(self) -> Any:
-        """The body as JSON of the shape that the API says, None if empty; Refused for an error, WrongAnswer."""
+    async def json_body(self) -> Any:
+        """The body as JSON of the shape that the API says, None if empty; ApiError for an error, WrongAnswer."""
         data = await self.read()
         if not self.ok:
-            raise Refused(self.status, error_message(data))
+            raise ApiError(self.status, error_message(data))
         if not data and self.check is anything:
             return None
         try:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.backends.dockerclient import target
 from machine.swarm.backends.registry import BackendContext, BackendFactory, find, split_words
@@ -25,7 +25,7 @@ async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         members = []
         for number, spec in enumerate(words, 1):
-            member = Member(await context.open(stack, [spec]), f"engine-{number}")
+            member = AggregateEngine(await context.open(stack, [spec]), f"engine-{number}")
             member.node_info = NodeInfo(member.name, *_where(spec, context))
             members.append(member)
         joined = Aggregate(Members(members, context.log))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import MASK, UsageError, masked
 from machine.swarm.backends.registry import BackendContext
-from machine.swarm.pipeline import Backend, CallNext, Hijack, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Hijack, Reply, Request
 
 SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets
 
@@ -23,7 +23,7 @@ async def debug(words: Sequence[str], context: BackendContext) -> AsyncIterator[
         start = time.perf_counter()
         try:
             reply = await rest(request)
-        except Refused as error:
+        except ApiError as error:
             context.log(
                 f"{request.method} {shown_target(request.target)} -> {error.status} {error.message} {_ms(start)}"
             )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from machine.swarm.backends.flags import read
 from machine.swarm.backends.registry import BackendContext
 from machine.swarm.http.address import TLS_FLAGS, tls_from_flags
-from machine.swarm.http.listener import Demands, listen
+from machine.swarm.http.listener import ListenerPolicy, listen
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request
 
@@ -22,7 +22,7 @@ async def dockerserver(words: Sequence[str], context: BackendContext) -> AsyncIt
     """Listens until the pipeline is closed. As a backend behind another it passes calls on."""
     flags, urls = read("dockerserver", words, _FLAGS)
     trust = tls_from_flags(flags, context.environ)
-    demands = Demands(trust, "this cluster", insecure=flags.get("--insecure") == "true")
+    demands = ListenerPolicy(trust, "this cluster", insecure=flags.get("--insecure") == "true")
     server = Server(context.call_next, log=context.log)
     try:
         for url in urls or [DEFAULT]:

@@ -16,7 +16,7 @@ from machine.swarm import limits
 from machine.swarm.backends import hook
 from machine.swarm.backends.registry import BackendContext
 from machine.swarm.http.headers import length
-from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
 
 PATIENCE = limits.HOOK_SECONDS
 PIPES_SECONDS = 1.0  # for the last words of a program that has ended
@@ -98,13 +98,15 @@ class _Program:
         return await self._judged(reply, shown, decided) if decided.wants_reply else reply
 
     async def _judged(self, reply: Reply, shown: hook.Shown, decided: hook.Verdict) -> Reply:
-        """The answer as the program wants it. Refused(502) for one that it cannot be shown, unless that may pass."""
+        """The answer as the program wants it. ApiError(502) for one that it cannot be shown, unless that may pass."""
         if decided.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
             return reply
         data = await hook.begin_reply(reply)
         if data is None:
             await reply.close()
-            raise Refused(502, f"{self.argv[0]} asked to see an answer that is too long or goes on, and did not see it")
+            raise ApiError(
+                502, f"{self.argv[0]} asked to see an answer that is too long or goes on, and did not see it"
+            )
         reply.body = data
         second = hook.show_reply(reply, data)
         return hook.verdict_on_reply(await self._ask({"request": shown.question, "reply": second}), reply)
@@ -125,9 +127,9 @@ class _Program:
                 await self.process.stdin.drain()
                 return await future
         except TimeoutError as error:
-            raise Refused(504, f"{self.argv[0]} said nothing within {PATIENCE:g} s") from error
+            raise ApiError(504, f"{self.argv[0]} said nothing within {PATIENCE:g} s") from error
         except OSError as error:
-            raise Refused(502, f"{self.argv[0]} has ended") from error
+            raise ApiError(502, f"{self.argv[0]} has ended") from error
         finally:
             self.asked.pop(number, None)
 
@@ -168,7 +170,7 @@ class _Program:
     def _refuse(self, waiting: Iterable[asyncio.Future[dict[str, Any]]], why: str) -> None:
         for future in waiting:
             if not future.done():
-                future.set_exception(Refused(502, f"{self.argv[0]} {why}"))
+                future.set_exception(ApiError(502, f"{self.argv[0]} {why}"))
 
     async def _tell(self, process: asyncio.subprocess.Process) -> None:
         """Its stderr is for the user."""

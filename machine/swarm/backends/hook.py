@@ -19,7 +19,7 @@ from machine.swarm.http.headers import length
 from machine.swarm.parsing import request_json
 from machine.swarm.parsing.fields import HOST_FIELDS
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import JSON, Headers, Refused, Reply, Request
+from machine.swarm.pipeline import JSON, ApiError, Headers, Reply, Request
 
 UNSEEN = ("refuse", "pass")
 _ANSWERS = frozenset(("id", "status", "message", "body", "base64", "headers", "request", "reply", "unseen"))
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 
 async def show(request: Request) -> Shown:
-    """Refused(400) if the engine might read in the request what cannot be shown."""
+    """ApiError(400) if the engine might read in the request what cannot be shown."""
     request, unseen = await _first_bytes(request)
     if request.upgrade and request.path in _API_INSIDE:
         unseen = "what goes over this connection is not shown"
@@ -105,15 +105,15 @@ def _read(request: Request) -> tuple[Request, dict[str, Any]]:
     if not data:
         return request, {}
     if request.header(b"content-type").decode("latin-1").partition(";")[0].strip().lower() == _FORM:
-        raise Refused(400, f"a body of {_FORM} hides arguments: give them in the URL")
+        raise ApiError(400, f"a body of {_FORM} hides arguments: give them in the URL")
     if _FILES.match(request.path) or data.lstrip()[:1] not in (b"{", b"["):
         return request, _text(data)
     try:
         value = request_json.read_call(data)
     except request_json.BadJson as error:
-        raise Refused(400, f"the request's body begins like JSON and is not valid JSON: {error}") from error
+        raise ApiError(400, f"the request's body begins like JSON and is not valid JSON: {error}") from error
     if value and _START.match(request.path):
-        raise Refused(400, "starting a container takes no body (it did before API 1.24): configure it at its create")
+        raise ApiError(400, "starting a container takes no body (it did before API 1.24): configure it at its create")
     if request.path == "/containers/create" and isinstance(value, dict):
         value = nested_host_config(value)
     return request.replace(body=request_json.write(value)), {"body": value}
@@ -170,7 +170,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(said: dict[str, Any], shown: Shown) -> Verdict:
-    """What an answer to a question means. Refused(502) if that is not clear, Refused(413) for what it did not see."""
+    """What an answer to a question means. ApiError(502) if that is not clear, ApiError(413) for what it did not see."""
     unknown = sorted(set(said) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
@@ -183,7 +183,7 @@ def verdict(said: dict[str, Any], shown: Shown) -> Verdict:
     if said.get("unseen", "refuse") not in UNSEEN:
         raise _unclear(f"unseen is {said['unseen']!r}, neither refuse nor pass")
     if shown.unseen and not replaced and said.get("unseen") != "pass":
-        raise Refused(413, f"the filter of this endpoint cannot see {shown.unseen}, and lets nothing unseen pass")
+        raise ApiError(413, f"the filter of this endpoint cannot see {shown.unseen}, and lets nothing unseen pass")
     wants = said.get("reply", False)
     if not isinstance(wants, bool):
         raise _unclear("reply is neither true nor false")
@@ -191,7 +191,7 @@ def verdict(said: dict[str, Any], shown: Shown) -> Verdict:
 
 
 def verdict_on_reply(said: dict[str, Any], reply: Reply) -> Reply:
-    """The reply that goes up after the program has seen it. Refused(502)."""
+    """The reply that goes up after the program has seen it. ApiError(502)."""
     unknown = sorted(set(said) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
@@ -200,8 +200,8 @@ def verdict_on_reply(said: dict[str, Any], reply: Reply) -> Reply:
     return _answer(said) if "status" in said else reply
 
 
-def _unclear(why: str) -> Refused:
-    return Refused(502, f"the filter of this endpoint gave no clear answer: {why}")
+def _unclear(why: str) -> ApiError:
+    return ApiError(502, f"the filter of this endpoint gave no clear answer: {why}")
 
 
 def _changed(request: Request, change: Any) -> Request:

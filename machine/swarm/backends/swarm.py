@@ -25,7 +25,7 @@ _RETRY = "--engine-failure-retry"
 async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
     given = gather("swarm", words, MANAGE, context.environ)
-    plan = plan_of(given, context.environ, context.registry)
+    plan = manager_config_from(given, context.environ, context.registry)
     try:
         async with manager(plan, context.log) as backend:
             yield backend
@@ -33,7 +33,7 @@ async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[
         raise UsageError(str(error), resolution=error.resolution) from error
 
 
-def plan_of(
+def manager_config_from(
     given: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
 ) -> ManagerConfig:
     """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
@@ -64,7 +64,7 @@ def plan_of(
     return ManagerConfig(
         discovery=discovery,
         settings=settings,
-        trust=tls_from_flags(given.switches(), environ),
+        tls=tls_from_flags(given.switches(), environ),
         replication=given.on("--replication"),
         advertise=given.text("--advertise"),
         ttl=_replication_ttl(given.text("--replication-ttl")),

@@ -14,7 +14,7 @@ def signed_create(
     container: ContainerRecord[Any], keyring: Keyring, ledger: Ledger, engine: Facts
 ) -> SignedCreate | None:
     """The create that a manager signed for just this container on just this engine, noted in the ledger; else None."""
-    signed = keyring.read(container.seal) if container.seal else None
+    signed = keyring.read(container.signature_label) if container.signature_label else None
     if signed is None or not signed.is_for(engine.id, engine.name, container.swarm_id):
         return None
     if ledger.name(container.swarm_id, signed.name) != container.name:

@@ -18,7 +18,7 @@ ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
 
 
-class Calls:
+class EngineConnection:
     """The engine at `address` ("host:port"), asked through `client`; `facts` are None until they are known."""
 
     def __init__(self, address: str, client: CallNext, health: HealthTracker) -> None:
@@ -27,7 +27,7 @@ class Calls:
         self.health = health
         self.facts: Facts | None = None
         self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
-        self.doubtful = False  # whether it failed, or let a call wait, since it last answered a look
+        self.suspect = False  # whether it failed, or let a call wait, since it last answered a look
         self._doubted = asyncio.Event()
         self._doubts = Deadline(self._doubt)
         self._refresh_deadline = Deadline(self._overdue)
@@ -46,7 +46,7 @@ class Calls:
         if self.facts is not None and request.version:
             version = negotiate_version(request.version, self.facts)
             if version != request.version:
-                request = request.speaking(version)
+                request = request.with_api_version(version)
         try:
             with self._doubts.within(SLOW):
                 async with self.pending.waiting():
@@ -59,7 +59,7 @@ class Calls:
 
     def _doubt(self) -> None:
         """A call waits for long: see whether the engine answers anything."""
-        self.doubtful = True
+        self.suspect = True
         self._doubted.set()
 
     def refresh_in_time(self) -> Block:
@@ -67,13 +67,13 @@ class Calls:
         return self._refresh_deadline.within(SLOW)
 
     def _overdue(self) -> None:
-        self.doubtful = True
+        self.suspect = True
 
     async def past_events(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
-        """The events between `since` and `until` of the query. Refused."""
-        reply = await self.ask(Request("GET", "/events").at("/events", query))
+        """The events between `since` and `until` of the query. ApiError."""
+        reply = await self.ask(Request("GET", "/events").with_path("/events", query))
         if not reply.ok:
-            await reply.value()
+            await reply.json_body()
         data = await reply.read(limits.EVENT_PAST)
         try:
             return read_events(Lines(), data + b"\n")
@@ -81,13 +81,13 @@ class Calls:
             raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
-        """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
-        request = Request.to(
+        """The JSON that a path answers, within ANSWER seconds, less after a failure; ApiError."""
+        request = Request.for_path(
             "GET", path, query, negotiate_version("1.99", self.facts) if self.facts and versioned else ""
         )
         seconds = ANSWER / 3 if self.health.failures else ANSWER
         try:
             async with asyncio.timeout(seconds):
-                return await (await send_checked(self.client, request, self.name)).value()
+                return await (await send_checked(self.client, request, self.name)).json_body()
         except TimeoutError:
             raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None

@@ -20,7 +20,7 @@ from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.merge.events import mark_event
-from machine.swarm.pipeline import CallNext, Refused, Unreachable
+from machine.swarm.pipeline import ApiError, CallNext, Unreachable
 from machine.swarm.resolve import Ambiguous
 
 MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
@@ -32,7 +32,7 @@ LOG_TEXTS = {
     "engine_disconnect": "does not answer any more",
     "engine_removed": "let go",
 }  # in the log; the clients' event streams have classic Swarm's words
-DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
+DUPLICATE = "double"  # what watchers hear when a container turns up that is on another engine already
 EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
 BACKGROUND_PAUSE = 0.008  # seconds between two inspects that nobody waits for: a twentieth of a processor at most
 
@@ -132,7 +132,9 @@ class Cluster:
         answered = engine.reachable
         engine.health.state = Health.GONE
         task = self._tasks.pop(address)
-        engine.left = [container for container in engine.containers.values() if container.moves]
+        engine.reschedulable_at_removal = [
+            container for container in engine.containers.values() if container.is_reschedulable
+        ]
         engine.forget_all()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -147,14 +149,14 @@ class Cluster:
         return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
 
     def any_healthy(self) -> Engine:
-        """Any engine that answers; Refused(503)."""
+        """Any engine that answers; ApiError(503)."""
         found = self.healthy()
         if not found:
-            raise Refused(503, "No healthy node available in the cluster")
+            raise ApiError(503, "No healthy node available in the cluster")
         return found[0]
 
     def engine(self, text: str) -> Engine | None:
-        """The engine of that address, id or name; Refused(404) for a name that several have: they name themselves."""
+        """The engine of that address, id or name; ApiError(404) for a name that several have: they name themselves."""
         if text in self.engines:
             return self.engines[text]
         found = [e for e in self.engines.values() if text == e.id] or [
@@ -162,20 +164,20 @@ class Cluster:
         ]
         if len(found) > 1:
             addresses = ", ".join(sorted(e.address for e in found)[:5])
-            raise Refused(404, f"{text} may be any of several nodes of that name: say which by address: {addresses}")
+            raise ApiError(404, f"{text} may be any of several nodes of that name: say which by address: {addresses}")
         return found[0] if found else None
 
     def find(self, text: str) -> Container:
-        """The container that `text` means; Refused(404)."""
+        """The container that `text` means; ApiError(404)."""
         try:
             found = self.index.find(text)
         except Ambiguous as error:
-            raise Refused(404, f"No such container: {error}") from error
+            raise ApiError(404, f"No such container: {error}") from error
         if found is None:
-            raise Refused(404, f"No such container: {text}")
+            raise ApiError(404, f"No such container: {text}")
         return found
 
-    def is_new(self, engine: Engine, key: str) -> bool:
+    def id_is_free(self, engine: Engine, key: str) -> bool:
         """Whether what `key` means is on `engine`, or nowhere yet: a client uses the id that it is given."""
         try:
             found = self.index.find(key)
@@ -216,16 +218,16 @@ class Cluster:
 
     def on_container(self, container: Container) -> None:
         """A container was taken in: watchers hear of it if it is the double of another."""
-        if container.moves and len(self.index.doubles(container.swarm_id)) > 1:
+        if container.is_reschedulable and len(self.index.with_swarm_id(container.swarm_id)) > 1:
             for watcher in self.watchers:
-                watcher(container.engine, DOUBLE)
+                watcher(container.engine, DUPLICATE)
 
-    def publish(self, engine: Engine, event: dict[str, Any]) -> None:
+    def forward_event(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens, if it may tell of that."""
-        if self.subscribers and self.may_tell(engine, event):
+        if self.subscribers and self.is_own_event(engine, event):
             self.subscribers.spread(mark_event(event, engine.node_info))
 
-    def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
+    def is_own_event(self, engine: Engine, event: dict[str, Any]) -> bool:
         """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""
         if event.get("Type") == events.CLUSTER_EVENT:
             return False
@@ -233,26 +235,26 @@ class Cluster:
         return not any(self.index.with_id(key) for key in strange)
 
     async def inspect_all(self, engine: Engine) -> None:
-        """Learn the reservations and ports of all containers on an engine, now. Refused."""
+        """Learn the reservations and ports of all containers on an engine, now. ApiError."""
         async with asyncio.TaskGroup() as group:
             limit = asyncio.Semaphore(8)
 
             async def inspect(container: Container) -> None:
                 async with limit:
-                    with suppress(Refused):
+                    with suppress(ApiError):
                         await engine.inspect(container)
 
             for container in list(engine.containers.values()):
-                if not container.known:
+                if not container.inspected:
                     group.create_task(inspect(container))
 
     async def _background_inspect(self) -> None:
         """Learn what nobody asked for yet, one container after the other; first those that may have to move."""
         while True:
             for engine in list(self.engines.values()):
-                unknown = [c for c in engine.containers.values() if not c.known] if engine.reachable else []
-                for container in sorted(unknown, key=lambda c: not c.moves):
-                    with suppress(Refused, ValueError, KeyError, TypeError, AttributeError):
+                unknown = [c for c in engine.containers.values() if not c.inspected] if engine.reachable else []
+                for container in sorted(unknown, key=lambda c: not c.is_reschedulable):
+                    with suppress(ApiError, ValueError, KeyError, TypeError, AttributeError):
                         await engine.inspect(container)
                     await asyncio.sleep(BACKGROUND_PAUSE)
             await asyncio.sleep(1)

@@ -11,13 +11,13 @@ from machine.swarm.api.scope import ANY_ADDRESS
 from machine.swarm.cluster import status
 from machine.swarm.cluster.signing import LABEL, SignedCreate
 from machine.swarm.scheduler.node import ENDED
-from machine.swarm.scheduler.placement_request import ID, KINDS, Port, listed_port, ports_of
+from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS, ID, Port, listed_port, ports_of
 from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
 HOST_DOWN = "Host Down"
-POLICY = KINDS["reschedule"]
+POLICY = EXPRESSION_LABELS["reschedule"]
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)  # it was JSON before
 _quoted = json.encoder.encode_basestring_ascii
 
@@ -43,9 +43,33 @@ class ContainerRecord(Generic[E]):
     """
 
     __slots__ = (
-        "_cut", "_listed", "_named", "_node", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id",
-        "image", "image_id", "known", "labels", "memory", "mode", "names", "public", "qualified", "seal", "signed",
-        "state", "status", "volumes", "was",
+        "_fixed_length",
+        "_listed",
+        "_named",
+        "_node",
+        "bindings",
+        "cpus",
+        "created",
+        "engine",
+        "entry",
+        "exposed",
+        "id",
+        "image",
+        "image_id",
+        "inspected",
+        "labels",
+        "memory",
+        "mode",
+        "names",
+        "public",
+        "qualified",
+        "signature_label",
+        "signed",
+        "state",
+        "status",
+        "status_valid_until",
+        "volumes",
+        "was",
     )  # fmt: skip
 
     def __init__(self, engine: E) -> None:
@@ -59,7 +83,7 @@ class ContainerRecord(Generic[E]):
         self.bindings: tuple[Port, ...] = ()
         self.public: tuple[Port, ...] = ()
         self.exposed: frozenset[str] = frozenset()
-        self.known = False
+        self.inspected = False
         self.signed: SignedCreate | None = (
             None  # set if it may be made again elsewhere: its create, as a manager signed it
         )
@@ -106,12 +130,12 @@ class ContainerRecord(Generic[E]):
         return self.bindings + self.public if self.public else self.bindings
 
     @property
-    def moves(self) -> bool:
+    def is_reschedulable(self) -> bool:
         """Whether it is to be made again elsewhere when its engine fails: a manager of this cluster has signed that."""
         return self.signed is not None
 
     @property
-    def asks_to_move(self) -> bool:
+    def labelled_reschedulable(self) -> bool:
         """Whether its labels, which its engine may have made up, say that it is to be made again elsewhere."""
         return "on-node-failure" in self.labels.get(POLICY, "")
 
@@ -131,7 +155,7 @@ class ContainerRecord(Generic[E]):
         self.created = entry.get("Created") or 0
         self.state = intern(entry.get("State") or "")
         labels = entry.get("Labels")
-        self.seal = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
+        self.signature_label = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
         self.mode = intern((entry.get("HostConfig") or {}).get("NetworkMode") or "")
         self.volumes = mounted_volumes(entry.get("Mounts"))
@@ -142,30 +166,30 @@ class ContainerRecord(Generic[E]):
         if not status.same(self.status, told, now):
             self.status = told
         self.entry = _ENCODER.encode(entry).encode("utf-8", "replace")
-        self._cut = len(self.entry) - 1
-        self._spell()
-        self.draw(now)
+        self._fixed_length = len(self.entry) - 1
+        self._write_names()
+        self.update_status(now)
 
     def qualify(self, qualified: bool, now: float) -> None:
         """Show it as NODE/NAME from now on, or as NAME."""
         if qualified != self.qualified:
             self.qualified = qualified
-            self._spell()
-            self.draw(now)
+            self._write_names()
+            self.update_status(now)
 
-    def _spell(self) -> None:
+    def _write_names(self) -> None:
         """Put its names into the entry; its status, which comes last, is to be drawn again."""
         before = f"/{self._node}/" if self.qualified else "/"
         names = ",".join([_quoted(before + name) for name in self._listed])  # a list at once takes twice as long
-        self.entry = self.entry[: self._cut] + f',"Names":[{names}],"Status":'.encode()
+        self.entry = self.entry[: self._fixed_length] + f',"Names":[{names}],"Status":'.encode()
         self._named = len(self.entry)
 
-    def draw(self, now: float) -> None:
+    def update_status(self, now: float) -> None:
         """Bring the entry's status up to date; it holds until `due`."""
         if self.engine.reachable:
-            text, self.due = self.status.at(now)
+            text, self.status_valid_until = self.status.at(now)
         else:
-            text, self.due = HOST_DOWN, status.NEVER
+            text, self.status_valid_until = HOST_DOWN, status.NEVER
         self.entry = self.entry[: self._named] + f"{_quoted(text)}}}".encode()
 
     def apply_inspect(self, inspect: Mapping[str, Any], cpus: int) -> None:
@@ -176,7 +200,7 @@ class ContainerRecord(Generic[E]):
         self.bindings = ports_of(host.get("PortBindings"))
         exposed = (inspect.get("Config") or {}).get("ExposedPorts") or ()
         self.exposed = frozenset(exposed) if host.get("NetworkMode") == "host" else frozenset()
-        self.known = True
+        self.inspected = True
 
     def value(self) -> dict[str, Any]:
         """The entry as JSON values, for what is asked too seldom to be remembered."""

@@ -18,7 +18,7 @@ from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
 from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
-from machine.swarm.cluster.calls import Calls
+from machine.swarm.cluster.calls import EngineConnection
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.due import EVERYTHING, DueRefreshes
 from machine.swarm.cluster.ended_containers import EndedContainers
@@ -26,19 +26,19 @@ from machine.swarm.cluster.engine_context import EngineContext
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
-from machine.swarm.cluster.list_order import ListOrder
+from machine.swarm.cluster.list_order import AnswerSequence
 from machine.swarm.events import Effect, Lines, effect, read_events
 from machine.swarm.http import hostport
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
+from machine.swarm.pipeline import ApiError, CallNext, Request, Unreachable
 from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import ID
 
 INFO_SECONDS = 300.0  # seconds between two looks at /info
 Container = ContainerRecord["Engine"]
-KINDS = ("image", "network", "volume")
+REFRESHED_KINDS = ("image", "network", "volume")
 EVENTS_LAST_SECONDS = 3.0  # seconds of events after which they count as going on
 EVENTS_PAUSE = 0.01  # seconds between two looks because of events
 _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
@@ -48,7 +48,7 @@ _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
 }
 
 
-class Engine(Calls):
+class Engine(EngineConnection):
     """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
 
     def __init__(self, cluster: EngineContext[Engine], address: str, client: CallNext) -> None:
@@ -64,10 +64,10 @@ class Engine(Calls):
         self.volumes: list[dict[str, Any]] = []
         self.updated = 0.0  # seconds since 1970, of the last look
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
-        self.left: list[Container] = []  # what could move, when the discovery let go of it
+        self.reschedulable_at_removal: list[Container] = []  # what could move, when the discovery let go of it
         self._due = DueRefreshes()
-        self._short = 0  # how often in a row its events ended at once
-        self._list_order = ListOrder()
+        self._short_streams_in_a_row = 0  # how often in a row its events ended at once
+        self._list_order = AnswerSequence()
         self._ended = EndedContainers()
 
     @property
@@ -93,14 +93,14 @@ class Engine(Calls):
 
     def failed(self, why: str) -> None:
         """See Calls.failed."""
-        self.doubtful = True
+        self.suspect = True
         happened = self.health.failure(one_line(why))
         self._changed(happened)
         if happened:
             self.pending.end_all()  # whoever waits for an engine that hangs would wait for ever
 
     def _succeeded(self) -> None:
-        self.doubtful = False
+        self.suspect = False
         self._changed(self.health.success())
 
     def _changed(self, happened: str) -> None:
@@ -122,10 +122,12 @@ class Engine(Calls):
                     try:
                         await self._follow(events)
                     finally:
-                        self._short = (
-                            self._short + 1 if time.monotonic() - since < EVENTS_LAST_SECONDS * self.health.pace else 0
+                        self._short_streams_in_a_row = (
+                            self._short_streams_in_a_row + 1
+                            if time.monotonic() - since < EVENTS_LAST_SECONDS * self.health.pace
+                            else 0
                         )
-                except Refused as error:
+                except ApiError as error:
                     self.failed(error.message)
                 except (OSError, TimeoutError) as error:
                     self.failed(str(error) or "it does not answer in time")
@@ -147,13 +149,13 @@ class Engine(Calls):
             events = await send_checked(self.client, call, self.name)
         try:
             if not events.ok:
-                await events.value()
+                await events.json_body()
             await self.refresh()
             if self.health.failures:  # it was lost, or is wrong in something: everything has to be right again
-                await self.refresh_kinds(*KINDS)
-            if not self._short:
+                await self.refresh_kinds(*REFRESHED_KINDS)
+            if not self._short_streams_in_a_row:
                 self._succeeded()
-            self._due.add(*KINDS)
+            self._due.add(*REFRESHED_KINDS)
         except BaseException:
             await events.close()
             raise
@@ -206,8 +208,8 @@ class Engine(Calls):
 
     def _events_last(self) -> None:
         """The events have gone on for a while. What ended them at once, again and again, is over."""
-        if self._short:
-            self._short = 0
+        if self._short_streams_in_a_row:
+            self._short_streams_in_a_row = 0
             self._succeeded()
 
     async def _listen(self, body: AsyncIterator[bytes]) -> None:
@@ -217,7 +219,7 @@ class Engine(Calls):
                 found = effect(event)
                 if found is not None and not (found.created and self._is_ours(event)):
                     self._apply(found)
-                self.cluster.publish(self, event)
+                self.cluster.forward_event(self, event)
 
     def _events_in(self, lines: Lines, data: bytes) -> list[dict[str, Any]]:
         try:
@@ -244,17 +246,17 @@ class Engine(Calls):
         """Look again at what events named; what comes meanwhile is done together in the next round."""
         while True:
             due = self._due.take()
-            for kind in KINDS:
+            for kind in REFRESHED_KINDS:
                 if kind in due:
                     await self._refresh_kind(kind)
             if "daemon" in due:
                 await self._refresh_facts()
-            ids = due.difference((*KINDS, "daemon", EVERYTHING))
+            ids = due.difference((*REFRESHED_KINDS, "daemon", EVERYTHING))
             if ids:
                 await self.refresh(() if EVERYTHING in due else ids)
                 self._ended.refresh_later(ids, self.containers, self._due.add)
                 for key in ids:
-                    if key in self.containers and not self.containers[key].known:
+                    if key in self.containers and not self.containers[key].inspected:
                         await self.inspect(self.containers[key])
             if not self._due:
                 await self._due.wait()
@@ -276,17 +278,17 @@ class Engine(Calls):
                 if time.monotonic() - specs > INFO_SECONDS:
                     await self._refresh_facts()
                     specs = time.monotonic()
-            except Refused as error:
+            except ApiError as error:
                 self.failed(error.message)
                 if not self.reachable:
                     raise
             else:
-                if not self._short:
+                if not self._short_streams_in_a_row:
                     self._succeeded()
-                self._due.add(*KINDS)
+                self._due.add(*REFRESHED_KINDS)
 
     async def refresh(self, ids: Iterable[str] = ()) -> None:
-        """List its containers again, all or some; Refused."""
+        """List its containers again, all or some; ApiError."""
         ids = list(ids)
         query = {"all": ["1"], "filters": [json.dumps({"id": ids})]} if ids else {"all": ["1"]}
         asked = self._list_order.begin()
@@ -295,7 +297,7 @@ class Engine(Calls):
         for number, entry in enumerate(reversed(entries), 1):  # oldest first
             if self._list_order.accept(entry["Id"], asked):
                 self._take(entry, now)
-            if number % limits.TURN_ENTRIES == 0:
+            if number % limits.YIELD_ENTRIES == 0:
                 await asyncio.sleep(0)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):
@@ -312,20 +314,20 @@ class Engine(Calls):
             container.take(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)
-            if container.seal:
+            if container.signature_label:
                 self._authenticate(container)
                 self.cluster.on_container(container)
             return
-        names, created, seal = container.names, container.created, container.seal
+        names, created, seal = container.names, container.created, container.signature_label
         container.take(entry, self.name, self.ip, now)
-        if names != container.names or seal != container.seal:
+        if names != container.names or seal != container.signature_label:
             self._authenticate(container)
         if names != container.names or created != container.created:
             index.renamed(container, names)
 
     def _authenticate(self, container: Container) -> None:
         """See whether a manager of this cluster has made just this container on just this engine."""
-        if container.seal:
+        if container.signature_label:
             container.signed = signed_create(container, self.cluster.keyring, self.cluster.ledger, self._facts())
         else:
             container.signed = None  # nearly always: nothing to read
@@ -354,12 +356,12 @@ class Engine(Calls):
         self.summary = None
 
     async def inspect(self, container: Container) -> None:
-        """Inspect a container for its reservation and ports; one that has gone is forgotten. Refused."""
+        """Inspect a container for its reservation and ports; one that has gone is forgotten. ApiError."""
         try:
             found = await self.get(f"/containers/{container.id}/json")
-        except Refused as error:
+        except ApiError as error:
             if isinstance(error, WrongAnswer):  # of one container: no reason to leave the others alone
-                container.known = True
+                container.inspected = True
                 self.cluster.log(error.message)
                 return
             if error.status != 404:
@@ -386,12 +388,12 @@ class Engine(Calls):
             self.volumes = (answer or {}).get("Volumes") or []
 
     async def refresh_kinds(self, *kinds: str) -> None:
-        """Look at images, networks or volumes again, now. Refused."""
+        """Look at images, networks or volumes again, now. ApiError."""
         for kind in kinds:
             await self._refresh_kind(kind)
 
     def refresh_entries(self) -> None:
         """Its containers' entries again, when they are listed next: whether it is reachable has changed."""
         for container in self.containers.values():
-            container.due = 0.0
+            container.status_valid_until = 0.0
         self.cluster.index.settle([name for container in self.containers.values() for name in container.names])

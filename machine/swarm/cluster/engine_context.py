@@ -36,8 +36,8 @@ class EngineContext(Protocol[E]):
     def on_container(self, container: ContainerRecord[E]) -> None:
         """Note that a container was taken in."""
 
-    def publish(self, engine: E, event: dict[str, Any]) -> None:
+    def forward_event(self, engine: E, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens."""
 
-    def is_new(self, engine: E, key: str) -> bool:
+    def id_is_free(self, engine: E, key: str) -> bool:
         """Whether what `key` means is on `engine`, or nowhere yet."""

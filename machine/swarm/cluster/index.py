@@ -105,8 +105,8 @@ class Index(Generic[C]):
     def freshen(self, found: Iterable[C]) -> None:
         """Make the statuses in these entries true now."""
         now = self._now()
-        for container in [c for c in found if c.due <= now]:
-            container.draw(now)
+        for container in [c for c in found if c.status_valid_until <= now]:
+            container.update_status(now)
 
     def with_id(self, key: str) -> list[C]:
         """Those of exactly that id: several only while engines say that they have the same one."""
@@ -124,7 +124,7 @@ class Index(Generic[C]):
         """Those that were called so until they were renamed."""
         return self._former.get(name, [])
 
-    def doubles(self, swarm_id: str) -> list[C]:
+    def with_swarm_id(self, swarm_id: str) -> list[C]:
         """Those that are one and the same to the cluster."""
         return self._swarm.get(swarm_id, []) if swarm_id else []
 

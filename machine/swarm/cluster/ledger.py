@@ -115,7 +115,7 @@ class Ledger:
             self._networks.get(swarm_id, {}).pop(rest[0], None)
         elif what == "network":
             self._networks.setdefault(swarm_id, {})[str(rest[0])] = rest[1]
-        while len(self._current) > limits.MOVE_REMEMBERED:
+        while len(self._current) > limits.RESCHEDULE_REMEMBERED:
             oldest = next(iter(self._gone or self._current))  # one that there is may have to move: it stays longer
             self._gone.pop(oldest, None)
             del self._current[oldest]
@@ -125,7 +125,7 @@ class Ledger:
     def _load(self) -> None:
         """Read the file. A long one, or one whose last line is torn, is written anew without what was overtaken."""
         try:
-            data = named_file.read(self._path, limits.MOVE_LEDGER_FILE)
+            data = named_file.read(self._path, limits.RESCHEDULE_LEDGER_FILE)
         except FileNotFoundError:
             return
         except OSError as error:

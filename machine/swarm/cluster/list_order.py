@@ -7,7 +7,7 @@ from collections import deque
 MAX_REMOVALS = 1_000  # removals; a list that is older than so many of them has long come in
 
 
-class ListOrder:
+class AnswerSequence:
     """Numbers the questions, and remembers for each thing (a container's id, a kind) which answer was the last."""
 
     def __init__(self) -> None:

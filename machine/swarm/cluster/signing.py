@@ -67,11 +67,11 @@ class Keyring:
         }
         packed = zlib.compress(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
         label = f"{_text(packed)}.{_text(_seal(self._key, packed))}"
-        return label if len(label) <= limits.MOVE_SIGNED else ""
+        return label if len(label) <= limits.RESCHEDULE_SIGNED else ""
 
     def read(self, label: str) -> SignedCreate | None:
         """What a label says; None if none of the keys signed it. The signature is checked before all else."""
-        if len(label) > limits.MOVE_SIGNED:
+        if len(label) > limits.RESCHEDULE_SIGNED:
             return None
         first, _, seal = label.partition(".")
         try:
@@ -122,7 +122,7 @@ def load_key(path: str) -> bytes:
 def _read_key(path: str) -> bytes:
     try:
         status = os.stat(path)
-        key = bytes.fromhex(named_file.read(path, limits.MOVE_KEY_FILE).decode("ascii").strip())
+        key = bytes.fromhex(named_file.read(path, limits.RESCHEDULE_KEY_FILE).decode("ascii").strip())
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 
-class Candidate(ABC):
+class ElectionCandidate(ABC):
     """One manager standing for election, in some key-value store; `address` is where replicas reach it."""
 
     def __init__(self, address: str, ttl: int) -> None:

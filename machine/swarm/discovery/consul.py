@@ -15,13 +15,13 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch, understood
 from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
 
 PORT = 8500
-SHORTEST_TTL, LONGEST_TTL = 10, 86400  # seconds that consul accepts for a session
+SHORTEST_TTL, MAX_SESSION_TTL = 10, 86400  # seconds that consul accepts for a session
 
 
 class Consul(Discovery):
@@ -81,7 +81,7 @@ class Consul(Discovery):
 
     async def session(self, ttl: int) -> str:
         """A new session that deletes its keys when it ends."""
-        seconds = min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
+        seconds = min(max(ttl, SHORTEST_TTL), MAX_SESSION_TTL)
         wanted = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
         answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.description)
         with understood(self.description):
@@ -134,7 +134,7 @@ class Consul(Discovery):
         return f"{self.paths.nodes}/{address}"
 
 
-class ConsulCandidate(Candidate):
+class ConsulCandidate(ElectionCandidate):
     """A leader is whose session holds the leader's key."""
 
     def __init__(self, consul: Consul, address: str, ttl: int) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
 from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
@@ -123,7 +123,7 @@ class Etcd(Discovery):
         return f"{'https' if self._tls else 'http'}://{host}/v3/{what}"
 
 
-class EtcdCandidate(Candidate):
+class EtcdCandidate(ElectionCandidate):
     """A leader is who created the leader's key; it goes with its lease."""
 
     def __init__(self, etcd: Etcd, address: str, ttl: int) -> None:

@@ -21,7 +21,7 @@ from machine.swarm.discovery.ranges import address as checked
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 MOST_CLUSTERS = limits.TOKEN_CLUSTERS
 MOST_ENTRIES = limits.TOKEN_ENTRIES  # in one cluster
-LONGEST_TTL = 30 * 86400  # seconds
+MAX_ENTRY_TTL = 30 * 86400  # seconds
 IDLE = limits.TOKEN_IDLE_SECONDS
 WAIT = 10.0  # seconds for another program's write to end
 
@@ -106,8 +106,8 @@ class Registry:
     def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
         """Enter an address for `ttl` seconds (0: until removed). UnknownToken unless `create`; Full; DiscoveryError."""
         address = checked(address)
-        if not 0 <= ttl <= LONGEST_TTL:
-            raise DiscoveryError(f"a ttl of {ttl} seconds is not between 1 and {LONGEST_TTL}")
+        if not 0 <= ttl <= MAX_ENTRY_TTL:
+            raise DiscoveryError(f"a ttl of {ttl} seconds is not between 1 and {MAX_ENTRY_TTL}")
         now = self._now()
         with self._open() as db:
             if create:

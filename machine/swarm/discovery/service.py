@@ -18,7 +18,7 @@ from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.registry import Full, Registry, TooMany, UnknownToken
 from machine.swarm.http.admission import counted_as
-from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
 
 _STATUS: dict[type, int] = {UnknownToken: 404, TooMany: 429, Full: 507}
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -56,9 +56,9 @@ def service(registry: Registry, *, shortest: int = 1) -> Backend:
 
 
 async def _act(registry: Registry, request: Request, token: str, shortest: int) -> Reply:
-    request = await request.whole(LARGEST)
+    request = await request.with_body_read(LARGEST)
     if len(request.body) > LARGEST:  # type: ignore[arg-type]  # bytes by now
-        raise Refused(413, f"a body of more than {LARGEST} bytes is not accepted here")
+        raise ApiError(413, f"a body of more than {LARGEST} bytes is not accepted here")
     if request.method == "POST" and not token:
         maker = counted_as(request.client)
         return Reply(200, (TEXT,), (await asyncio.to_thread(registry.create, maker)).encode())
@@ -70,7 +70,7 @@ async def _act(registry: Registry, request: Request, token: str, shortest: int) 
         return Reply(200, (TEXT,), b"")
     if request.method == "DELETE" and token:
         await asyncio.to_thread(registry.nodes, token)  # raises UnknownToken
-        await asyncio.to_thread(registry.remove, token, request.arg("address"))
+        await asyncio.to_thread(registry.remove, token, request.query_value("address"))
         return Reply(200, (TEXT,), b"")
     return Reply.error(405, f"{request.method} is not for this path")
 
@@ -85,7 +85,7 @@ def _plain(text: str) -> str:
 
 
 def _ttl(request: Request, shortest: int) -> int:
-    text = request.arg("ttl", str(DEFAULT_TTL))
+    text = request.query_value("ttl", str(DEFAULT_TTL))
     if not text.isascii() or not text.isdecimal() or int(text[:10]) < shortest:
-        raise Refused(400, f"ttl={text[:20]} is not a number of seconds")
+        raise ApiError(400, f"ttl={text[:20]} is not a number of seconds")
     return int(text[:10])

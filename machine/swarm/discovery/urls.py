@@ -64,10 +64,10 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
     if not (ca or cert or key):
         return None
     try:
-        context = ssl.create_default_context(cafile=named_file.lasting(ca) if ca else None)
+        context = ssl.create_default_context(cafile=named_file.rereadable_path(ca) if ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if cert:
-            context.load_cert_chain(*(named_file.lasting(path) for path in (cert, key) if path))
+            context.load_cert_chain(*(named_file.rereadable_path(path) for path in (cert, key) if path))
     except (OSError, ssl.SSLError) as error:
         raise DiscoveryError(
             f"the certificates of --discovery-opt cannot be used: {named_file.reason(error)}",

@@ -9,14 +9,14 @@ from typing import Any, Protocol, TypeVar
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.merge.node_info import Answers, NodeInfo
 from machine.swarm.merge.values import union
-from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Reply, Request, Unreachable
 from machine.swarm.printable import traceback_of
 
 MAX_CONCURRENT = 64  # engines asked at the same time for one call
 HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are still awaited hang
 
 
-class EngineClient(Protocol):
+class BroadcastTarget(Protocol):
     """One engine, as calls to many of them see it."""
 
     @property
@@ -28,20 +28,20 @@ class EngineClient(Protocol):
         """What clients see of it."""
 
     @property
-    def doubtful(self) -> bool:
+    def suspect(self) -> bool:
         """Whether it has let a call wait, or failed, since it last answered a look."""
 
     async def ask(self, request: Request) -> EngineReply:
         """Pass a call on; its answer is checked. Unreachable when the engine does not answer."""
 
 
-E = TypeVar("E", bound=EngineClient)
+E = TypeVar("E", bound=BroadcastTarget)
 T = TypeVar("T")
 
 
 async def broadcast(
     engines: Sequence[E], act: Callable[[E], Awaitable[T]], log: Callable[[str], None]
-) -> dict[E, T | Refused]:
+) -> dict[E, T | ApiError]:
     """Do something with every engine, many at a time; return the result of each, or why it refused.
 
     Engines that hang are not waited for once all others are done: they count as failed. `log` gets the traceback of
@@ -49,15 +49,15 @@ async def broadcast(
     """
     limit = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def one(engine: E) -> T | Refused:
+    async def one(engine: E) -> T | ApiError:
         async with limit:
             try:
                 return await act(engine)
-            except Refused as error:
+            except ApiError as error:
                 return error
             except Exception as error:
                 log(traceback_of(error))
-                return Refused(502, f"{engine.name}: its answer could not be used")
+                return ApiError(502, f"{engine.name}: its answer could not be used")
 
     if len(engines) == 1:
         return {engines[0]: await one(engines[0])}
@@ -71,29 +71,29 @@ async def broadcast(
 
 
 async def _wait_for_most(tasks: Mapping[E, asyncio.Future[Any]]) -> None:
-    """Until all are done, or all but engines that are doubtful."""
+    """Until all are done, or all but engines that are suspect."""
     waiting = {task: engine for engine, task in tasks.items()}
     while waiting:
         done, _ = await asyncio.wait(waiting, timeout=HANG_CHECK_SECONDS, return_when=asyncio.ALL_COMPLETED)
         for task in done:
             del waiting[task]
-        if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
+        if waiting and len(waiting) < len(tasks) and all(engine.suspect for engine in waiting.values()):
             return
 
 
-def _result(engine: E, task: asyncio.Future[T | Refused]) -> T | Refused:
+def _result(engine: E, task: asyncio.Future[T | ApiError]) -> T | ApiError:
     if task.done() and not task.cancelled():
         return task.result()
     return Unreachable(504, f"{engine.name} does not answer")
 
 
-def successful(results: Mapping[E, T | Refused]) -> dict[E, T]:
+def successful(results: Mapping[E, T | ApiError]) -> dict[E, T]:
     """Return what went well.
 
     When nothing did, raise the first refusal that is an engine's answer, else why none of them answers.
     """
-    fine = {engine: result for engine, result in results.items() if not isinstance(result, Refused)}
-    refusals = [result for result in results.values() if isinstance(result, Refused)]
+    fine = {engine: result for engine, result in results.items() if not isinstance(result, ApiError)}
+    refusals = [result for result in results.values() if isinstance(result, ApiError)]
     if refusals and not fine:
         answers = [refusal for refusal in refusals if not isinstance(refusal, Unreachable)]
         if answers or len(refusals) == 1:
@@ -104,7 +104,7 @@ def successful(results: Mapping[E, T | Refused]) -> dict[E, T]:
 
 
 async def ask_each(engines: Sequence[E], request: Request, log: Callable[[str], None]) -> dict[E, EngineReply]:
-    """Make a call to every engine; return the answers, read, errors too. Refused when no engine answers."""
+    """Make a call to every engine; return the answers, read, errors too. ApiError when no engine answers."""
 
     async def ask(engine: E) -> EngineReply:
         reply = await engine.ask(request)
@@ -114,13 +114,13 @@ async def ask_each(engines: Sequence[E], request: Request, log: Callable[[str], 
     return successful(await broadcast(engines, ask, log))
 
 
-async def having(engines: Sequence[E], path: str, log: Callable[[str], None], seconds: float) -> list[E]:
+async def engines_with(engines: Sequence[E], path: str, log: Callable[[str], None], seconds: float) -> list[E]:
     """Return the engines that have what is at a path (decoded), as far as they say so within `seconds`."""
 
     async def ask(engine: E) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                await (await engine.ask(Request.to("GET", path))).value()
+                await (await engine.ask(Request.for_path("GET", path))).json_body()
         except TimeoutError:
             raise Unreachable(504, f"{engine.name} does not say whether it has {path}") from None
         return True
@@ -133,7 +133,7 @@ async def removed(replies: Mapping[E, EngineReply]) -> Reply:
     good = [reply for reply in replies.values() if reply.ok]
     if not good:
         return next(iter(replies.values()))
-    return Reply.json(union([await reply.value() for reply in good]) or [])
+    return Reply.json(union([await reply.json_body() for reply in good]) or [])
 
 
 async def first_answer(engines: Sequence[E], request: Request) -> EngineReply:

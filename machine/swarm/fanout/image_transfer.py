@@ -16,7 +16,7 @@ from machine.swarm import events
 from machine.swarm.api.responses import one_line
 from machine.swarm.fanout.broadcast import E
 from machine.swarm.fanout.tee import Tee
-from machine.swarm.pipeline import JSON, Body, Refused, Reply, Request
+from machine.swarm.pipeline import JSON, ApiError, Body, Reply, Request
 from machine.swarm.printable import printable_line
 
 LOADED = "Loaded image"  # how engines begin the line that names what was loaded
@@ -38,7 +38,7 @@ async def transfer_image(
 
     With `details` the lines of each engine are passed on, its name before their ids. `after` is awaited for each engine
     that is done; `finish` gets the engines on which it went well, before the last lines, and those of one of them.
-    Refused with the engines' own words when none of them begins.
+    ApiError with the engines' own words when none of them begins.
     """
     transfer = ImageTransfer(engines, request, details=details, after=after)
     if await transfer.begun():
@@ -48,8 +48,8 @@ async def transfer_image(
 
 def image_tag(request: Request) -> str:
     """Return the tag that a pull or an import gives, "" for a load, and for an import without one."""
-    tag, image = request.arg("tag"), request.arg("fromImage") or request.arg("repo")
-    separator = "@" if tag.startswith("sha256:") and request.arg("fromImage") else ":"
+    tag, image = request.query_value("tag"), request.query_value("fromImage") or request.query_value("repo")
+    separator = "@" if tag.startswith("sha256:") and request.query_value("fromImage") else ":"
     return f"{image}{separator}{tag}" if tag else image
 
 
@@ -78,7 +78,7 @@ class ImageTransfer(Generic[E]):
         self._details = details
         self._after = after
         self._doing, self._done = _words(request)
-        imports = request.path == "/images/create" and not request.arg("fromImage")
+        imports = request.path == "/images/create" and not request.query_value("fromImage")
         self._quiet = imports or request.flag("quiet")  # an engine says what it made or loaded, which scripts read
         self._queue: asyncio.Queue[Line | E] = asyncio.Queue(_QUEUED + len(engines))
         self._accepted = asyncio.Event()
@@ -97,7 +97,7 @@ class ImageTransfer(Generic[E]):
         try:
             outcome = await self._read(engine, await engine.ask(self._request.replace(body=body)))
             await self._after(engine)
-        except Refused as error:
+        except ApiError as error:
             outcome = Outcome(error.message, error.status)
         except Exception as error:  # of one engine, or of who sends the body: no reason to wait for it for ever
             outcome = Outcome(one_line(f"it could not be done: {error!r}"), 502)
@@ -107,9 +107,9 @@ class ImageTransfer(Generic[E]):
         await self._queue.put(engine)
 
     async def _read(self, engine: E, reply: Reply) -> Outcome:
-        """Read an engine's progress to its end. Refused for an error answer."""
+        """Read an engine's progress to its end. ApiError for an error answer."""
         if not reply.ok:
-            await reply.value()
+            await reply.json_body()
         self._accepted.set()
         failure = ""
         wanted: list[Line] = []
@@ -135,11 +135,11 @@ class ImageTransfer(Generic[E]):
             accepted.cancel()
         return self._accepted.is_set()
 
-    async def refusal(self) -> Refused:
+    async def refusal(self) -> ApiError:
         """Return why no engine has taken it, in the words and with the status of the first."""
         await self._end()
         first = next(iter(self._outcomes.values()), Outcome("no engine has answered", 502))
-        return Refused(first.status or 500, self._failures() or first.failure)
+        return ApiError(first.status or 500, self._failures() or first.failure)
 
     def _failures(self) -> str:
         """Why it failed: each engine's reason, or the one that all have."""
@@ -188,7 +188,7 @@ class ImageTransfer(Generic[E]):
 
 def _words(request: Request) -> tuple[str, str]:
     """How the line of an engine says what it does, and that it has done it."""
-    if request.arg("fromImage"):
+    if request.query_value("fromImage"):
         return f"Pulling {image_tag(request)}...", "downloaded"
     return ("Importing image...", "imported") if request.path == "/images/create" else ("Loading image...", "loaded")
 

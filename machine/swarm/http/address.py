@@ -108,7 +108,7 @@ class TlsConfig(NamedTuple):
     def _load(what: str, load: Callable[..., None], *paths: str) -> None:
         named = [path for path in paths if path]
         try:
-            load(*map(named_file.lasting, named))
+            load(*map(named_file.rereadable_path, named))
         except (OSError, ssl.SSLError) as error:
             absent = [path for path in named if not os.path.exists(path)]  # the error itself names no file
             why = os.strerror(errno.ENOENT) if absent else named_file.reason(error)

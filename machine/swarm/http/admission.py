@@ -17,16 +17,16 @@ from machine.swarm import limits
 EVICTION_SCAN = 64  # of the oldest that wait: one among them that never sent a byte goes first
 
 
-class Visitor:
+class ClientConnection:
     """One connection. `heard` = it has sent something since it came; `drop` ends it."""
 
-    __slots__ = ("address", "drop", "heard", "known")
+    __slots__ = ("address", "authenticated", "drop", "heard")
 
     def __init__(self, address: str, drop: Callable[[], object], heard: Callable[[], bool]) -> None:
         self.address = address
         self.drop = drop
         self.heard = heard
-        self.known = False
+        self.authenticated = False
 
 
 class Admission:
@@ -43,9 +43,9 @@ class Admission:
         self.per_address = per_address
         self.count = 0
         self.waiting_count = 0
-        self._waiting: dict[str, dict[Visitor, None]] = {}  # by address, the oldest first
+        self._waiting: dict[str, dict[ClientConnection, None]] = {}  # by address, the oldest first
 
-    def arrive(self, visitor: Visitor) -> bool:
+    def arrive(self, visitor: ClientConnection) -> bool:
         """Count a new connection, which waits; whether it may stay. Another one may be dropped for it."""
         if self.count >= self.total and not self._make_room():
             return False
@@ -53,9 +53,9 @@ class Admission:
         self.wait(visitor)
         return True
 
-    def wait(self, visitor: Visitor) -> None:
+    def wait(self, visitor: ClientConnection) -> None:
         """The connection owes us a handshake or a request from now on."""
-        if visitor.known:
+        if visitor.authenticated:
             return
         mine = self._waiting.setdefault(visitor.address, {})
         if visitor in mine:
@@ -67,7 +67,7 @@ class Admission:
         self._waiting.setdefault(visitor.address, {})[visitor] = None
         self.waiting_count += 1
 
-    def serve(self, visitor: Visitor) -> None:
+    def serve(self, visitor: ClientConnection) -> None:
         """The connection has a call under way: it is not dropped for others."""
         mine = self._waiting.get(visitor.address)
         if mine is None or visitor not in mine:
@@ -77,12 +77,12 @@ class Admission:
         if not mine:
             del self._waiting[visitor.address]
 
-    def know(self, visitor: Visitor) -> None:
+    def mark_authenticated(self, visitor: ClientConnection) -> None:
         """The connection has shown a certificate that counts."""
         self.serve(visitor)
-        visitor.known = True
+        visitor.authenticated = True
 
-    def leave(self, visitor: Visitor) -> None:
+    def leave(self, visitor: ClientConnection) -> None:
         """The connection is gone."""
         self.serve(visitor)
         self.count -= 1

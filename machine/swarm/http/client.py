@@ -18,7 +18,7 @@ from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.stream import PIECE, Stream
 from machine.swarm.parsing.routes import Body
-from machine.swarm.pipeline import Headers, NotConnected, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Headers, NotConnected, Reply, Request, Unreachable
 from machine.swarm.printable import printable
 
 MAX_IDLE = 8  # connections to one engine that are kept for the next request
@@ -34,21 +34,26 @@ class Client:
     """An engine as the end of a chain: `await client(request)`. Unreachable if there is no talking to it."""
 
     def __init__(
-        self, address: Address, trust: TlsConfig | None = None, *, connect_timeout: float = 10.0, patient: bool = False
+        self,
+        address: Address,
+        trust: TlsConfig | None = None,
+        *,
+        connect_timeout: float = 10.0,
+        no_time_limit: bool = False,
     ) -> None:
         """CertificateError if the files that `trust` names cannot be used.
 
-        `patient` = no time limits, for another manager, which has its own.
+        `no_time_limit` = no time limits, for another manager, which has its own.
         """
         self.address = address
         self.tls: ssl.SSLContext | None = trust.for_client() if trust else None
         self.connect_timeout = connect_timeout
-        self.patient = patient
+        self.no_time_limit = no_time_limit
         self._idle: list[_PooledConnection] = []
         self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
 
     async def __call__(self, request: Request) -> Reply:
-        """Ask the engine. Refused(400) if it would find other arguments in the body than the target has."""
+        """Ask the engine. ApiError(400) if it would find other arguments in the body than the target has."""
         _check_no_form(request)
         link = None if request.upgrade else self._kept()
         if link is not None:
@@ -88,7 +93,7 @@ class Client:
             raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_describe(error)}") from error
 
     async def _ask(self, link: _PooledConnection, request: Request) -> Reply:
-        patience = FOR_EVER if self.patient else patience_for(request)
+        patience = FOR_EVER if self.no_time_limit else patience_for(request)
         try:
             with link.within(patience.head):
                 reply = await link.ask(request, self._head(request))
@@ -109,7 +114,9 @@ class Client:
             raise
         if isinstance(reply.body, _StreamingBody):
             reply.body.finished = self._keep
-            reply.body.silent = limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.patient else patience.silent
+            reply.body.silent = (
+                limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.no_time_limit else patience.silent
+            )
             reply.body.most_pieces = limits.ENGINE_CHUNKS if body_of(request) is Body.WHOLE else None
         elif isinstance(reply.body, bytes):
             self._keep(link)
@@ -133,7 +140,7 @@ def _check_no_form(request: Request) -> None:
     """The engine's arguments stand in the target, where everybody looks; Go's reader prefers those of a form."""
     kind = request.header(b"content-type").partition(b";")[0].strip().lower()
     if request.body != b"" and kind in _FORMS:
-        raise Refused(
+        raise ApiError(
             400,
             f"Content-Type {kind.decode()}: an engine would read arguments in the body instead of those in the URL;"
             " send JSON as application/json, an archive as application/x-tar",
@@ -276,7 +283,7 @@ class _PooledConnection:
                 return b"".join(pieces), isinstance(event, h11.EndOfMessage)
             pieces.append(bytes(event.data))
             self.pieces += 1
-            if len(pieces) >= limits.TURN_PIECES:
+            if len(pieces) >= limits.YIELD_PIECES:
                 self._more_here = True
                 return b"".join(pieces), False
 

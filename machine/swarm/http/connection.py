@@ -14,12 +14,12 @@ import h11
 from machine.errors import MachineError
 from machine.swarm import limits as bounds
 from machine.swarm import visited
-from machine.swarm.http.admission import Admission, Visitor, counted_as
+from machine.swarm.http.admission import Admission, ClientConnection, counted_as
 from machine.swarm.http.deadline import Deadline
 from machine.swarm.http.headers import forwardable_headers, length, wire_head
 from machine.swarm.http.request_head import BadHead, check_framing, origin_form
 from machine.swarm.http.stream import PIECE, Stream, pump
-from machine.swarm.pipeline import Body, CallNext, Headers, Hijack, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Body, CallNext, Headers, Hijack, Reply, Request
 from machine.swarm.printable import traceback_of
 
 _QUICK = ("GET", "HEAD", "OPTIONS")  # calls that change nothing: dropped when the client goes away
@@ -70,7 +70,7 @@ class Connection:
         self.admission = listener.admission
         self.listener = listener
         self.client = stream.peer_address()
-        self.visitor = Visitor(counted_as(self.client), stream.abort, lambda: stream.heard)
+        self.visitor = ClientConnection(counted_as(self.client), stream.abort, lambda: stream.heard)
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.head)
         self.deadline = Deadline(stream.abort)  # drops a client that takes longer than it may
         self.answered = False  # whether the head of the answer is out
@@ -82,7 +82,7 @@ class Connection:
             with self.deadline.within(min(self.limits.handshake_seconds, self.limits.head_seconds)):
                 await self.stream.handshake()
             if self.listener.verified:
-                self.admission.know(self.visitor)
+                self.admission.mark_authenticated(self.visitor)
             while await self._one_call():
                 self.admission.wait(self.visitor)
         except asyncio.CancelledError:
@@ -95,7 +95,7 @@ class Connection:
             await self._complain(str(error), getattr(error, "error_status_hint", 400))
         except BadHead as error:
             await self._complain(str(error), error.status)
-        except Refused as error:
+        except ApiError as error:
             await self._complain(error.message, error.status)
         except Exception as error:
             self.log(traceback_of(error))
@@ -124,7 +124,7 @@ class Connection:
         """The next request; None when the client has no more. A small body is read, a big one becomes a stream."""
         if not self.http.trailing_data[0]:
             seconds = self.limits.idle_seconds
-            if self.first and not self.visitor.known:
+            if self.first and not self.visitor.authenticated:
                 seconds = min(seconds, self.limits.first_seconds)
             with self.deadline.within(seconds):
                 self.http.receive_data(await self.stream.read())
@@ -144,7 +144,7 @@ class Connection:
         return Request(method, target, headers, await self._body(headers), self.client)
 
     async def _body(self, headers: Headers) -> Body:
-        """The body: read, if it is small or has to be; else a stream. Refused(413)."""
+        """The body: read, if it is small or has to be; else a stream. ApiError(413)."""
         size = length(headers)
         if size == 0 or (size is None and not _chunked(headers)):
             await self._event()  # the end of a message without a body
@@ -154,7 +154,7 @@ class Connection:
             return self._incoming()
         most = bounds.BODY_SMALL if most is None else most
         if size is not None and size > most:
-            raise Refused(413, f"a body of more than {most} bytes is not accepted here")
+            raise ApiError(413, f"a body of more than {most} bytes is not accepted here")
         with self.deadline.within(self.limits.head_seconds):
             return await self._gather(most)
 
@@ -168,13 +168,13 @@ class Connection:
             self.http.receive_data(await self.stream.read())
 
     async def _gather(self, most: int) -> bytes:
-        """The whole body, whatever its head says of its length. Refused(413) beyond `most` bytes."""
+        """The whole body, whatever its head says of its length. ApiError(413) beyond `most` bytes."""
         pieces: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):
             size += len(event.data)
             if size > most:
-                raise Refused(413, f"a body of more than {most} bytes is not accepted here")
+                raise ApiError(413, f"a body of more than {most} bytes is not accepted here")
             pieces.append(bytes(event.data))
         if not isinstance(event, h11.EndOfMessage):
             raise ConnectionResetError("the request ended early")
@@ -189,7 +189,7 @@ class Connection:
             elif isinstance(event, h11.EndOfMessage):
                 return
             else:
-                raise Refused(400, "the request ended early")
+                raise ApiError(400, "the request ended early")
 
     async def _reply(self, request: Request) -> Reply:
         """What the chain says. If the client goes away meanwhile, a call that changes nothing is dropped."""
@@ -198,9 +198,9 @@ class Connection:
             return Reply.error(403, refusal)
         forget = self._drop_when_gone() if request.method in _QUICK and not request.upgrade else None
         try:
-            visited.enter(self.listener.mark, request.headers)
+            visited.record_visit(self.listener.mark, request.headers)
             return await self.chain(request)
-        except Refused as error:
+        except ApiError as error:
             return Reply.error(error.status, error.message)
         except MachineError as error:
             return Reply.error(500, f"{error.brief}: {error.details}" if error.details else error.brief)
@@ -266,7 +266,7 @@ class Connection:
             async for data in body:
                 if data:
                     await self.stream.write(self.http.send(h11.Data(data=data)) or b"")
-        except (Refused, h11.LocalProtocolError) as error:
+        except (ApiError, h11.LocalProtocolError) as error:
             self.log(f"an answer ended early: {error}")
             raise ConnectionResetError("the answer ended early") from error  # the missing end tells the client
         finally:

@@ -18,47 +18,47 @@ CERTIFICATES = "--tlsverify --tlscacert --tlscert --tlskey"
 OPEN_CERTIFICATES = "--tls --tlscert --tlskey"  # of a listener whose clients show no certificate
 
 
-class Demands(NamedTuple):
+class ListenerPolicy(NamedTuple):
     """What the command line says of a listener.
 
-    `gives` is what who reaches it gets, for messages. `open_to_all` = with TLS it serves clients without a certificate
+    `grants` is what who reaches it gets, for messages. `open_to_all` = with TLS it serves clients without a certificate
     by design, because what they know (a token) is what counts. `cors` = web pages of other sites are allowed.
     """
 
     trust: TlsConfig | None
-    gives: str
+    grants: str
     insecure: bool = False
     open_to_all: bool = False
     cors: bool = False
 
 
-async def listen(server: Server, url: str, demands: Demands, *, port: int, host: str = "localhost") -> Address:
+async def listen(server: Server, url: str, demands: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
     """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address. UsageError."""
     trust = demands.trust
     address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
     check(address, demands)
-    return await server.listen(address, trust, guard(address, demands))
+    return await server.listen(address, trust, rejection_check(address, demands))
 
 
-def check(address: Address, demands: Demands) -> None:
+def check(address: Address, demands: ListenerPolicy) -> None:
     """UsageError if whoever reaches the address would get what only clients with a certificate should."""
     if address.loopback or demands.insecure:
         return
     if demands.trust is None:
         flags = OPEN_CERTIFICATES if demands.open_to_all else CERTIFICATES
         raise UsageError(
-            f"listening on {address} without TLS would give {demands.gives} to whoever can reach it",
+            f"listening on {address} without TLS would give {demands.grants} to whoever can reach it",
             resolution=f"add {flags}, or --insecure if you mean it",
         )
     if not demands.trust.verify and not demands.open_to_all:
         raise UsageError(
-            f"listening on {address} with TLS but without TLS of clients would give {demands.gives} to whoever can "
+            f"listening on {address} with TLS but without TLS of clients would give {demands.grants} to whoever can "
             "reach it: no certificate is asked for",
             resolution="add --tlsverify and --tlscacert, or --insecure if you mean it",
         )
 
 
-def guard(address: Address, demands: Demands) -> Callable[[Request], str]:
+def rejection_check(address: Address, demands: ListenerPolicy) -> Callable[[Request], str]:
     """Why a request is not taken at this address, "" if it is. Web pages are kept off where no certificate is shown."""
     if address.path or (demands.trust is not None and demands.trust.verify):
         return lambda _: ""

@@ -34,7 +34,7 @@ class Server:
         self.chain = chain
         self.limits = limits or Limits()
         self.log = cleaned(log)
-        self._mark = visited.mark()
+        self._mark = visited.new_listener_id()
         self._admission: Admission | None = None
         self._listeners: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()

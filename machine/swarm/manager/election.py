@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import address as host_and_port
 
@@ -17,7 +17,7 @@ RETRY = 10.0  # seconds until a candidate that lost, or could not ask, stands ag
 class Election:
     """The state of one candidacy. `run` keeps it going; `primary` is the leader's address, "" while there is none."""
 
-    def __init__(self, candidate: Candidate, *, log: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, candidate: ElectionCandidate, *, log: Callable[[str], None] = lambda _: None) -> None:
         self.candidate = candidate
         self.primary = ""
         self.log = log

@@ -19,10 +19,10 @@ from machine.swarm.http.address import TlsConfig, parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.manager.election import Election
-from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.parsing.routes import Answerer
-from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request, Unreachable
 from machine.swarm.printable import cleaned
 
 GC_THRESHOLDS = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
@@ -32,16 +32,18 @@ REPLICA_HEADER = b"x-machine-swarm-replica"  # a call that a replica has passed 
 
 
 class ManagerConfig(NamedTuple):
-    """What a manager is to be. `trust` is shown to engines and to the primary; `advertise` is "host:port"."""
+    """What a manager is to be. `tls` is shown to engines and to the primary; `advertise` is "host:port"."""
 
     discovery: Discovery
     settings: Settings
-    trust: TlsConfig | None = None
+    tls: TlsConfig | None = None
     replication: bool = False
     advertise: str = ""
     ttl: int = 20
     debug: bool = False
-    trusted: Callable[[str], TlsConfig | None] | None = None  # another trust for each engine's address, where known
+    tls_for_address: Callable[[str], TlsConfig | None] | None = (
+        None  # another trust for each engine's address, where known
+    )
     key_file: str = ""  # the key that signs what may be made again elsewhere, shared by all managers of the cluster
     key_named: bool = False  # whether somebody named that file, and means it
     older_key_file: str = ""  # what signed before: accepted, if it is there
@@ -57,7 +59,7 @@ async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: No
     raise_limit()  # each engine takes two connections or more
     log = cleaned(log)
     gc.set_threshold(*GC_THRESHOLDS)
-    connect = connector(plan.trust, plan.trusted)
+    connect = connector(plan.tls, plan.tls_for_address)
     keyring = Keyring(_key(plan, log), *_older_key(plan, log))
     ledger = Ledger(plan.ledger_file, log)
     cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
@@ -65,7 +67,7 @@ async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: No
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
         if not plan.replication:
-            watchdog = Watchdog(context)
+            watchdog = Rescheduler(context)
             stack.push_async_callback(watchdog.close)
             yield _local(context)
             return
@@ -73,7 +75,7 @@ async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: No
         if candidate is None or not plan.advertise:
             raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
         election = Election(candidate(plan.advertise, plan.ttl), log=log)
-        replicas = Replicas(context, election, connector(plan.trust, plan.trusted, patient=True))
+        replicas = Replicas(context, election, connector(plan.tls, plan.tls_for_address, no_time_limit=True))
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
         stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
@@ -105,9 +107,9 @@ def _older_key(plan: ManagerConfig, log: Callable[[str], None]) -> list[bytes]:
 
 
 def connector(
-    trust: TlsConfig | None, trusted: Callable[[str], TlsConfig | None] | None = None, *, patient: bool = False
+    trust: TlsConfig | None, trusted: Callable[[str], TlsConfig | None] | None = None, *, no_time_limit: bool = False
 ) -> Callable[[str], CallNext]:
-    """The way to an engine, or (`patient`) to another manager, from its address.
+    """The way to an engine, or (`no_time_limit`) to another manager, from its address.
 
     Those of the same files share a TLS context.
     """
@@ -117,7 +119,7 @@ def connector(
         files = (trusted(address) if trusted else None) or trust
         if files not in contexts:
             contexts[files] = files.for_client() if files else None
-        client = Client(parse(address), patient=patient)
+        client = Client(parse(address), no_time_limit=no_time_limit)
         client.tls = contexts[files]
         return client
 
@@ -140,7 +142,7 @@ class Replicas:
         self._connect = connect
         self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
         self._primary: tuple[str, CallNext] | None = None
-        self._watchdog: Watchdog | None = None
+        self._watchdog: Rescheduler | None = None
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """One call; waits while there is no primary."""
@@ -153,25 +155,25 @@ class Replicas:
             if self._election.leading:
                 return await answer(self._context, request, rest)
             if request.header(REPLICA_HEADER):
-                raise Refused(503, "the replicas do not agree on their primary yet: try again")
+                raise ApiError(503, "the replicas do not agree on their primary yet: try again")
             marked = request.replace(headers=[*request.headers, (REPLICA_HEADER, b"1")])
             try:
                 return await self._client_for(primary)(marked)
             except Unreachable as error:
                 if error.sent or not isinstance(request.body, bytes) or time.monotonic() > end:
-                    raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
+                    raise ApiError(503, f"the primary manager, {primary}, is not there: {error.message}") from error
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._election.changed(primary)  # another one is soon elected
 
     async def _elected(self, end: float) -> str:
-        """The primary's address, waiting for one until `end` (time.monotonic). Refused(503)."""
+        """The primary's address, waiting for one until `end` (time.monotonic). ApiError(503)."""
         try:
             async with asyncio.timeout(max(end - time.monotonic(), 0)):
                 return await self._election.known()
         except TimeoutError:
             text = "there is no primary manager: the replicas elect none, or the discovery store does not answer"
-            raise Refused(503, text) from None
+            raise ApiError(503, text) from None
 
     def _client_for(self, primary: str) -> CallNext:
         if self._primary is None or self._primary[0] != primary:
@@ -185,7 +187,7 @@ class Replicas:
             self._context.role = "primary" if leading else "replica"
             self._context.primary = primary
             if leading and self._watchdog is None:
-                self._watchdog = Watchdog(self._context)
+                self._watchdog = Rescheduler(self._context)
             elif not leading and self._watchdog is not None:
                 await self.close()
             await self._election.changed(primary)  # also one that came while the watchdog was being closed

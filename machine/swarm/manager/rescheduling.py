@@ -13,19 +13,19 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.cluster import Container, Engine
-from machine.swarm.cluster.cluster import DOUBLE
+from machine.swarm.cluster.cluster import DUPLICATE
 from machine.swarm.cluster.health import Health
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.create import Rescheduled, make
+from machine.swarm.manager.routes.create import RescheduleState, make
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 RETRY_SECONDS = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
 MADE = "created"  # the state of a container that was never started
 UNSIGNED = "it was not made through a manager with this cluster's key, or not under this name"
 
 
-class Watchdog:
+class Rescheduler:
     """Hears of engines that fail and return, and sees to those that did before. `close` ends what it is doing."""
 
     def __init__(self, context: ManagerContext) -> None:
@@ -42,9 +42,9 @@ class Watchdog:
     def _happened(self, engine: Engine, what: str) -> None:
         if what == "engine_disconnect":
             self._start(self._on_lost(engine))
-        elif what in ("engine_connect", "engine_reconnect", DOUBLE):
+        elif what in ("engine_connect", "engine_reconnect", DUPLICATE):
             self._start(self._on_back(engine))
-        elif what == "engine_removed" and engine.left:
+        elif what == "engine_removed" and engine.reschedulable_at_removal:
             self._start(self._on_removed(engine))
 
     def _start(self, work: Any) -> None:
@@ -67,23 +67,23 @@ class Watchdog:
     async def _on_removed(self, engine: Engine) -> None:
         """The discovery let go of an engine, perhaps because it died: then its movable containers are made again."""
         log = self._context.cluster.log
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.get("/version", versioned=False)
             log(f"rescheduling: {engine.name} was taken out of the swarm and runs on: its containers stay there")
             return
         while engine.address not in self._context.cluster.engines:
-            await self._move_all(engine, [c for c in engine.left if not self._is_elsewhere(c)])
-            if all(self._is_elsewhere(c) for c in engine.left):
+            await self._move_all(engine, [c for c in engine.reschedulable_at_removal if not self._is_elsewhere(c)])
+            if all(self._is_elsewhere(c) for c in engine.reschedulable_at_removal):
                 return
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _on_lost(self, engine: Engine) -> None:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
         for container in engine.containers.values():
-            if container.asks_to_move and not container.moves:
+            if container.labelled_reschedulable and not container.is_reschedulable:
                 self._context.cluster.log(f"rescheduling: {container.name} of {engine.name} stays: {UNSIGNED}")
         while not engine.reachable and engine.address in self._context.cluster.engines:
-            left = [c for c in list(engine.containers.values()) if c.moves and not self._is_elsewhere(c)]
+            left = [c for c in list(engine.containers.values()) if c.is_reschedulable and not self._is_elsewhere(c)]
             if not left:
                 return
             await self._move_all(engine, left)
@@ -104,7 +104,7 @@ class Watchdog:
                     await self._move(container)
                 else:
                     log(f"rescheduling: {container.name} of {engine.name} stays: it was removed or replaced before")
-            except Refused as error:
+            except ApiError as error:
                 log(f"rescheduling: {container.name} of {engine.name}: {error.message}")
 
     async def _move(self, container: Container) -> None:
@@ -114,17 +114,17 @@ class Watchdog:
             return
         body: dict[str, Any] = json.loads(json.dumps(signed.body))
         call = Request.json("POST", f"/v{cluster.api()}/containers/create", body)
-        runs = any(c.is_up for c in (container, *cluster.index.doubles(container.swarm_id)))
+        runs = any(c.is_up for c in (container, *cluster.index.with_swarm_id(container.swarm_id)))
         self._moving.add(container.swarm_id)
         try:
-            moved = Rescheduled(signed.generation + 1, runs)
+            moved = RescheduleState(signed.generation + 1, runs)
             networks = cluster.ledger.networks(container.swarm_id)
             reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
-            made = str((await reply.value())["Id"])
+            made = str((await reply.json_body())["Id"])
             new: Engine = cluster.find(made).engine
             try:
                 await self._put_to_work(new, made, networks, start=runs)
-            except Refused:
+            except ApiError:
                 await self._unmake(new, made)
                 self._put_back(container)
                 raise
@@ -139,19 +139,19 @@ class Watchdog:
     async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
         api = self._context.cluster.api()
         for network, settings in networks.items():
-            with suppress(Refused):
+            with suppress(ApiError):
                 value = {"Container": key, "EndpointConfig": settings}
                 target = build(api, f"/networks/{network}/connect")
-                await (await engine.ask(Request.json("POST", target, value))).value()
+                await (await engine.ask(Request.json("POST", target, value))).json_body()
         if start:
-            await (await engine.ask(Request("POST", build(api, f"/containers/{key}/start")))).value()
+            await (await engine.ask(Request("POST", build(api, f"/containers/{key}/start")))).json_body()
             await engine.refresh([key])
 
     async def _unmake(self, engine: Engine, key: str) -> None:
         """A container that was made and does not start: the old one stays what there is."""
-        with suppress(Refused):
+        with suppress(ApiError):
             target = build(self._context.cluster.api(), f"/containers/{key}", "force=1")
-            await (await engine.ask(Request("DELETE", target))).value()
+            await (await engine.ask(Request("DELETE", target))).json_body()
             engine.forget(key)
 
     def _put_back(self, container: Container) -> None:
@@ -164,8 +164,8 @@ class Watchdog:
         Only those that a manager signed: an image that was committed from one brings its labels along, and an engine
         can make labels up.
         """
-        others = self._context.cluster.index.doubles(container.swarm_id)
-        return [c for c in others if c.moves and c.engine is not container.engine and c.engine.reachable]
+        others = self._context.cluster.index.with_swarm_id(container.swarm_id)
+        return [c for c in others if c.is_reschedulable and c.engine is not container.engine and c.engine.reachable]
 
     def _doubles(self, container: Container) -> list[Container]:
         """Those of them that were made again. One with the same id was not: its engine's disk was cloned."""
@@ -182,7 +182,7 @@ class Watchdog:
         """
         while engine.reachable:
             failures = 0
-            for container in [c for c in list(engine.containers.values()) if c.moves]:
+            for container in [c for c in list(engine.containers.values()) if c.is_reschedulable]:
                 for other in self._doubles(container):
                     if container.swarm_id not in self._moving:
                         old, kept = sorted((container, other), key=_rank)
@@ -198,8 +198,8 @@ class Watchdog:
             reply = await engine.ask(Request("DELETE", build(cluster.api(), f"/containers/{old.id}", "force=1")))
             await reply.read()
             if not reply.ok and reply.status != 404:
-                await reply.value()
-        except Refused as error:
+                await reply.json_body()
+        except ApiError as error:
             cluster.log(f"rescheduling: the older {old.name} on {engine.name} could not be removed: {error.message}")
             return False
         engine.forget(old.id)
@@ -220,4 +220,4 @@ def _rank(container: Container) -> tuple[bool, int, float, str]:
     signed = container.signed
     if signed is None:
         return False, -1, 0.0, ""
-    return not _half_made(container), signed.generation, signed.made, container.seal
+    return not _half_made(container), signed.generation, signed.made, container.signature_label

@@ -65,7 +65,7 @@ Sysctls Tmpfs Volumes
 MAPS = frozenset(_MAPS.split())
 
 # fields that are read here -> their kind, that of what is in them, and so on
-KINDS: dict[str, tuple[type, ...]] = {
+FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "Binds": (list, str),
     "Container": (str,),
     "CpuShares": (int,),

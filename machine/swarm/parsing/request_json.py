@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from machine.swarm import limits
-from machine.swarm.parsing.fields import CANONICAL, KINDS, MAPS, NAMES
+from machine.swarm.parsing.fields import CANONICAL, FIELD_TYPES, MAPS, NAMES
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})  # signs that Go takes for s and k
@@ -133,7 +133,7 @@ _FOLDS = {name: normalize_key_case(name) for name in NAMES}
 
 def check_kind(name: str, value: Any) -> None:
     """WrongKind if a field that is read here has a value of another kind than the API's; null is none."""
-    kinds = KINDS.get(name)
+    kinds = FIELD_TYPES.get(name)
     if kinds is not None and value is not None:
         _check_kinds(name, value, kinds)
 

@@ -22,7 +22,7 @@ class EngineView(Protocol):
     @property
     def reachable(self) -> bool: ...
     async def get(self, path: str, query: dict[str, list[str]] | None = None) -> Any:
-        """Return the JSON that a path answers. Refused."""
+        """Return the JSON that a path answers. ApiError."""
 
     async def ask(self, request: Request) -> EngineReply:
         """Pass a call on. Unreachable."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from machine.swarm.api.scope import is_spanning
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from machine.swarm.placing.engine_view import EngineView
 from machine.swarm.resolve import EngineObjects, pick_network, pick_volume
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
@@ -23,7 +23,7 @@ async def locate(
     were given with their node and are left out. With `one_per_name` the engines' networks of one name stand for one
     network, as an aggregate makes it on every engine: it is where its containers are.
     """
-    of_network = _home if one_per_name else network_holders
+    of_network = _network_engines if one_per_name else network_holders
     found = [
         *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in skipped],
         *[("network", name, of_network(engines, name)) for name in asked.networks if name not in skipped],
@@ -36,19 +36,19 @@ def network_holders(engines: Sequence[V], text: str) -> list[V]:
     return [each.engine for each in pick_network(text, EngineObjects((e, e.networks) for e in engines))]
 
 
-def joined_by(engines: Sequence[V], text: str) -> list[V]:
+def engines_with_members(engines: Sequence[V], text: str) -> list[V]:
     """Return the engines that have containers on the network `text`, running or not."""
     found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
     names = {name for each in found for name in (each.id, *each.names)}
     return [each.engine for each in found if any(not names.isdisjoint(c.networks) for c in each.engine.node.held())]
 
 
-def _home(engines: Sequence[V], text: str) -> list[V]:
+def _network_engines(engines: Sequence[V], text: str) -> list[V]:
     """Return the engines that have containers of a network, else those that have it, where others lack it."""
     found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
     if any(is_spanning(network) for _, network in found):
         return []
-    return joined_by(engines, text) or ([e for e, _ in found] if len(found) < len(engines) else [])
+    return engines_with_members(engines, text) or ([e for e, _ in found] if len(found) < len(engines) else [])
 
 
 async def volume_holders(engines: Sequence[V], name: str) -> list[V]:
@@ -68,7 +68,7 @@ async def volume_size(engine: EngineView, name: str) -> int | None:
     """Return the bytes in a volume, as its engine counts them; None if it does not say."""
     try:
         usage = await engine.get("/system/df", {"type": ["volume"]})
-    except Refused:
+    except ApiError:
         return None
     volumes = usage.get("Volumes") if isinstance(usage, dict) else None
     for volume in volumes if isinstance(volumes, list) else ():

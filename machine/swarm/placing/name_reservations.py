@@ -6,26 +6,26 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 
 HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def conflict(name: str, owner: str = "") -> Refused:
+def conflict(name: str, owner: str = "") -> ApiError:
     """Return the refusal of a name that somebody has, in classic Swarm's words; `owner` says who, if that is known."""
     assigned = f"assigned to {owner}" if owner else "assigned"
     text = (
         f"Conflict: The name {name} is already {assigned}. You have to delete (or rename) that container to be able to "
         f"assign {name} to a container again."
     )
-    return Refused(409, text)
+    return ApiError(409, text)
 
 
 def check_name(name: str) -> None:
-    """Refused(400) for a name that would be mistaken for another container's id."""
+    """ApiError(400) for a name that would be mistaken for another container's id."""
     if HEX_ID.match(name):
         text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
-        raise Refused(400, text)
+        raise ApiError(400, text)
 
 
 class NameReservations:
@@ -36,7 +36,7 @@ class NameReservations:
 
     @contextmanager
     def reserve(self, name: str, *, taken: bool = False) -> Iterator[None]:
-        """Have the name within the block; "" is no name. Refused(409) if it is `taken`, or being given already."""
+        """Have the name within the block; "" is no name. ApiError(409) if it is `taken`, or being given already."""
         if name and (taken or name in self._names):
             raise conflict(name)
         self._names.add(name)

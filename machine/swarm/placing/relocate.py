@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.engine_view import EngineView
 from machine.swarm.placing.locate import volume_size
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
@@ -16,22 +16,22 @@ from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 E = TypeVar("E")
 
 
-async def fit_or_leave(
+async def choose_engine_with_moves(
     fit: Callable[[PlacementRequest], Awaitable[E]],
     asked: PlacementRequest,
     movable: Callable[[Sequence[Located]], Awaitable[list[Located]]],
 ) -> tuple[E, list[Located]]:
     """Return the engine that `fit` gives, and what is to be moved there because it is on others.
 
-    Nothing is moved where that can be helped; else as few kinds of things as will do. Refused as `fit` says it for all
+    Nothing is moved where that can be helped; else as few kinds of things as will do. ApiError as `fit` says it for all
     that is asked.
     """
     try:
         return await fit(asked), []
-    except Refused:
+    except ApiError:
         for leaving in _choices(await movable(asked.located)):
             staying = tuple(each for each in asked.located if each not in leaving)
-            with suppress(Refused):
+            with suppress(ApiError):
                 return await fit(replace(asked, located=staying)), leaving
         raise
 
@@ -59,13 +59,13 @@ async def move_volume(sources: Sequence[EngineView], target: EngineView, name: s
     """Make an empty volume with its labels on `target` and remove it from the engines that have it.
 
     Nothing is to be done if `target` has it. `version` is the API version of the calls. One that somebody began to use
-    just now stays. Refused.
+    just now stays. ApiError.
     """
     if target in sources:
         return
     record = next(v for v in sources[0].volumes if v.get("Name") == name)
     body = {"Name": name, "Driver": "local", "Labels": record.get("Labels") or {}}
-    await (await target.ask(Request.json("POST", build(version, "/volumes/create"), body))).value()
+    await (await target.ask(Request.json("POST", build(version, "/volumes/create"), body))).json_body()
     for source in sources:
-        with suppress(Refused):
-            await (await source.ask(Request("DELETE", build(version, f"/volumes/{name}")))).value()
+        with suppress(ApiError):
+            await (await source.ask(Request("DELETE", build(version, f"/volumes/{name}")))).json_body()

@@ -17,15 +17,15 @@ NAMED = 5  # nodes that an error names for each condition
 HEALTHY = "No healthy node available in the cluster"
 
 
-class Strictness(NamedTuple):
+class Criteria(NamedTuple):
     """What counts: soft expressions; the ports of containers that have ended."""
 
-    soft: bool = True
-    ended: bool = True
+    apply_soft: bool = True
+    count_ended_ports: bool = True
 
 
-Filter = Callable[[PlacementRequest, Sequence[Node], Strictness], Sequence[Node]]
-STRICT = Strictness()
+Filter = Callable[[PlacementRequest, Sequence[Node], Criteria], Sequence[Node]]
+STRICT = Criteria()
 
 
 class NoNode(Exception):
@@ -41,13 +41,13 @@ class NotMet(Exception):
         self.detail = detail
 
 
-def health(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def health(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
     return left or _reject("healthy")
 
 
-def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
     if placement.host_mode and placement.exposed:
         left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, strict))]
@@ -55,10 +55,18 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness)
     if placement.host_mode:
         return nodes
     for wanted in placement.ports:
-        left = [node for node in nodes if node.is_free(wanted, placement.replaced, ended_count=strict.ended)]
+        left = [
+            node
+            for node in nodes
+            if node.is_free(wanted, placement.replaced_container_ids, ended_count=strict.count_ended_ports)
+        ]
         if not left:
             last = f"-{wanted.last}" if wanted.last != wanted.first else ""
-            holder = nodes[-1].holder(wanted, placement.replaced, ended_count=strict.ended) if nodes else None
+            holder = (
+                nodes[-1].holder(wanted, placement.replaced_container_ids, ended_count=strict.count_ended_ports)
+                if nodes
+                else None
+            )
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
             where = f" on {wanted.ip}" if wanted.ip else ""
             _reject(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
@@ -66,37 +74,41 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness)
     return nodes
 
 
-def _others(placement: PlacementRequest, node: Node, strict: Strictness) -> Iterable[ScheduledContainer]:
+def _others(placement: PlacementRequest, node: Node, strict: Criteria) -> Iterable[ScheduledContainer]:
     """The node's containers that count beside the one wanted."""
-    return (c for c in node.held() if c.id not in placement.replaced and (strict.ended or not c.ended))
+    return (
+        c
+        for c in node.held()
+        if c.id not in placement.replaced_container_ids and (strict.count_ended_ports or not c.ended)
+    )
 
 
-def containerslots(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def containerslots(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
     left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(placement, n)]
     return left or _reject("a free container slot")
 
 
-def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
-    needed = placement.beside
+    needed = placement.colocate_with
     if not needed:
         return nodes
     left = [node for node in nodes if all(_has(node, name) for name in needed)]
     return left or _reject(f"all of the containers it depends on: {', '.join(needed)}")
 
 
-def affinity(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def affinity(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
     return _each(placement.affinities, nodes, strict, "affinity", _affine)
 
 
-def constraint(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def constraint(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
     return _each(placement.constraints, nodes, strict, "constraint", _constrained)
 
 
-def whitelist(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def whitelist(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
     """Nodes by exact name: `n1|n2`, whatever the key."""
     return _each(placement.whitelists, nodes, strict, "whitelist", _listed)
 
@@ -113,7 +125,7 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
     for kind, name, having in placement.located:
         nodes = [node for node in nodes if node.addr in having] or _reject(f"{kind} {name}")
@@ -121,7 +133,7 @@ def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictne
 
 
 def apply(
-    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness = STRICT
+    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
     chosen = [*(FILTERS[name] for name in names), located]
@@ -134,7 +146,7 @@ def apply(
     return left
 
 
-def explain(filters: Sequence[Filter], placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> str:
+def explain(filters: Sequence[Filter], placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> str:
     """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
     failing: dict[str, list[str]] = {}
     for each in filters:
@@ -147,11 +159,11 @@ def explain(filters: Sequence[Filter], placement: PlacementRequest, nodes: Seque
                 )
     if not nodes or len(failing.get("healthy", ())) == len(nodes):
         return HEALTHY
-    reasons = [f"{condition} (not on {_any_node(names)})" for condition, names in failing.items()]
+    reasons = [f"{condition} (not on {_shorten_names(names)})" for condition, names in failing.items()]
     return f"Unable to find a node that satisfies the following conditions: {'; '.join(reasons)}"
 
 
-def _any_node(names: Sequence[str]) -> str:
+def _shorten_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -159,12 +171,12 @@ def _any_node(names: Sequence[str]) -> str:
 def _each(
     expressions: Iterable[Expression],
     nodes: Sequence[Node],
-    strict: Strictness,
+    strict: Criteria,
     kind: str,
     passes: Callable[[Expression, Node], bool],
 ) -> Sequence[Node]:
     for expression in expressions:
-        if expression.soft and not strict.soft:
+        if expression.soft and not strict.apply_soft:
             continue
         nodes = [node for node in nodes if passes(expression, node)]
         if not nodes:
@@ -201,7 +213,7 @@ def _has(node: Node, name: str) -> bool:
 
 
 def _has_slot(placement: PlacementRequest, node: Node) -> bool:
-    return node.slots is None or node.count - node.freed(placement.replaced)[2] < node.slots
+    return node.slots is None or node.count - node.freed(placement.replaced_container_ids)[2] < node.slots
 
 
 def _reject(condition: str, detail: str = "") -> Sequence[Node]:

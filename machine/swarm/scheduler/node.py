@@ -44,7 +44,7 @@ class ScheduledContainer(Protocol):
         """Ports it listens on in host mode ("80/tcp"); empty in any other mode."""
 
     @property
-    def known(self) -> bool:
+    def inspected(self) -> bool:
         """Whether its reservation and its ports are known yet."""
 
     @property
@@ -71,7 +71,7 @@ class PlainContainer:
     memory: int = 0
     ports: tuple[Port, ...] = ()
     exposed: frozenset[str] = frozenset()
-    known: bool = True
+    inspected: bool = True
     ended: bool = False
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class ListedContainer:
     __slots__ = ("_entry", "id")
     cpus = memory = 0
     exposed = NOBODY
-    known = True
+    inspected = True
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
         self._entry = entry
@@ -199,7 +199,7 @@ class Node:
     @property
     def known(self) -> bool:
         """Whether every container's reservation and ports are known."""
-        return all(container.known for container in self.containers.values())
+        return all(container.inspected for container in self.containers.values())
 
     def held(self) -> Iterable[ScheduledContainer]:
         """All containers, those being made last."""

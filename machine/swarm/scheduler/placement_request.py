@@ -17,7 +17,7 @@ from machine.swarm.scheduler.references import references
 
 PREFIX = "com.docker.swarm"
 ID = f"{PREFIX}.id"
-KINDS = {  # environment prefix -> label
+EXPRESSION_LABELS = {  # environment prefix -> label
     "affinity": f"{PREFIX}.affinities",
     "constraint": f"{PREFIX}.constraints",
     "whitelist": f"{PREFIX}.whitelists",
@@ -58,11 +58,11 @@ class PlacementRequest:
     ports: tuple[Port, ...] = ()
     exposed: frozenset[str] = frozenset()  # "80/tcp", only looked at in host mode
     host_mode: bool = False
-    beside: tuple[str, ...] = ()  # containers that have to be on the same engine
+    colocate_with: tuple[str, ...] = ()  # containers that have to be on the same engine
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     located: tuple[Located, ...] = ()  # volumes and networks that exist already, on some engines only
-    replaced: frozenset[str] = (
+    replaced_container_ids: frozenset[str] = (
         frozenset()
     )  # ids of containers whose place this one takes: what they hold is free for it
 
@@ -79,17 +79,17 @@ def extract_expressions(body: dict[str, Any]) -> dict[str, list[str]]:
     """
     labels = body.get("Labels") if isinstance(body.get("Labels"), dict) else {}
     labels = dict(labels or {})
-    found = {kind: _labelled(labels, label) for kind, label in KINDS.items()}
+    found = {kind: _labelled(labels, label) for kind, label in EXPRESSION_LABELS.items()}
     kept = []
     for entry in body.get("Env") or []:
         kind, colon, rest = str(entry).partition(":")
-        if colon and kind in KINDS and rest:
+        if colon and kind in EXPRESSION_LABELS and rest:
             found[kind].append(rest)
         else:
             kept.append(entry)
     if body.get("Env"):
         body["Env"] = kept
-    for kind, label in KINDS.items():
+    for kind, label in EXPRESSION_LABELS.items():
         if found[kind]:
             labels[label] = json.dumps(found[kind])
     if labels:
@@ -118,7 +118,7 @@ def parse_create(body: Mapping[str, Any], found: Mapping[str, list[str]], name: 
         ports=ports_of(host.get("PortBindings")),
         exposed=frozenset(body.get("ExposedPorts") or ()),
         host_mode=mode == "host",
-        beside=refers.containers,
+        colocate_with=refers.containers,
         volumes=refers.volumes,
         networks=refers.networks,
     )

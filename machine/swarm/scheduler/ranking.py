@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from machine.swarm.scheduler import filters
-from machine.swarm.scheduler.filters import DEFAULT, NoNode, Strictness
+from machine.swarm.scheduler.filters import DEFAULT, Criteria, NoNode
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import PlacementRequest
 from machine.swarm.scheduler.strategy import STRATEGIES
@@ -30,16 +30,16 @@ def rank(
     for strict in _passes(placement):
         try:
             fitting = filters.apply(names, placement, nodes, strict)
-            if placement.replaced:
-                fitting = [node for node in fitting if node.has_any(placement.replaced)] or fitting
+            if placement.replaced_container_ids:
+                fitting = [node for node in fitting if node.has_any(placement.replaced_container_ids)] or fitting
             return STRATEGIES[strategy](placement, fitting, most)
         except NoNode as error:
             refusal = error
     raise refusal or NoNode(filters.HEALTHY)
 
 
-def _passes(placement: PlacementRequest) -> list[Strictness]:
+def _passes(placement: PlacementRequest) -> list[Criteria]:
     """How strict to be, one after the other; what cannot change anything is left out."""
     soft = (True, False) if placement.has_soft else (True,)
     ended = (True, False) if placement.ports or placement.host_mode else (True,)
-    return [Strictness(s, e) for e in ended for s in soft]
+    return [Criteria(s, e) for e in ended for s in soft]

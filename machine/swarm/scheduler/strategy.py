@@ -28,8 +28,8 @@ def weight(placement: PlacementRequest, node: Node, factor: int) -> int | None:
     if node.memory < placement.memory or node.cpus < placement.cpus:
         return None
     used_cpus, used_memory = node.used if placement.cpus or placement.memory else (0, 0)
-    if placement.replaced:
-        cpus, memory_freed, _ = node.freed(placement.replaced)
+    if placement.replaced_container_ids:
+        cpus, memory_freed, _ = node.freed(placement.replaced_container_ids)
         used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
     cpu = (used_cpus + placement.cpus) * 100 // node.cpus if placement.cpus else FULL
     memory = (used_memory + placement.memory) * 100 // node.memory if placement.memory else FULL
@@ -50,7 +50,7 @@ def binpack(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def random(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
+def random_order(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
     """In any order."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
@@ -59,7 +59,7 @@ def random(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) ->
     return shuffled[:most] if most else shuffled
 
 
-STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
+STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random_order}
 
 
 def _weighed(placement: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:

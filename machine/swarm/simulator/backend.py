@@ -30,7 +30,7 @@ def simulated(engine: SimulatedEngine) -> CallNext:
     """A simulated engine as the end of a chain."""
 
     async def ask(request: Request) -> Reply:
-        request = await request.whole()
+        request = await request.with_body_read()
         assert isinstance(request.body, bytes)  # noqa: S101
         said = engine.answer(request.method, request.target, request.body)
         if said.events:

@@ -16,7 +16,7 @@ from typing import Any
 from machine.swarm.parsing import routes
 from machine.swarm.parsing import target as targets
 from machine.swarm.parsing.routes import ROUTES, Route
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from machine.swarm.simulator.container import Container, now
 from machine.swarm.simulator.resources import Things
 from machine.swarm.simulator.responses import Response, dump, json_said, tagged, value_of
@@ -60,19 +60,19 @@ class SimulatedEngine(Things):
         self.calls += 1
         try:
             return self._route(method, target, body)
-        except Refused as error:
+        except ApiError as error:
             return json_said({"message": error.message}, error.status)
 
     def _route(self, method: str, target: str, body: bytes) -> Response:
         parts = targets.parse(target)
         if parts.version and _number(parts.version) < _number(self.oldest_api):
             text = f"client version {parts.version} is too old. Minimum supported API version is {self.oldest_api}, "
-            raise Refused(400, text + "please upgrade your client to a newer version")
+            raise ApiError(400, text + "please upgrade your client to a newer version")
         query = {key: values[0] for key, values in parts.query.items()}
         route, name = routes.find(method, parts.path)
         answer = _ANSWERS.get(route) if route else None
         if route is None or answer is None:
-            raise Refused(404, f"page not found: {parts.path}")
+            raise ApiError(404, f"page not found: {parts.path}")
         verb = [route.after[1:]] if answer is SimulatedEngine.act else []
         value = body if parts.path in _NOT_JSON else value_of(body)
         return answer(self, query, value, *([name] if name else []), *verb)
@@ -133,7 +133,7 @@ class SimulatedEngine(Things):
 
     def list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /containers/json"""
-        wanted = targets.filters(query.get("filters", ""), Refused)
+        wanted = targets.filters(query.get("filters", ""), ApiError)
         asked = frozenset(wanted)
         everything = query.get("all", "") not in ("", "0", "false") or "status" in wanted
         ancestors = {each for name in wanted.pop("ancestor", []) for each in self.made_from(name)}
@@ -156,13 +156,13 @@ class SimulatedEngine(Things):
     def create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /containers/create"""
         if not isinstance(body, dict):
-            raise Refused(400, "invalid JSON: got no object")
+            raise ApiError(400, "invalid JSON: got no object")
         name = query.get("name") or "sim_" + token_hex(5)
         if name in self.names:
             text = f'Conflict. The container name "/{name}" is already in use by container "{self.names[name]}". '
-            raise Refused(409, text + "You have to remove (or rename) that container to be able to reuse that name.")
+            raise ApiError(409, text + "You have to remove (or rename) that container to be able to reuse that name.")
         if self._image(str(body.get("Image", ""))) is None:
-            raise Refused(404, f"No such image: {tagged(str(body.get('Image', '')))}")
+            raise ApiError(404, f"No such image: {tagged(str(body.get('Image', '')))}")
         made = self._add(body, name)
         for volume in made.refers.volumes:
             if volume not in self.volumes:
@@ -204,7 +204,7 @@ class SimulatedEngine(Things):
         found = self._find(x)
         if found.state in ("running", "paused"):
             if query.get("force", "") in ("", "0", "false"):
-                raise Refused(409, f"cannot remove container {x}: container is running: stop it or use force")
+                raise ApiError(409, f"cannot remove container {x}: container is running: stop it or use force")
             self._end(found, 137)
         del self.containers[found.id], self.names[found.name]
         self._tell("destroy", found)
@@ -243,13 +243,13 @@ class SimulatedEngine(Things):
         if not identity:
             ids = [each for each in self.containers if each.startswith(x)] if x else []
             if len(ids) != 1:
-                raise Refused(404, f"No such container: {x}")
+                raise ApiError(404, f"No such container: {x}")
             identity = ids[0]
         return self.containers[identity]
 
     def _rename(self, found: Container, name: str) -> None:
         if not name or name in self.names:
-            raise Refused(409, f'Conflict. The container name "/{name}" is already in use')
+            raise ApiError(409, f'Conflict. The container name "/{name}" is already in use')
         del self.names[found.name]
         self.names[name], found.name = found.id, name
 
@@ -263,7 +263,7 @@ class SimulatedEngine(Things):
         for port in starting.ports:
             if (port["PublicPort"], port["Type"]) in taken:
                 text = f"Bind for 0.0.0.0:{port['PublicPort']} failed: port is already allocated"
-                raise Refused(
+                raise ApiError(
                     500, f"driver failed programming external connectivity on endpoint {starting.name}: {text}"
                 )
 
@@ -337,7 +337,7 @@ def _matches(each: Container, wanted: Mapping[str, Any]) -> bool:
             pairs = {f"{k}={v}" for k, v in each.labels.items()} | set(each.labels)
             fits = all(value in pairs for value in values)
         else:
-            raise Refused(400, f"invalid filter '{key}'")
+            raise ApiError(400, f"invalid filter '{key}'")
         if not fits:
             return False
     return True

@@ -71,7 +71,7 @@ class _Connection(asyncio.Protocol):
         self.transport.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
 
-class Farm:
+class SimulatedFleet:
     """`count` engines called sim-0001, ... with `containers` each, on 127.0.0.1 from `port` on (0 = any free ports)."""
 
     def __init__(self, count: int, containers: int, *, port: int = 0, oldest_api: str = "1.24") -> None:
@@ -83,7 +83,7 @@ class Farm:
         self.addresses: list[str] = []  # "127.0.0.1:20000" each
         self._listeners: list[asyncio.AbstractServer] = []
 
-    async def __aenter__(self) -> Farm:
+    async def __aenter__(self) -> SimulatedFleet:
         for index in range(len(self.engines)):
             await self.start(index)
         gc.freeze()  # what is made by now stays: nothing for the collector to walk through
@@ -111,7 +111,7 @@ def _length(head: bytes) -> int:
 
 
 async def _run(count: int, containers: int, port: int) -> None:
-    async with Farm(count, containers, port=port) as farm:
+    async with SimulatedFleet(count, containers, port=port) as farm:
         print("\n".join(farm.addresses), flush=True)
         await asyncio.Event().wait()
 

@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from machine.swarm.parsing import target as targets
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from machine.swarm.simulator.responses import Response, dump, json_said, tagged
 
 CREATED = 1700000000  # seconds since 1970 of the first image; every further one is a second younger
@@ -33,7 +33,7 @@ class Images:
         for tag, identity in self.images.items():
             by_id.setdefault(identity, []).append(tag)
         common = {"ParentId": "", "Size": 1024, "Labels": {}, "Containers": -1}
-        fits = self._filter(targets.filters(query.get("filters", ""), Refused))
+        fits = self._filter(targets.filters(query.get("filters", ""), ApiError))
         return json_said(
             [
                 {
@@ -51,7 +51,7 @@ class Images:
     def _filter(self, wanted: Mapping[str, list[str]]) -> Callable[[str, list[str]], bool]:
         for key in wanted:
             if key not in ("before", "since", "dangling", "reference"):
-                raise Refused(400, f"invalid filter '{key}'")
+                raise ApiError(400, f"invalid filter '{key}'")
         bounds = {key: self.made[self._known(wanted[key][0])] for key in ("before", "since") if key in wanted}
         dangling = [value in ("1", "true") for value in wanted.get("dangling", [])]
         patterns = wanted.get("reference", [])
@@ -101,7 +101,7 @@ class Images:
             saved = json.loads(body)
             identity, tags = str(saved["id"]), [str(tag) for tag in saved["tags"]]
         except (ValueError, TypeError, KeyError) as error:
-            raise Refused(500, f"archive/tar: invalid tar header: {error}") from error
+            raise ApiError(500, f"archive/tar: invalid tar header: {error}") from error
         self._add_image(identity.removeprefix("sha256:"), *tags)
         names = [f"Loaded image: {tag}\n" for tag in tags] or [f"Loaded image ID: {identity}\n"]
         return Response(200, b"".join(dump({"stream": name}) + b"\r\n" for name in names))
@@ -142,7 +142,7 @@ class Images:
     def _known(self, name: str) -> str:
         found = self._image(name)
         if found is None:
-            raise Refused(404, f"No such image: {tagged(name)}")
+            raise ApiError(404, f"No such image: {tagged(name)}")
         return found
 
     def _image(self, name: str) -> str | None:

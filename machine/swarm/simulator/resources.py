@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any
 
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from machine.swarm.simulator.images import Images
 from machine.swarm.simulator.responses import Response, json_said
 
@@ -71,13 +71,13 @@ class Things(Images):
     def volume(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /volumes/X"""
         if x not in self.volumes:
-            raise Refused(404, f"get {x}: no such volume")
+            raise ApiError(404, f"get {x}: no such volume")
         return json_said(self.volumes[x])
 
     def volume_remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /volumes/X"""
         if self.volumes.pop(x, None) is None:
-            raise Refused(404, f"get {x}: no such volume")
+            raise ApiError(404, f"get {x}: no such volume")
         return Response(204)
 
     def _add_network(self, asked: dict[str, Any]) -> str:
@@ -91,11 +91,11 @@ class Things(Images):
         for identity, each in self.networks.items():
             if x in (identity, each["Name"]):
                 return identity
-        raise Refused(404, f"network {x} not found")
+        raise ApiError(404, f"network {x} not found")
 
 
 def _object(body: Any) -> dict[str, Any]:
-    """A body that has to be an object; none at all is an empty one. Refused(400)."""
+    """A body that has to be an object; none at all is an empty one. ApiError(400)."""
     if body is not None and not isinstance(body, dict):
-        raise Refused(400, "invalid JSON: got no object")
+        raise ApiError(400, "invalid JSON: got no object")
     return body or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 
 
 class Response(NamedTuple):
@@ -24,13 +24,13 @@ def tagged(name: str) -> str:
 
 
 def value_of(body: bytes) -> Any:
-    """A body as JSON, None if empty. Refused(400)."""
+    """A body as JSON, None if empty. ApiError(400)."""
     if not body:
         return None
     try:
         return json.loads(body)
     except ValueError as error:
-        raise Refused(400, f"invalid JSON: {error}") from error
+        raise ApiError(400, f"invalid JSON: {error}") from error
 
 
 def dump(value: Any) -> bytes:

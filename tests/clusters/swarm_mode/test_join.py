@@ -97,8 +97,8 @@ def test_two_clouds_may_try(world: Session) -> None:
 
 def test_firewalls_are_told_of_the_ports(world: Session) -> None:
     plain = Record.new(world.store.root, "plain", "cloud", {})
-    assert driver_context(world, plain).swarm_ports == ()
+    assert driver_context(world, plain).cluster_ports == ()
     membership.set_membership(plain, Membership("worker"))
-    assert driver_context(world, plain).swarm_ports == (2377, 7946, 4789)
+    assert driver_context(world, plain).cluster_ports == (2377, 7946, 4789)
     classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
-    assert driver_context(world, classic).swarm_ports == (3376,)
+    assert driver_context(world, classic).cluster_ports == (3376,)

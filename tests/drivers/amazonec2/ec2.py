@@ -13,7 +13,7 @@ import urllib.parse
 from typing import Any
 
 from tests.drivers.amazonec2.moto import ENVIRON, KEYS, REGION, Moto
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
 ERROR = (
     "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error>"
@@ -41,7 +41,7 @@ def refusal(code: str, text: str = "no", status: int = 400) -> Answer:
     return Answer(status, ERROR.format(code, text).encode(), {"Content-Type": "text/xml"})
 
 
-class Ec2Door(Door):
+class Ec2Door(FaultProxy):
     """Keeps the three promises."""
 
     def __init__(self, upstream: str) -> None:

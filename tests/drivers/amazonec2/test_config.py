@@ -12,7 +12,7 @@ from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.amazonec2.errors import flag_of, translate
 from machine.drivers.cloud import firewall as kit
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.ports import Opening, openings
+from machine.drivers.cloud.ports import PortRange, needed_port_ranges
 from machine.errors import UsageError
 from machine.options import resolve
 from tests.drivers import contexts
@@ -208,14 +208,14 @@ def test_what_else_can_be_asked_for() -> None:
 
 
 def test_openings() -> None:
-    found = openings(22, 2376, (3376, 2377, 7946, 4789), ["80", "53/udp", "8000-8100"])
+    found = needed_port_ranges(22, 2376, (3376, 2377, 7946, 4789), ["80", "53/udp", "8000-8100"])
     assert [(o.protocol, o.first, o.last) for o in found] == [
         *(("tcp", 22, 22), ("tcp", 80, 80), ("tcp", 2376, 2376), ("tcp", 2377, 2377), ("tcp", 3376, 3376)),
         *(("tcp", 7946, 7946), ("tcp", 8000, 8100), ("udp", 53, 53), ("udp", 4789, 4789), ("udp", 7946, 7946)),
     ]
 
 
-SSH = Opening("tcp", 22, 22)
+SSH = PortRange("tcp", 22, 22)
 
 
 def missing(wanted: list[Rule], permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:

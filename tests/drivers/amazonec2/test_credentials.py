@@ -66,7 +66,7 @@ def test_a_role_is_taken_and_its_account_written_down(profiles: Ec2, tmp_path: P
     assert driver.dump()["AccountID"] == "333333333333"
     later = again(driver)
     assert isinstance(later, AccountAware)
-    assert later.account_asked() == "333333333333"
+    assert later.current_account() == "333333333333"
     assert "ASIA" not in kept(driver)
     unmake(again(driver))
 

@@ -13,7 +13,7 @@ from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.base import Driver
 from machine.drivers.cloud import errors
 from machine.drivers.cloud import firewall as kit
-from machine.drivers.cloud.ports import Opening, group_name
+from machine.drivers.cloud.ports import PortRange, group_name
 from machine.errors import PreflightFailed
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.cloud_stand_in import make, new, unmake
@@ -31,14 +31,14 @@ class Fleet:
         self.machines: dict[str, Driver] = {}
         self.said: list[str] = []
 
-    def new(self, name: str, *, swarm_ports: tuple[int, ...] = (), **flags: Any) -> Driver:
+    def new(self, name: str, *, cluster_ports: tuple[int, ...] = (), **flags: Any) -> Driver:
         """One that is not made yet."""
         driver = new(self.cloud, self.place, name, **flags)
         driver.ctx = dataclasses.replace(
             driver.ctx,
             log=self.said.append,
             siblings=lambda: [d.dump() for n, d in self.machines.items() if n != name],
-            swarm_ports=swarm_ports,
+            cluster_ports=cluster_ports,
         )
         return driver
 
@@ -71,7 +71,7 @@ class Fleet:
     def reached_from(self, name: str, port: int = 22) -> list[str]:
         """Networks, by the rules of its group."""
         present = firewall.rules([self.group(name)])
-        return kit.networks(kit.sources(present, Opening("tcp", port, port)))
+        return kit.networks(kit.sources(present, PortRange("tcp", port, port)))
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_ports_that_a_readonly_group_does_not_let_in_are_named(cloud: Ec2, fleet
         "amazonec2-security-group-readonly": True,
         "amazonec2-open-port": ["8000-8100"],
     }
-    fleet.new("one", swarm_ports=(2377, 7946, 4789), **flags).check()
+    fleet.new("one", cluster_ports=(2377, 7946, 4789), **flags).check()
     silent = f"no rule of the security groups mine, {more} lets port"
     assert fleet.said == [
         f"{silent} 2376 in from here: Docker needs it",
@@ -207,19 +207,19 @@ def test_ports_that_a_readonly_group_does_not_let_in_are_named(cloud: Ec2, fleet
 def test_nothing_is_said_of_groups_that_let_everything_in_or_are_opened_by_us(cloud: Ec2, fleet: Fleet) -> None:
     grant(cloud, "mine", {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
     grant(cloud, "closed")
-    fleet.new("one", swarm_ports=(3376,), **MINE, **{"amazonec2-security-group-readonly": True}).check()
-    fleet.make("two", swarm_ports=(3376,), **{"amazonec2-security-group": ["closed"]})
+    fleet.new("one", cluster_ports=(3376,), **MINE, **{"amazonec2-security-group-readonly": True}).check()
+    fleet.make("two", cluster_ports=(3376,), **{"amazonec2-security-group": ["closed"]})
     assert fleet.reached_from("two", 3376) == ["0.0.0.0/0", "::/0"]
     assert fleet.said == []
     fleet.unmake("two")
 
 
 def test_what_lies_beyond() -> None:
-    ssh = Opening("tcp", 22, 22)
+    ssh = PortRange("tcp", 22, 22)
     halves = ["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/33"]
 
     def beyond(*permissions: dict[str, Any]) -> list[str]:
-        return kit.beyond(firewall.rules([{"IpPermissions": list(permissions)}]), [ssh], halves)
+        return kit.sources_outside(firewall.rules([{"IpPermissions": list(permissions)}]), [ssh], halves)
 
     assert beyond(rule(22, "10.0.0.0/8")) == []
     assert beyond(rule(22, "10.0.0.0/7", "10.1.2.3/32")) == ["10.0.0.0/7"]

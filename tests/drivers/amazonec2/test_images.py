@@ -10,7 +10,7 @@ import pytest
 from machine.drivers.amazonec2 import images
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.cloud_stand_in import new
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
 CANONICAL = "/aws/service/canonical/ubuntu/server"  # https://documentation.ubuntu.com/aws/, "find Ubuntu images"
 DEBIAN = "/aws/service/debian/release"  # https://wiki.debian.org/Cloud/AmazonEC2Image
@@ -27,7 +27,7 @@ PUBLISHED = {  # (distribution, instance type) -> what its publisher calls the p
 ARM, INTEL = "ami-00000003", "ami-00000001"  # not the newest one, which is taken where no parameter can be read
 
 
-def published(door: Door, call: Call) -> Answer:
+def published(door: FaultProxy, call: Call) -> Answer:
     """What SSM says of a parameter: those of PUBLISHED are there, and no others."""
     name = json.loads(call.body)["Name"]
     if name not in PUBLISHED.values():

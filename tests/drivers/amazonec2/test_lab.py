@@ -16,7 +16,7 @@ import pytest
 
 from tests.drivers import firstboot, machine_life
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.fault_proxy import Answer, Call, Door, answer, through
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, through
 from tests.drivers.machine_life import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
@@ -40,7 +40,7 @@ def subnet(cloud: Ec2, host: Host, **more: str) -> str:
 def boots(cloud: Ec2, host: Host) -> None:
     """From now on a RunInstances boots the host."""
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         found = through(door, call)
         ec2 = cloud.moto.client()
         running = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]

@@ -58,7 +58,7 @@ def test_every_code_has_its_class(code: str) -> None:
         ("InvalidInstanceID.NotFound", errors.MachineGone),
     ],
 )
-def test_what_is_wrong_by_code(code: str, cls: errors.Kind) -> None:
+def test_what_is_wrong_by_code(code: str, cls: errors.ErrorClass) -> None:
     assert classify(code) is cls
 
 
@@ -136,7 +136,7 @@ def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.M
         (refusal("OptInRequired", status=401), errors.NotAllowed),
     ],
 )
-def test_credentials_that_are_not_accepted(cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: errors.Kind) -> None:
+def test_credentials_that_are_not_accepted(cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: errors.ErrorClass) -> None:
     cloud.door.on(None, lambda door, call: spoilt)
     assert isinstance(check(cloud, tmp_path), cls)
 
@@ -152,7 +152,7 @@ def test_credentials_that_are_not_accepted(cloud: Ec2, tmp_path: Path, spoilt: A
         ("InvalidBlockDeviceMapping", errors.BadVolume),
     ],
 )
-def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: errors.Kind) -> None:
+def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: errors.ErrorClass) -> None:
     before = cloud.listing()
     driver = new(cloud, tmp_path, **{"amazonec2-retries": -1})
     driver.check()

@@ -9,7 +9,7 @@ from typing import Any
 import certs
 from tests.drivers.azure.arm import SUBSCRIPTION, Arm
 from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
 PASSWORD = "a-certificate's-password-that-nobody-sees"
 ERROR = {"Content-Type": "application/json; charset=utf-8"}
@@ -58,7 +58,7 @@ class Azure:
         self.secret_variables = {"AZURE_CLIENT_SECRET": SECRET, "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSWORD}
         arm.reset()
         self.ca = str(pki / "ca.pem")
-        self.door = Door(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
+        self.door = FaultProxy(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
 
     def options(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Flags and their checks; the ports of a firewall. All of it is pure."""
+"""DriverFlags and their checks; the ports of a firewall. All of it is pure."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_zones_and_spot_machines_are_in_no_set() -> None:
 
 
 def test_rules() -> None:
-    wanted = ports.openings(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
+    wanted = ports.needed_port_ranges(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
     found = firewall.security_rules(wanted, ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"])
     inner = [rule["properties"] for rule in found]
     assert len({p["priority"] for p in inner}) == len({rule["name"] for rule in found}) == len(inner) == 3 * 7
@@ -165,7 +165,7 @@ def test_rules() -> None:
     assert [p["sourceAddressPrefix"] for p in inner[:3]] == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
 
 
-SSH, HTTPS, FTP = (ports.Opening("tcp", port, port) for port in (22, 443, 21))
+SSH, HTTPS, FTP = (ports.PortRange("tcp", port, port) for port in (22, 443, 21))
 
 
 def security_rule(priority: int, port: str = "22", source: str = "203.0.113.0/24", **more: Any) -> dict[str, Any]:

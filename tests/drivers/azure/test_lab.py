@@ -14,7 +14,7 @@ import pytest
 
 from tests.drivers import firstboot, machine_life
 from tests.drivers.azure.cloud import Azure
-from tests.drivers.fault_proxy import Answer, Call, Door, through
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, through
 from tests.labs.nspawn import Host, Lab
 
 pytestmark = pytest.mark.lab
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.lab
 def boots(cloud: Azure, host: Host) -> None:
     """From now on the next machine is the host."""
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         found = through(door, call)
         system = json.loads(call.body)["properties"]["osProfile"]
         key = system["linuxConfiguration"]["ssh"]["publicKeys"][0]["keyData"]

@@ -68,10 +68,10 @@ def test_without_repetition_a_missing_answer_is_an_error_at_once() -> None:
 def test_a_name_that_is_taken_by_an_earlier_try_and_by_another() -> None:
     names = (errors.NameTaken,)
     account = Account(TAKEN, present="found")
-    assert create_or_find(account.create, account.find, doubtful=names, repeat=False) == "found"
+    assert create_or_find(account.create, account.find, ambiguous=names, repeat=False) == "found"
     account = Account(TAKEN, True)
     with pytest.raises(errors.NameTaken):
-        create_or_find(account.create, account.find, doubtful=names)
+        create_or_find(account.create, account.find, ambiguous=names)
     account = Account(TAKEN, present="found")
     with pytest.raises(errors.NameTaken):  # not doubtful unless it is said
         create_or_find(account.create, account.find)

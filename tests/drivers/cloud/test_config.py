@@ -10,15 +10,15 @@ import pytest
 from machine.drivers.cloud.config import (
     CloudConfig,
     RecordConfig,
-    number,
-    optional_mapping,
-    optional_text,
-    path,
-    switch,
-    text,
-    words,
+    bool_field,
+    list_field,
+    number_field,
+    optional_mapping_field,
+    optional_text_field,
+    path_field,
+    text_field,
 )
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.gaps import MissingOption
 from machine.errors import MissingOptions, RecordBroken, UsageError
 
@@ -27,16 +27,16 @@ from machine.errors import MissingOptions, RecordBroken, UsageError
 class Config(RecordConfig):
     """One field of every kind."""
 
-    region: str = text("Region", "north", flag="region", required=True)
-    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
-    retries: int = number("Retries", 5, flag="retries", span=(0, 9))
-    backups: bool = switch("Backups", flag="backups")
-    volumes: list[str] = words("Volumes", flag="volume")
-    key_name: str | None = optional_text("KeyName")
-    joined: dict[str, str] | None = optional_mapping("Joined")
+    region: str = text_field("Region", "north", flag="region", required=True)
+    ssh_port: int = number_field("SSHPort", 22, flag="ssh-port", bounds=(1, 65535))
+    retries: int = number_field("Retries", 5, flag="retries", bounds=(0, 9))
+    backups: bool = bool_field("Backups", flag="backups")
+    volumes: list[str] = list_field("Volumes", flag="volume")
+    key_name: str | None = optional_text_field("KeyName")
+    joined: dict[str, str] | None = optional_mapping_field("Joined")
 
 
-FLAGS = Flags("sky")
+FLAGS = DriverFlags("sky")
 GIVEN = {"sky-region": "south", "sky-ssh-port": 2222, "sky-retries": 0, "sky-backups": True, "sky-volume": ["a"]}
 
 
@@ -109,16 +109,16 @@ def test_secrets_are_not_in_its_repr() -> None:
 class Parsed(CloudConfig):
     """Fields of which not what a flag gives is recorded, but what is made of it."""
 
-    flags: ClassVar[Flags] = FLAGS
+    flags: ClassVar[DriverFlags] = FLAGS
 
-    account: str = text("Account")
-    project: str = text("Project", flag="project", alias="tenant")
-    mode: str = text("Mode", "on", flag="mode", one_of=("on", "off"))
-    price: str = text("Price", flag="price", pattern=r"\d+", wanted="dollars")
-    key: str = path("Key", flag="key")
-    has_key: bool = switch("HasKey", flag="key")
-    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
-    total: str = text("Total")
+    account: str = text_field("Account")
+    project: str = text_field("Project", flag="project", alias="tenant")
+    mode: str = text_field("Mode", "on", flag="mode", one_of=("on", "off"))
+    price: str = text_field("Price", flag="price", pattern=r"\d+", expected="dollars")
+    key: str = path_field("Key", flag="key")
+    has_key: bool = bool_field("HasKey", flag="key")
+    allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
+    total: str = text_field("Total")
 
     def missing_options(self) -> list[MissingOption]:
         return [] if self.project else [MissingOption("which project?", "add --sky-project")]

@@ -78,7 +78,7 @@ def test_where_a_cloud_has_no_advice_there_is_the_one_for_all() -> None:
         errors.ServiceBroken,
     ],
 )
-def test_every_cloud_has_advice_for_what_every_cloud_can_refuse(table: ErrorTable, kind: errors.Kind) -> None:
+def test_every_cloud_has_advice_for_what_every_cloud_can_refuse(table: ErrorTable, kind: errors.ErrorClass) -> None:
     assert table.error(kind, "no").resolution
 
 

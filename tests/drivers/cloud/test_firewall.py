@@ -8,12 +8,12 @@ from typing import ClassVar
 import pytest
 
 from machine.drivers.cloud import firewall
-from machine.drivers.cloud.config import CloudConfig, number, text, words
+from machine.drivers.cloud.config import CloudConfig, list_field, number_field, text_field
 from machine.drivers.cloud.firewall import ALL, Rule
-from machine.drivers.cloud.flags import Flags
-from machine.drivers.cloud.ports import EVERYBODY, Opening, openings
+from machine.drivers.cloud.flags import DriverFlags
+from machine.drivers.cloud.ports import EVERYBODY, PortRange, needed_port_ranges
 
-SSH, DOCKER = Opening("tcp", 22, 22), Opening("tcp", 2376, 2376)
+SSH, DOCKER = PortRange("tcp", 22, 22), PortRange("tcp", 2376, 2376)
 OFFICE = "203.0.113.0/24"
 
 
@@ -21,11 +21,11 @@ OFFICE = "203.0.113.0/24"
 class Config(CloudConfig):
     """The least that `closed` looks at."""
 
-    flags: ClassVar[Flags] = Flags("sky")
+    flags: ClassVar[DriverFlags] = DriverFlags("sky")
 
-    account: str = text("Account")
-    ssh_port: int = number("SSHPort", 22)
-    open_ports: list[str] = words("OpenPorts")
+    account: str = text_field("Account")
+    ssh_port: int = number_field("SSHPort", 22)
+    open_ports: list[str] = list_field("OpenPorts")
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ class Config(CloudConfig):
         (Rule(SSH, "0.0.0.0/0"), Rule(SSH, OFFICE), True),
         (Rule(SSH, OFFICE), Rule(SSH, "0.0.0.0/0"), False),
         (Rule(SSH, "0.0.0.0/0"), Rule(SSH, "::/0"), False),
-        (Rule(Opening("tcp", 1, 100), OFFICE), Rule(SSH, OFFICE), True),
-        (Rule(SSH, OFFICE), Rule(Opening("tcp", 22, 23), OFFICE), False),
-        (Rule(Opening("udp", 22, 22), OFFICE), Rule(SSH, OFFICE), False),
+        (Rule(PortRange("tcp", 1, 100), OFFICE), Rule(SSH, OFFICE), True),
+        (Rule(SSH, OFFICE), Rule(PortRange("tcp", 22, 23), OFFICE), False),
+        (Rule(PortRange("udp", 22, 22), OFFICE), Rule(SSH, OFFICE), False),
         (Rule(SSH, "203.0.113.9/24"), Rule(SSH, OFFICE), True),  # as it was written, host and all
         (Rule(SSH, "group"), Rule(SSH, "group"), True),
         (Rule(SSH, "group", 4), Rule(SSH, "group", 6), False),
@@ -52,7 +52,7 @@ def test_what_covers_what(wide: Rule, narrow: Rule, covered: bool) -> None:
 
 
 def test_one_rule_for_each_opening_and_source() -> None:
-    wanted = openings(22, 2376, (), ())
+    wanted = needed_port_ranges(22, 2376, (), ())
     assert firewall.rules(wanted, [], "g") == [Rule(one, net) for one in (SSH, DOCKER) for net in EVERYBODY]
     assert firewall.rules([SSH], [OFFICE], "g") == [Rule(SSH, OFFICE), Rule(SSH, "g")]
     assert firewall.rules([SSH], [OFFICE], "g", (4, 6))[1:] == [Rule(SSH, "g", 4), Rule(SSH, "g", 6)]
@@ -78,25 +78,28 @@ def test_sources_of_a_port() -> None:
 
 def test_networks_that_are_not_among_those_allowed() -> None:
     halves = ["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/33"]
-    assert firewall.beyond([Rule(SSH, "10.0.0.0/8")], [SSH], halves) == []
-    present = [Rule(Opening("tcp", 20, 30), "10.0.0.0/7"), Rule(ALL, "2001:db8::/32"), Rule(SSH, "pl-1")]
-    assert firewall.beyond(present, [SSH], halves) == ["10.0.0.0/7", "2001:db8::/32"]
-    assert firewall.beyond(present, [DOCKER], halves) == ["2001:db8::/32"]
+    assert firewall.sources_outside([Rule(SSH, "10.0.0.0/8")], [SSH], halves) == []
+    present = [Rule(PortRange("tcp", 20, 30), "10.0.0.0/7"), Rule(ALL, "2001:db8::/32"), Rule(SSH, "pl-1")]
+    assert firewall.sources_outside(present, [SSH], halves) == ["10.0.0.0/7", "2001:db8::/32"]
+    assert firewall.sources_outside(present, [DOCKER], halves) == ["2001:db8::/32"]
 
 
 def test_every_closed_port_is_named_with_who_needs_it() -> None:
     config = Config(open_ports=["80", "8000-8100"])
     said = "no rule of the group g lets port"
-    present = [Rule(SSH, "group"), Rule(Opening("tcp", 80, 80), "group"), Rule(Opening("udp", 7946, 7946), "group")]
-    assert firewall.closed(present, config, (7946,), "the group g") == [
+    present = [Rule(SSH, "group"), Rule(PortRange("tcp", 80, 80), "group"), Rule(PortRange("udp", 7946, 7946), "group")]
+    assert firewall.closed_port_warnings(present, config, (7946,), "the group g") == [
         f"{said} 22 in from here: ssh needs it",
         f"{said} 2376 in from here: Docker needs it",
         f"{said} 8000-8100/tcp in: --sky-open-port needs it",
         f"{said} 7946/tcp in: the swarm needs it",
     ]
     everything = [Rule(ALL, network) for network in EVERYBODY]
-    assert firewall.closed(everything, config, (7946,), "the group g") == []
-    assert firewall.closed(everything[:1], Config(), (), "the group g", 6)[0] == f"{said} 22 in from here: ssh needs it"
+    assert firewall.closed_port_warnings(everything, config, (7946,), "the group g") == []
+    assert (
+        firewall.closed_port_warnings(everything[:1], Config(), (), "the group g", 6)[0]
+        == f"{said} 22 in from here: ssh needs it"
+    )
 
 
 def test_why_a_login_may_be_kept_out() -> None:

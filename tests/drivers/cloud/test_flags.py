@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import DriverFlags
 from machine.errors import UsageError
 
-GENERIC = Flags("generic")
+GENERIC = DriverFlags("generic")
 
 
 def address(text: str) -> str:
@@ -73,17 +73,17 @@ def test_what_is_no_address_at_all(text: str) -> None:
 )
 def test_an_empty_word_of_a_list_of_pairs_is_named(text: str, said: str) -> None:
     with pytest.raises(UsageError, match="--azure-tags") as caught:
-        Flags("azure").pairs("tags", text)
+        DriverFlags("azure").pairs("tags", text)
     assert said in caught.value.brief
 
 
 def test_pairs_that_come_out_even_are_taken() -> None:
-    assert Flags("azure").pairs("tags", " a , b,c, ") == {"a": "b", "c": ""}
-    assert Flags("azure").pairs("tags", " ") == {}
+    assert DriverFlags("azure").pairs("tags", " a , b,c, ") == {"a": "b", "c": ""}
+    assert DriverFlags("azure").pairs("tags", " ") == {}
 
 
 def test_tags_that_are_set_already() -> None:
-    flags = Flags("sky")
+    flags = DriverFlags("sky")
     assert flags.tags("team,blue", ("Name", "machine-id"), refused="^aws:") == {"team": "blue"}
     for text in ("Name,x", "aws:a,x"):
         with pytest.raises(UsageError, match="--sky-tags cannot set") as caught:
@@ -94,7 +94,7 @@ def test_tags_that_are_set_already() -> None:
 
 
 def test_an_address_and_flags_that_exclude_each_other() -> None:
-    flags = Flags("sky")
+    flags = DriverFlags("sky")
     assert flags.ip("address", "2001:db8::5") == "2001:db8::5"
     with pytest.raises(UsageError, match=r"--sky-address cannot be '10\.0\.0\.0/8'"):
         flags.ip("address", "10.0.0.0/8")

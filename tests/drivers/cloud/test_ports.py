@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.cloud.ports import Opening, group_name, network, openings, parse
+from machine.drivers.cloud.ports import PortRange, group_name, needed_port_ranges, network, parse
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("80", Opening("tcp", 80, 80)),
-        (" 53/UDP ", Opening("udp", 53, 53)),
-        ("8000-8100/tcp", Opening("tcp", 8000, 8100)),
-        ("1-65535", Opening("tcp", 1, 65535)),
+        ("80", PortRange("tcp", 80, 80)),
+        (" 53/UDP ", PortRange("udp", 53, 53)),
+        ("8000-8100/tcp", PortRange("tcp", 8000, 8100)),
+        ("1-65535", PortRange("tcp", 1, 65535)),
     ],
 )
-def test_what_is_understood(text: str, found: Opening) -> None:
+def test_what_is_understood(text: str, found: PortRange) -> None:
     assert parse(text) == found
 
 
@@ -29,7 +29,7 @@ def test_what_is_refused(text: str) -> None:
 
 
 def test_swarm_modes_ports_have_their_protocols() -> None:
-    found = openings(22, 2376, (2377, 7946, 4789), ["80", "22"])
+    found = needed_port_ranges(22, 2376, (2377, 7946, 4789), ["80", "22"])
     assert [(o.protocol, o.ports) for o in found] == [
         ("tcp", "22"),
         ("tcp", "80"),

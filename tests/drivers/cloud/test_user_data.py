@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.cloud.errors import BadUserData, ErrorTable
-from machine.drivers.cloud.user_data import Rules, UnknownKind, compose, for_create
+from machine.drivers.cloud.user_data import UnknownKind, UserDataLimits, compose, for_create
 from tests.drivers.firstboot import config, parts
 
 PAIR = ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n", "ssh-ed25519 AAAA dev")
@@ -54,7 +54,7 @@ def test_what_cloud_init_would_ignore_is_refused(text: str) -> None:
         compose(PAIR, text)
 
 
-RULES = Rules("the sky", "--sky-userdata", 100)
+RULES = UserDataLimits("the sky", "--sky-userdata", 100)
 TABLE = ErrorTable("sky", advice={BadUserData: "check --sky-userdata"})
 
 
@@ -63,7 +63,7 @@ def test_the_users_file_and_ours_are_read_together(tmp_path: Path) -> None:
     mine.write_text("#!/bin/sh\ntrue\n")
     assert for_create(str(mine), ("", ""), "", RULES, TABLE) == "#!/bin/sh\ntrue\n"
     assert for_create("", ("", ""), "#!/bin/sh\n", RULES, TABLE) == "#!/bin/sh\n"
-    joined = Rules("the sky", "--sky-userdata", 100, lambda key, own, more: f"{own}{more}")
+    joined = UserDataLimits("the sky", "--sky-userdata", 100, lambda key, own, more: f"{own}{more}")
     assert for_create(str(mine), ("", ""), "more", joined, TABLE) == "#!/bin/sh\ntrue\nmore"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.server import TOKEN, Server
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
 
 def naming(call: Call) -> str:
@@ -38,7 +38,7 @@ class Ocean:
     def __init__(self, **account: Any) -> None:
         self.account = Account(**account)
         self.server = Server(self.account)
-        self.door = Door(self.server.url, naming)
+        self.door = FaultProxy(self.server.url, naming)
 
     def close(self) -> None:
         """Over; AssertionError if anything was asked or answered that DigitalOcean's description forbids."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.cloud import firewall
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.ports import PortRange
 from machine.drivers.digitalocean import requests
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
@@ -176,7 +176,7 @@ def test_from_where_a_port_can_be_reached() -> None:
         {"inbound_rules": [{"protocol": "udp", "ports": "22", "sources": {"addresses": ["0.0.0.0/0"]}}]},
         {"inbound_rules": None},
     ]
-    ssh = Opening("tcp", 22, 22)
+    ssh = PortRange("tcp", 22, 22)
     assert firewall.sources(requests.rules(walls), ssh) == ["10.0.0.0/8", "tags bastion"]
     assert firewall.sources(requests.rules(walls[2:]), ssh) == []
 

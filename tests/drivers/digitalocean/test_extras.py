@@ -113,7 +113,7 @@ def test_what_joined_firewalls_keep_out_is_said(cloud: Ocean, tmp_path: Path) ->
 
     def looked(**given: Any) -> list[str]:
         driver = machine(cloud, tmp_path, firewall=["web"], **given)
-        driver.ctx = dataclasses.replace(driver.ctx, log=said.append, swarm_ports=(3376, 2377, 7946, 4789))
+        driver.ctx = dataclasses.replace(driver.ctx, log=said.append, cluster_ports=(3376, 2377, 7946, 4789))
         said.clear()
         driver.check()
         return said
@@ -322,9 +322,9 @@ def test_a_droplet_that_is_being_switched_on_is_not_stopped(cloud: Ocean, tmp_pa
 
 def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, tmp_path: Path) -> None:
     """Done, but the answer was an error: it is looked for before it is asked for again."""
-    from tests.drivers.fault_proxy import Answer, Call, Door
+    from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
-    def done_and_denied(door: Door, call: Call) -> Answer:
+    def done_and_denied(door: FaultProxy, call: Call) -> Answer:
         door.forward(call)
         return cloud.broken
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.drivers import firstboot, machine_life
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 from tests.drivers.machine_life import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
@@ -31,7 +31,7 @@ def boots(cloud: Ocean, host: Host, then: Callable[[], None] = lambda: None) -> 
     account.addresses.append(host.address)
     account.boot = 0.5  # longer than a question takes
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         found = door.forward(call)
         (droplet,) = account.droplets
         (key,) = account.keys.values()

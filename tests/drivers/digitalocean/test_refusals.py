@@ -19,7 +19,7 @@ from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
 from tests.drivers.cloud_stand_in import make, new, refused, settled, unmake
 from tests.drivers.digitalocean.fake_digitalocean import Ocean, naming, refusal
-from tests.drivers.fault_proxy import Door, answer
+from tests.drivers.fault_proxy import FaultProxy, answer
 from tests.engine.servers import Files
 from tests.sshd import keygen
 
@@ -50,7 +50,7 @@ WORDS = [  # what DigitalOcean says, and what it means
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: errors.Kind) -> None:
+def test_every_refusal_has_its_class(status: int, text: str, cls: errors.ErrorClass) -> None:
     error = translate(status, text, "make a droplet")
     assert type(error) is cls
     assert error.status == status
@@ -227,7 +227,7 @@ def asked(url: str, token: str, **environ: str) -> str:
 def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> None:
     """Refused at once, with the reason; SSL_CERT_FILE makes the CA known, and may name no file at all."""
     files = Files(tmp_path / "pki")
-    door = Door(cloud.server.url, naming, files.server)
+    door = FaultProxy(cloud.server.url, naming, files.server)
     try:
         assert re.match("Unreachable.*certificate verify failed", asked(door.url, cloud.secrets[0]), re.DOTALL)
         assert asked(door.url, cloud.secrets[0], SSL_CERT_FILE=files.ca) == "active\n"

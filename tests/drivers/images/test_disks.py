@@ -48,7 +48,7 @@ def source(path: Path) -> Path:
 def test_the_same_bytes_as_qemu_reads(tmp_path: Path, options: list[str]) -> None:
     raw, image, ours = source(tmp_path / "a.raw"), tmp_path / "a.qcow2", tmp_path / "b.raw"
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, raw, image], check=True)
-    assert disks.look(str(image)) == disks.Look("qcow2")
+    assert disks.inspect(str(image)) == disks.ImageInfo("qcow2")
     disks.to_raw(str(image), str(ours))
     assert ours.read_bytes() == raw.read_bytes()
     assert disks.boots(str(ours))
@@ -124,21 +124,21 @@ def test_clusters_that_are_zeros_by_a_flag(tmp_path: Path) -> None:
 def test_other_formats_are_told_apart(tmp_path: Path, kind: str) -> None:
     image = tmp_path / "a.img"
     subprocess.run(["qemu-img", "create", "-q", "-f", kind, image, "10M"], check=True)
-    assert disks.look(str(image)).format == kind
+    assert disks.inspect(str(image)).format == kind
 
 
 def test_what_an_image_stands_on(tmp_path: Path) -> None:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "base.qcow2", "10M"], check=True)
     over = tmp_path / "over.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "base.qcow2", over], check=True)
-    assert disks.look(str(over)) == disks.Look("qcow2", "base.qcow2")
+    assert disks.inspect(str(over)) == disks.ImageInfo("qcow2", "base.qcow2")
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     for name in ("empty", "nothing"):
         with pytest.raises(DriverError) as caught:
-            disks.look(str(tmp_path / name))
+            disks.inspect(str(tmp_path / name))
         assert caught.value.resolution
     image, cut = tmp_path / "a.qcow2", tmp_path / "cut.qcow2"
     subprocess.run(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", source(tmp_path / "r"), image], check=True)

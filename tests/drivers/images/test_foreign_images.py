@@ -130,7 +130,7 @@ def test_a_download_of_it_leaves_nothing(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("options", [(), ("-o", "compat=0.10"), ("-o", "lazy_refcounts=on"), ("-o", "extended_l2=on")])
 def test_plain_images_are_taken(tmp_path: Path, options: tuple[str, ...]) -> None:
     assert cache.disk_format(str(qcow2(tmp_path / "a", *options))) == "qcow2"
-    assert disks.look(str(tmp_path / "a")).size == 10 << 20
+    assert disks.inspect(str(tmp_path / "a")).size == 10 << 20
 
 
 def test_an_image_with_a_snapshot_is_taken(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 
         def look(place: Path = place, ended: threading.Event = ended) -> None:
             with pytest.raises(DriverError, match=r"file|read"):
-                disks.look(str(place))
+                disks.inspect(str(place))
             ended.set()
 
         threading.Thread(target=look, daemon=True).start()

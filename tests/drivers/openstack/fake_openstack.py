@@ -7,7 +7,7 @@ import re
 import urllib.parse
 from typing import Any
 
-from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 from tests.drivers.openstack.project import USER, Project
 from tests.drivers.openstack.server import PASSWORD, PROJECT, Cloud
 
@@ -58,7 +58,7 @@ class Stack:
     def __init__(self, cloud: Cloud | None = None, **project: Any) -> None:
         self.cloud = cloud or Cloud(Project(**project))
         self.project = self.cloud.project
-        self.door = Door(self.cloud.url, naming)
+        self.door = FaultProxy(self.cloud.url, naming)
 
     def close(self) -> None:
         if not self.door.closed.is_set():

@@ -12,8 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.openstack.options import GROUP
-from tests.drivers.fault_proxy import Answer, Call, Door
+from machine.drivers.openstack.options import DEFAULT_GROUP_NAME
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 from tests.drivers.openstack.fake_openstack import IDS, let_in, refusal
 from tests.labs.openstack import cloud, settings
 from tests.labs.openstack.api import Refused
@@ -30,15 +30,15 @@ def naming(call: Call) -> str:
     return f"{name} {next(iter(json.loads(call.body)))}" if name.endswith("/action") else name
 
 
-class Proxy(Door):
+class Proxy(FaultProxy):
     """A door in front of every host."""
 
     def forward(self, call: Call) -> Answer:
         parts = urllib.parse.urlsplit(call.path)
-        there = Door.__new__(Door)
+        there = FaultProxy.__new__(FaultProxy)
         there.upstream = urllib.parse.urlsplit(f"{parts.scheme}://{parts.netloc}")
         path = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
-        return Door.forward(there, dataclasses.replace(call, path=path))
+        return FaultProxy.forward(there, dataclasses.replace(call, path=path))
 
 
 class Real:
@@ -119,7 +119,7 @@ class Real:
         for address in found["floating"]:
             self.member.delete("network", f"/floatingips/{address}")
         for group in self.member.get("network", "/security-groups")["security_groups"]:
-            if group["name"] == GROUP:
+            if group["name"] == DEFAULT_GROUP_NAME:
                 self.member.delete("network", f"/security-groups/{group['id']}")
 
     def open(self, *ports: int) -> list[str]:

@@ -21,7 +21,7 @@ from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
 from tests.drivers.commands import line, running
-from tests.drivers.fault_proxy import Answer, Call, Door, after, instead
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, after, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import PROJECT
 from tests.program import Program
@@ -148,7 +148,7 @@ def test_the_login_of_an_image(cloud: Stack, tmp_path: Path) -> None:
 def test_the_project_is_the_account(cloud: Stack, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
     assert isinstance(driver, OpenStackDriver)
-    assert driver.account_recorded() == driver.account_asked() == cloud.project.id != PROJECT
+    assert driver.account_recorded() == driver.current_account() == cloud.project.id != PROJECT
     unmake(driver)
 
 
@@ -200,7 +200,7 @@ def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None
     (pool,) = [network for network in cloud.project.networks if network["name"] == "public"]
     theirs = cloud.project.make_floating({"floating_network_id": pool["id"], "port_id": port})
 
-    def all_of_them(door: Door, call: Call) -> Answer:
+    def all_of_them(door: FaultProxy, call: Call) -> Answer:
         body = json.dumps({"floatingips": list(cloud.project.floating.values())}).encode()
         return Answer(200, body, {"Content-Type": "application/json"})
 
@@ -334,7 +334,7 @@ def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack,
     said: list[str] = []
     driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
     driver.ctx = replace(driver.ctx, log=said.append)
-    driver.ctx = replace(driver.ctx, swarm_ports=(2377, 7946))
+    driver.ctx = replace(driver.ctx, cluster_ports=(2377, 7946))
     (default,) = cloud.project.groups.values()
     driver.check()
     named = "no rule of the security groups default lets port {} in: the swarm needs it"
@@ -342,7 +342,7 @@ def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack,
     default["security_group_rules"] = []
     driver = new(cloud, tmp_path, "other", **{"openstack-sec-groups": "default"})
     driver.ctx = replace(driver.ctx, log=said.append)
-    driver.ctx = replace(driver.ctx, swarm_ports=(2377, 7946))
+    driver.ctx = replace(driver.ctx, cluster_ports=(2377, 7946))
     driver.check()
     assert [line for line in said if "swarm" in line] == [named.format(p) for p in ("2377/tcp", "7946/tcp", "7946/udp")]
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.drivers import firstboot, machine_life
-from tests.drivers.fault_proxy import Answer, Call, Door, through
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, through
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
 from tests.drivers.openstack.fake_openstack import Stack
 from tests.drivers.openstack.project import USER
@@ -31,7 +31,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 def boots(cloud: Stack, host: Host, user: str = "ubuntu") -> None:
     """From now on the next server is the host."""
 
-    def act(door: Door, call: Call) -> Answer | None:
+    def act(door: FaultProxy, call: Call) -> Answer | None:
         found = through(door, call)
         server: dict[str, Any] = json.loads(call.body)["server"]
         key = cloud.project.keys[server["key_name"]]["public_key"]

@@ -26,7 +26,7 @@ from machine.drivers.openstack.errors import (
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
 from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
-from tests.drivers.fault_proxy import Answer, Door, answer, instead
+from tests.drivers.fault_proxy import Answer, FaultProxy, answer, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
 from tests.engine.servers import Files
@@ -87,7 +87,7 @@ FAULTS = [  # what is noted on a server that came to nothing
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: errors.Kind) -> None:
+def test_every_refusal_has_its_class(status: int, text: str, cls: errors.ErrorClass) -> None:
     error = translate(status, text, "make a server")
     assert type(error) is cls
     assert error.status == status
@@ -286,7 +286,7 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
 def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
 
     files = Files(tmp_path / "pki")
-    door = Door(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
+    door = FaultProxy(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
     try:
         error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3")
         assert isinstance(error, BadCertificate)

@@ -6,7 +6,7 @@ from typing import Any
 
 from machine.drivers.cloud import firewall as kit
 from machine.drivers.cloud.firewall import Rule
-from machine.drivers.cloud.ports import EVERYBODY, Opening, openings
+from machine.drivers.cloud.ports import EVERYBODY, PortRange, needed_port_ranges
 from machine.drivers.openstack import addresses, firewall, lookup, requests
 from machine.drivers.openstack.config import Config
 
@@ -23,7 +23,7 @@ def missing(wanted: list[Rule], present: list[dict[str, Any]]) -> list[Rule]:
 
 
 def test_rules_that_are_missing() -> None:
-    wanted = kit.rules(openings(22, 2376, (7946,), ()), [], "group g", (4, 6))
+    wanted = kit.rules(needed_port_ranges(22, 2376, (7946,), ()), [], "group g", (4, 6))
     bodies = [firewall.request(one, "g") for one in wanted]
     assert len(wanted) == 8, "three ports, one of them twice, for both families"
     assert missing(wanted, []) == wanted
@@ -32,12 +32,12 @@ def test_rules_that_are_missing() -> None:
     assert missing(wanted, everything) == []
     assert missing(wanted, [rule(direction="egress")]) == wanted
     left = missing(wanted, [rule(protocol="tcp", port_range_min=22, port_range_max=2376)])
-    assert {(one.opening.protocol, one.source, one.opening.first) for one in left} == {
+    assert {(one.ports.protocol, one.source, one.ports.first) for one in left} == {
         *(("tcp", "::/0", port) for port in (22, 2376, 7946)),
         *(("udp", network, 7946) for network in EVERYBODY),
         ("tcp", "0.0.0.0/0", 7946),
     }
-    narrow = kit.rules(openings(22, 2376, (), ()), ["203.0.113.0/24"], "group g", (4, 6))
+    narrow = kit.rules(needed_port_ranges(22, 2376, (), ()), ["203.0.113.0/24"], "group g", (4, 6))
     groups = [one for one in narrow if one.source == "group g"]
     assert missing(narrow, [rule(remote_ip_prefix="203.0.0.0/16")]) == groups
     assert missing(wanted, [firewall.request(one, "g") for one in narrow]) == wanted, "a narrower rule does not do"
@@ -49,7 +49,7 @@ def test_rules_that_are_missing() -> None:
 def test_the_bodies_of_rules() -> None:
     ssh = {"direction": "ingress", "security_group_id": "g", "protocol": "tcp", "port_range_min": 22}
     ssh |= {"port_range_max": 22}
-    wanted = kit.rules([Opening("tcp", 22, 22)], ["203.0.113.0/24", "2001:db8::/32"], "group g", (4, 6))
+    wanted = kit.rules([PortRange("tcp", 22, 22)], ["203.0.113.0/24", "2001:db8::/32"], "group g", (4, 6))
     assert [firewall.request(one, "g") for one in wanted] == [
         {**ssh, "ethertype": "IPv4", "remote_ip_prefix": "203.0.113.0/24"},
         {**ssh, "ethertype": "IPv6", "remote_ip_prefix": "2001:db8::/32"},
@@ -60,7 +60,7 @@ def test_the_bodies_of_rules() -> None:
 
 def sources(present: list[dict[str, Any]], port: int, family: int = 4) -> list[str]:
     """From where a tcp port is reached by these rules of Neutron's."""
-    return kit.sources(firewall.rules([{"security_group_rules": present}]), Opening("tcp", port, port), family)
+    return kit.sources(firewall.rules([{"security_group_rules": present}]), PortRange("tcp", port, port), family)
 
 
 def test_from_where_a_port_is_reached() -> None:

@@ -131,7 +131,7 @@ def answers(**known: Any) -> Callable[[str], Any]:
 
     def ask(method: str) -> Any:
         if method not in known:
-            raise rpc.Refused("Host is not running")
+            raise rpc.PluginRefused("Host is not running")
         return known[method]
 
     return ask
@@ -170,5 +170,5 @@ def test_one_address_from_many_answers(known: dict[str, Any], wanted: Endpoint |
 
 
 def test_why_there_is_no_address_is_passed_on() -> None:
-    with pytest.raises(rpc.Refused, match="not running"):
+    with pytest.raises(rpc.PluginRefused, match="not running"):
         endpoint_of(answers())

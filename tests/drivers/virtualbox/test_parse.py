@@ -309,7 +309,7 @@ def test_every_failure_is_a_class_with_its_words_and_a_cure(each: Transcript) ->
         (("modifyvm", "*", "--nosuchoption"), 1, "", errors.NotUnderstood),
         (("list", "hostonlynets"), 2, "", errors.NotUnderstood),
         (("createvm",), 1, "already exists", errors.AlreadyThere),
-        (("modifyvm", "*", "--memory"), 1, "Invalid RAM size", errors.Refused),
+        (("modifyvm", "*", "--memory"), 1, "Invalid RAM size", errors.VBoxRefused),
     ],
 )
 def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[DriverError]) -> None:

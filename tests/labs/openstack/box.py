@@ -26,7 +26,7 @@ NAMESPACE = f"{WIRE}h1"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
 
 
-class Box:
+class Nspawn:
     """One booted root file system: `lower` layers under the writable directory `upper`; all in `directory`."""
 
     def __init__(self, directory: Path, lower: list[Path], upper: Path) -> None:

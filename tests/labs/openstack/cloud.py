@@ -17,7 +17,7 @@ from tests.labs import cleanup, image
 from tests.labs.image import LabUnavailable
 from tests.labs.openstack import guest, layers, seed, settings
 from tests.labs.openstack.api import Api
-from tests.labs.openstack.box import WIRE, Box
+from tests.labs.openstack.box import WIRE, Nspawn
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class OpenStack:
             raise LabUnavailable("a cloud needs " + ", ".join(missing))
         if not os.path.exists("/dev/net/tun"):
             raise LabUnavailable("a cloud needs /dev/net/tun")
-        self.box: Box | None = None  # None when it is somebody else's
+        self.box: Nspawn | None = None  # None when it is somebody else's
         self.seconds: dict[str, float] = {}  # what took how long
         self._undo = contextlib.ExitStack()
 
@@ -113,7 +113,7 @@ class OpenStack:
         self._undo.callback(shutil.rmtree, directory, ignore_errors=True)
         cleanup.claim(directory, WIRE)
         began = time.time()
-        box = Box(directory, lower, directory / "upper")
+        box = Nspawn(directory, lower, directory / "upper")
         box.start()
         self._undo.callback(box.end)
         self.box = box
@@ -128,20 +128,20 @@ class OpenStack:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunningCloud:
     """A cloud that runs: the process that holds it, and number 1 of its box, as this computer numbers them."""
 
     owner: int
     leader: int
 
 
-def standing() -> Standing | None:
+def standing() -> RunningCloud | None:
     """The cloud that stands on this computer."""
     try:
         owner, started, leader = _ready().read_text().split()
     except (OSError, ValueError):
         return None
-    return Standing(int(owner), int(leader)) if cleanup.started(int(owner)) == started else None
+    return RunningCloud(int(owner), int(leader)) if cleanup.started(int(owner)) == started else None
 
 
 def _ready() -> Path:

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.labs import image
 from tests.labs.openstack import guest, seed, settings
 from tests.labs.openstack.api import Api
-from tests.labs.openstack.box import Box
+from tests.labs.openstack.box import Nspawn
 
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "procps", "kmod", "ca-certificates", "netbase"),
@@ -105,7 +105,7 @@ def _build_cloud(base: Path, place: Path) -> None:
     with _directory(place / "work") as work:
         _configure(base, place / "root", work)
         files = guest.prepare(work / "guest")
-        box = Box(work / "box", [base], place / "root")
+        box = Nspawn(work / "box", [base], place / "root")
         box.start()
         try:
             box.run("systemctl start mariadb rabbitmq-server libvirtd && rabbitmqctl -q await_startup")
@@ -116,7 +116,7 @@ def _build_cloud(base: Path, place: Path) -> None:
             box.end()
 
 
-def _first_start(box: Box, files: dict[str, Path]) -> None:
+def _first_start(box: Nspawn, files: dict[str, Path]) -> None:
     began = time.time()
     box.run("systemctl start keystone placement-api glance-api neutron-api neutron-rpc-server nova-api")
     seed.wait("keystone does not let the administrator in", Api)

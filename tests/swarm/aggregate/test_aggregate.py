@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from machine.swarm.aggregate import members as members_module
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.routes import Aggregate
-from machine.swarm.pipeline import Hijack, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Hijack, Reply, Request, Unreachable
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 
@@ -26,7 +26,7 @@ class World:
         self.hung: set[str] = set()
         self.seen: list[tuple[str, str, str]] = []
         self.said: list[str] = []
-        members = [Member(self._asker(engine), f"engine-{i}") for i, engine in enumerate(self.engines)]
+        members = [AggregateEngine(self._asker(engine), f"engine-{i}") for i, engine in enumerate(self.engines)]
         self.all = Aggregate(Members(members, self.said.append))
 
     def _asker(self, engine: SimulatedEngine) -> Any:
@@ -45,10 +45,10 @@ class World:
         return ask
 
     async def get(self, target: str) -> Any:
-        return await (await self.all(Request("GET", target))).value()
+        return await (await self.all(Request("GET", target))).json_body()
 
     async def post(self, target: str, body: Any = None) -> Any:
-        return await (await self.all(Request.json("POST", target, body))).value()
+        return await (await self.all(Request.json("POST", target, body))).json_body()
 
     async def create(self, name: str = "", **config: Any) -> str:
         """Create and start one; gives the node it went to."""
@@ -114,9 +114,9 @@ async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
         world.seen.clear()
         await world.post(f"/containers/{found['Id']}/stop")
         assert world.seen == [(owner, "POST", f"/containers/{found['Id']}/stop")]
-    with pytest.raises(Refused, match="No such container: nobody"):
+    with pytest.raises(ApiError, match="No such container: nobody"):
         await world.get("/containers/nobody/json")
-    with pytest.raises(Refused, match="No such container: f/n0"):
+    with pytest.raises(ApiError, match="No such container: f/n0"):
         await world.get("/containers/f/n0/json")
 
 
@@ -125,11 +125,11 @@ async def test_creates_at_once_are_spread_and_names_are_unique_across_engines() 
     nodes = await asyncio.gather(*(world.create(f"n{i}") for i in range(30)))
     assert all(9 <= nodes.count(node) <= 11 for node in "abc")
     same = await asyncio.gather(*(world.create("one") for _ in range(5)), return_exceptions=True)
-    assert sum(isinstance(each, Refused) for each in same) == 4
-    with pytest.raises(Refused, match="already assigned") as refused:
+    assert sum(isinstance(each, ApiError) for each in same) == 4
+    with pytest.raises(ApiError, match="already assigned") as refused:
         await world.create("n3")
     assert refused.value.status == 409
-    with pytest.raises(Refused, match="already assigned"):
+    with pytest.raises(ApiError, match="already assigned"):
         await world.post("/containers/n1/rename?name=n2")
     await world.post("/containers/n1/rename?name=free")
     assert (await world.get("/containers/free/json"))["Name"] == "/free"
@@ -140,7 +140,7 @@ async def test_a_container_goes_beside_what_it_depends_on_to_its_image_and_away_
     first = await world.create("db")
     assert await world.create(HostConfig={"VolumesFrom": ["db:ro"]}) == first
     assert await world.create(HostConfig={"NetworkMode": "container:db"}) == first
-    with pytest.raises(Refused, match="No such container: none"):
+    with pytest.raises(ApiError, match="No such container: none"):
         await world.create(HostConfig={"Links": ["none:alias"]})
     ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     assert sorted([await world.create(HostConfig=ports) for _ in range(3)]) == ["a", "b", "c"]
@@ -148,7 +148,7 @@ async def test_a_container_goes_beside_what_it_depends_on_to_its_image_and_away_
     assert [await world.create(Image="rare") for _ in range(4)] == ["c"] * 4
     assert await world.create("b/pinned") == "b"
     assert (await world.get("/containers/pinned/json"))["Node"]["Name"] == "b"
-    with pytest.raises(Refused, match="no engine z"):
+    with pytest.raises(ApiError, match="no engine z"):
         await world.create("z/pinned2")
 
 
@@ -156,7 +156,7 @@ async def test_the_same_name_on_two_engines_must_be_said_with_the_node() -> None
     world = World(2, containers=0)
     for engine in world.engines:
         engine.answer("POST", "/containers/create?name=twin", b'{"Image":"busybox"}')
-    with pytest.raises(Refused, match="may be any of a/twin, b/twin: say which"):
+    with pytest.raises(ApiError, match="may be any of a/twin, b/twin: say which"):
         await world.get("/containers/twin/json")
     assert (await world.get("/containers/b/twin/json"))["Node"]["Name"] == "b"
     names = [each["Names"] for each in await world.get("/containers/json?all=1")]
@@ -183,7 +183,7 @@ async def test_an_engine_that_is_away_or_hangs_is_left_out_and_named(monkeypatch
     assert {"node.a=unreachable: connection refused"} < set(info["Labels"])
     assert any(label.startswith("node.c=unreachable: no answer") for label in info["Labels"])
     assert await world.create("new") == "b"
-    with pytest.raises(Refused, match="a-1; a does not answer; c does not answer"):
+    with pytest.raises(ApiError, match="a-1; a does not answer; c does not answer"):
         await world.get("/containers/a-1/json")
     world.away.clear()
     world.hung.clear()
@@ -205,7 +205,7 @@ async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -
     (net,) = [each for each in await world.get("/networks") if each["Name"] == "net"]
     assert (await world.get(f"/networks/{net['Id']}"))["Name"] == "net"
     world.seen.clear()
-    with pytest.raises(Refused, match="page not found"):  # a simulated engine has no wires
+    with pytest.raises(ApiError, match="page not found"):  # a simulated engine has no wires
         await world.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
     assert world.seen[-1] == ("b", "POST", "/networks/net/connect")
     await world.all(Request("DELETE", f"/networks/{net['Id']}"))
@@ -226,7 +226,7 @@ async def test_a_pull_is_everywhere_with_the_node_before_each_line_and_fails_onl
     assert not any("error" in line for line in shown)
     assert ["new:1" in engine.images for engine in world.engines] == [True, False, True]
     world.away = set("abc")
-    with pytest.raises(Refused, match="connection refused") as refused:
+    with pytest.raises(ApiError, match="connection refused") as refused:
         await world.all(Request("POST", "/images/create?fromImage=other"))
     assert refused.value.status == 502
 
@@ -295,14 +295,14 @@ async def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
     for engine in world.engines[1:]:
         engine.images["x:latest"] = "sha256:1"
     assert (await world.get("/images/x/json"))["RepoTags"] == ["x:latest"]
-    await (await world.all(Request("DELETE", "/images/x"))).value()
+    await (await world.all(Request("DELETE", "/images/x"))).json_body()
     assert not any("x:latest" in engine.images for engine in world.engines)
-    with pytest.raises(Refused, match="No such image: x"):
+    with pytest.raises(ApiError, match="No such image: x"):
         await world.all(Request("DELETE", "/images/x"))
 
 
 async def test_what_it_cannot_do_is_said() -> None:
-    with pytest.raises(Refused, match="page not found: GET /nonsense") as refused:
+    with pytest.raises(ApiError, match="page not found: GET /nonsense") as refused:
         await World().get("/nonsense")
     assert refused.value.status == 404
 
@@ -318,6 +318,6 @@ async def test_what_it_cannot_do_is_said() -> None:
 async def test_swarm_mode_is_answered_as_an_engine_outside_of_it_does(
     method: str, target: str, status: int, words: str
 ) -> None:
-    with pytest.raises(Refused, match=words) as refused:
+    with pytest.raises(ApiError, match=words) as refused:
         await World().all(Request(method, target))
     assert refused.value.status == status

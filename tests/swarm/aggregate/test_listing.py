@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.aggregate.listing import nanoseconds
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 from tests.swarm.aggregate.test_aggregate import World
 
 
@@ -68,14 +68,14 @@ async def test_before_and_since_hold_over_all_engines() -> None:
         text = json.dumps(query).replace(" ", "")
         assert sorted(names(await world.get(f"/containers/json?all=1&filters={text}"))) == sorted(expected)
     assert names(await world.get("/containers/json?since=first&limit=1")) == ["third"]
-    with pytest.raises(Refused, match="No such container: nobody"):
+    with pytest.raises(ApiError, match="No such container: nobody"):
         await world.get('/containers/json?filters={"since":["nobody"]}')
 
 
 @pytest.mark.parametrize("limit", ["--5", "x", "9" * 5000, "٣"])
 async def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
     world = World()
-    with pytest.raises(Refused, match="limit must be a whole number") as no:
+    with pytest.raises(ApiError, match="limit must be a whole number") as no:
         await world.get(f"/containers/json?limit={limit}")
     assert no.value.status == 400
     assert len(await world.get("/containers/json?limit=-1")) == 6

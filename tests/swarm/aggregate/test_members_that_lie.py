@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.http.address import parse
 from machine.swarm.http.client import Client
@@ -25,7 +25,7 @@ class AggregateFront(Front):
 
     bad: ScriptedEngine
     good: ScriptedEngine
-    members: list[Member]
+    members: list[AggregateEngine]
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +36,7 @@ async def aggregate(script: Mapping[str, Answer]) -> AsyncIterator[AggregateFron
         bad.answers.update(script)
         df = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": [], "LayersSize": 5}
         good.answers["/system/df"] = json_answer(df)
-        members = [Member(Client(parse(engine.url)), engine.address) for engine in (bad, good)]
+        members = [AggregateEngine(Client(parse(engine.url)), engine.address) for engine in (bad, good)]
         server = Server(Aggregate(Members(members, lines.append)), log=lines.append)
         try:
             front = AggregateFront(await server.listen(parse("tcp://127.0.0.1:0")), lines)

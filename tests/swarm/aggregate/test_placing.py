@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from tests.swarm.aggregate.test_aggregate import World, lines
 
 PROJECT = {"Labels": {"com.docker.compose.project": "app"}}
@@ -60,7 +60,7 @@ async def test_where_two_engines_have_one_the_one_with_data_counts() -> None:
     for engine in world.engines:
         engine.answer("POST", "/networks/create", b'{"Name":"net"}')
     assert await world.create("c/there", **using(network="net")) == "c"
-    with pytest.raises(Refused, match=r"volume twin \(not on a, c\); network net \(not on b\)") as no:
+    with pytest.raises(ApiError, match=r"volume twin \(not on a, c\); network net \(not on b\)") as no:
         await world.create("both", **using("twin", network="net"))
     assert no.value.status == 409
     world.engines[1].filled.clear()
@@ -76,7 +76,7 @@ async def test_containers_of_one_network_stay_together() -> None:
     assert [await world.create(f"web{i}", **endpoints) for i in range(4)] == [first] * 4
     others = {engine.name for engine in world.engines} - {first}
     assert {await world.create(f"lone{i}") for i in range(2)} == others
-    with pytest.raises(Refused, match=f"net has its containers on {first}, which one on") as no:
+    with pytest.raises(ApiError, match=f"net has its containers on {first}, which one on") as no:
         await world.post("/networks/net/connect", {"Container": "lone0"})
     assert no.value.status == 409
     away = min(others)
@@ -109,10 +109,10 @@ async def test_what_cannot_be_together_is_said() -> None:
     world = World(containers=0)
     await world.create("a/one", **using("data"))
     await world.create("b/two")
-    with pytest.raises(Refused, match=r"container two \(not on a, c\); volume data \(not on b\)") as no:
+    with pytest.raises(ApiError, match=r"container two \(not on a, c\); volume data \(not on b\)") as no:
         await world.create("three", HostConfig={"NetworkMode": "container:two", "Binds": ["data:/x"]})
     assert no.value.status == 409
-    with pytest.raises(Refused, match=r"volume data \(not on b\)"):
+    with pytest.raises(ApiError, match=r"volume data \(not on b\)"):
         await world.create("b/three", **using("data"))
     assert having(world, "data") == ["a"]
 
@@ -121,9 +121,9 @@ async def test_a_volume_of_an_engine_that_is_away_is_not_made_anew() -> None:
     world = World(containers=0)
     home = await world.create("one", **using("data"))
     world.away.add(home)
-    with pytest.raises(Refused, match=f"volume data is on {home}, which does not answer"):
+    with pytest.raises(ApiError, match=f"volume data is on {home}, which does not answer"):
         await world.create("two", **using("data"))
-    with pytest.raises(Refused, match=f"volume data is on {home}, which does not answer"):
+    with pytest.raises(ApiError, match=f"volume data is on {home}, which does not answer"):
         await world.post("/volumes/create", {"Name": "data"})
     world.away.clear()
     assert await world.create("two", **using("data")) == home
@@ -154,11 +154,11 @@ async def test_a_network_is_on_all_or_on_none(monkeypatch: pytest.MonkeyPatch) -
 
     async def refuse(request: Request) -> Any:
         if request.path == "/networks/create":
-            raise Refused(403, "pool overlaps")
+            raise ApiError(403, "pool overlaps")
         return await inner(request)
 
     monkeypatch.setattr(world.all.members.all[2], "ask", refuse)
-    with pytest.raises(Refused, match="c: pool overlaps"):
+    with pytest.raises(ApiError, match="c: pool overlaps"):
         await world.post("/networks/create", {"Name": "net"})
     assert not any("net" in {net["Name"] for net in engine.networks.values()} for engine in world.engines)
 
@@ -169,7 +169,7 @@ async def test_a_node_can_be_named_for_volumes_and_networks() -> None:
     assert having(world, "vol") == ["b"]
     assert (await world.get("/volumes/b/vol"))["Name"] == "vol"
     assert (await world.get("/networks/c/bridge"))["Id"] in world.engines[2].networks
-    with pytest.raises(Refused, match="no engine z"):
+    with pytest.raises(ApiError, match="no engine z"):
         await world.post("/volumes/create", {"Name": "z/vol"})
 
 
@@ -177,10 +177,10 @@ async def test_a_push_looks_at_the_tag() -> None:
     world = World(containers=0)
     world.engines[1].images["repo/app:v2"] = "sha256:" + "d" * 64
     world.seen.clear()
-    with pytest.raises(Refused, match="page not found"):  # a simulated engine pushes nothing
+    with pytest.raises(ApiError, match="page not found"):  # a simulated engine pushes nothing
         await world.post("/images/repo/app/push?tag=v2")
     assert ("b", "POST", "/images/repo/app/push") in world.seen
-    with pytest.raises(Refused, match="No such image: repo/app:v3"):
+    with pytest.raises(ApiError, match="No such image: repo/app:v3"):
         await world.post("/images/repo/app/push?tag=v3")
 
 
@@ -265,7 +265,7 @@ def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *names: str) -> None
 
         async def ask(request: Request, member: Any = member, inner: Any = inner) -> Any:
             if request.method == "DELETE" and member.name in names:
-                raise Refused(409, "in use")
+                raise ApiError(409, "in use")
             return await inner(request)
 
         monkeypatch.setattr(member, "ask", ask)
@@ -276,7 +276,7 @@ async def test_a_volume_that_is_not_removed_is_still_known(monkeypatch: pytest.M
     await world.post("/volumes/create", {"Name": "cache"})
     (home,) = having(world, "cache")
     refusing(world, monkeypatch, home)
-    with pytest.raises(Refused, match="in use"):
+    with pytest.raises(ApiError, match="in use"):
         await world.all(Request("DELETE", "/volumes/cache"))
     assert world.all.lookup.volume_seen("cache") == {home}
 
@@ -288,7 +288,7 @@ async def test_a_volume_that_one_of_two_engines_keeps_is_known_to_be_there(monke
     await world.get("/info")
     world.all.lookup.remember_volume("twin", ["a", "b"])
     refusing(world, monkeypatch, "b")
-    with pytest.raises(Refused, match="in use"):
+    with pytest.raises(ApiError, match="in use"):
         await world.all(Request("DELETE", "/volumes/twin"))
     assert world.all.lookup.volume_seen("twin") >= {"b"}
     assert having(world, "twin") == ["b"]
@@ -302,7 +302,7 @@ async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_com
     world.away.add("b")
     await world.post("/networks/create", {"Name": "net"})
     refusing(world, monkeypatch, "a", "c")
-    with pytest.raises(Refused, match="in use"):
+    with pytest.raises(ApiError, match="in use"):
         await world.all(Request("DELETE", "/networks/net"))
     assert "net" in world.all.members.all[1].missed
 
@@ -310,7 +310,7 @@ async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_com
 async def test_a_name_that_looks_like_an_id_is_refused() -> None:
     world = World()
     name = "0123456789abcdef" * 4
-    with pytest.raises(Refused, match="64-byte hexadecimal"):
+    with pytest.raises(ApiError, match="64-byte hexadecimal"):
         await world.create(name)
-    with pytest.raises(Refused, match="64-byte hexadecimal"):
+    with pytest.raises(ApiError, match="64-byte hexadecimal"):
         await world.post(f"/containers/a-1/rename?name={name}")

@@ -10,7 +10,7 @@ import pytest
 from tests.clients.fixtures import DockerClient, trixie
 from tests.sshd import free_port
 from tests.swarm.engines import docker, needs_engines
-from tests.swarm.network_namespaces import Island, Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, NamespacedEngine, needs_islands
 from tests.swarm.test_swarmd import swarmd
 
 __all__ = ["trixie"]
@@ -35,13 +35,13 @@ volumes:
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[Sequence[Island]]:
+def islands() -> Iterator[Sequence[NamespacedEngine]]:
     with Islands(2) as made:
         yield made
 
 
 @pytest.fixture
-def url(islands: Sequence[Island]) -> Iterator[str]:
+def url(islands: Sequence[NamespacedEngine]) -> Iterator[str]:
     """An aggregate of both engines."""
     address = f"tcp://127.0.0.1:{free_port()}"
     joined = " ".join(f'"dockerclient {engine.url}"' for engine in islands)
@@ -54,7 +54,7 @@ def engine_of(url: str, name: str) -> str:
     return docker(url, "inspect", "-f", "{{.Node.Name}}", name).stdout.strip()
 
 
-def test_data_is_where_the_next_container_finds_it(url: str, islands: Sequence[Island]) -> None:
+def test_data_is_where_the_next_container_finds_it(url: str, islands: Sequence[NamespacedEngine]) -> None:
     """A job runner's order: a volume is made, a container fills it and goes, others count on it."""
     docker(url, "volume", "create", "cache")
     docker(url, "run", "--rm", "-v", "cache:/c", "busybox", "sh", "-c", "echo kept > /c/file")
@@ -67,7 +67,7 @@ def test_data_is_where_the_next_container_finds_it(url: str, islands: Sequence[I
     docker(url, "volume", "rm", "cache")
 
 
-def test_containers_of_a_network_reach_each_other_by_name(url: str, islands: Sequence[Island]) -> None:
+def test_containers_of_a_network_reach_each_other_by_name(url: str, islands: Sequence[NamespacedEngine]) -> None:
     docker(url, "network", "create", "net")
     docker(url, "run", "-d", "--name", "one", "--network", "net", "busybox", "sleep", "1000")
     docker(url, "run", "-d", "--name", "lone", "busybox", "sleep", "1000")
@@ -113,7 +113,7 @@ def test_a_compose_project_lives_on_one_engine(url: str, trixie: DockerClient, t
     docker(url, "rm", "-f", "other")
 
 
-def test_an_engine_that_is_away_stops_nobody_and_catches_up(url: str, islands: Sequence[Island]) -> None:
+def test_an_engine_that_is_away_stops_nobody_and_catches_up(url: str, islands: Sequence[NamespacedEngine]) -> None:
     docker(url, "info")
     *_, second = islands
     second.hang(True)

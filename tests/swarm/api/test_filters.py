@@ -18,7 +18,7 @@ from machine.swarm import limits
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends import hook
 from machine.swarm.backends.registry import BackendContext, open_pipeline
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 
 PAGE = Path(__file__).parents[3] / "docs" / "swarmd.md"
 CREATE = "/v1.43/containers/create?name=x"
@@ -39,7 +39,7 @@ class Engine:
         self.got: list[tuple[str, bytes]] = []
 
     async def __call__(self, request: Request) -> Reply:
-        body = await request.whole(64 << 20)
+        body = await request.with_body_read(64 << 20)
         assert isinstance(body.body, bytes)
         self.got.append((request.path, body.body))
         return Reply.json({"Id": "x"}, 201)
@@ -67,7 +67,7 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 async def status_of(ask: CallNext, request: Request) -> int:
     try:
         return (await ask(request)).status
-    except Refused as error:
+    except ApiError as error:
         return error.status
 
 
@@ -243,7 +243,7 @@ for line in sys.stdin:
     async with contextlib.AsyncExitStack() as stack:
         place = BackendContext(engine, dict(os.environ), print)
         ask = await open_pipeline([f"exec {script(tmp_path, looks)}"], place, stack)
-        assert await (await ask(Request("GET", "/short"))).value() == {"seen": 5_002}
+        assert await (await ask(Request("GET", "/short"))).json_body() == {"seen": 5_002}
         assert await status_of(ask, Request("GET", "/long")) == 502
         assert len(await (await ask(Request("GET", "/events"))).read()) == 5_002
 

@@ -54,7 +54,7 @@ async def test_the_examples_do_what_the_page_says() -> None:
         assert (await ask(Request("POST", "/auth"))).status == 404, "it passed: the simulator knows no /auth"
     async with chain("team blue") as ask:
         assert (await ask(create)).status == 201
-        listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
+        listed = await (await ask(Request("GET", "/containers/json?all=1"))).json_body()
         assert [each["Names"] for each in listed] == [["/new"]]
 
 
@@ -103,6 +103,6 @@ async def test_the_lines_of_the_manual_open(line: str) -> None:
 
     async with contextlib.AsyncExitStack() as stack:
         ask = await open_pipeline([line], BackendContext(not_implemented, {}, lambda _: None), stack)
-        listed = await (await ask(Request("GET", "/containers/json"))).value()
+        listed = await (await ask(Request("GET", "/containers/json"))).json_body()
         assert sorted(each["Names"][0] for each in listed) == ["/db", "/web"]
     await asyncio.sleep(0)

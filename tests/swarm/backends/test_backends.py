@@ -24,7 +24,7 @@ from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
 from machine.swarm.backends.registry import TABLE, BackendContext, names, open_pipeline, split_words
 from machine.swarm.http.address import TlsConfig
-from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, not_implemented
+from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.swarmd import serve
@@ -175,15 +175,15 @@ async def test_a_program_sees_changes_answers_and_vetoes(program: str, monkeypat
         )
         assert (reply.status, await reply.read()) == (403, b'{"message":"no privileged containers here"}')
         assert (await ask(Request.json("POST", create + "good", {"Image": "busybox"}))).status == 201
-        good = await (await ask(Request("GET", "/containers/good/json"))).value()
+        good = await (await ask(Request("GET", "/containers/good/json"))).json_body()
         assert good["Config"]["Labels"] == {"seen": "yes"}
-        listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
+        listed = await (await ask(Request("GET", "/containers/json?all=1"))).json_body()
         assert [each.get("added") for each in listed] == [None, None, True]
         assert (await ask(Request("GET", "/odd"))).status == 404
-        with pytest.raises(Refused, match="ended with status 1"):
+        with pytest.raises(ApiError, match="ended with status 1"):
             await ask(Request("GET", "/crash"))
         assert (await ask(Request("GET", "/_ping"))).ok, "it is started again"
-        with pytest.raises(Refused, match="said nothing within 1 s"):
+        with pytest.raises(ApiError, match="said nothing within 1 s"):
             await ask(Request("GET", "/sleep"))
 
         async def big() -> AsyncIterator[bytes]:
@@ -247,9 +247,9 @@ async def test_machines_can_be_joined(tmp_path: Path) -> None:
         ask = await stack.enter_async_context(
             chain('aggregate "machine one" "machine two"', extra=store_backends(store))
         )
-        listed = await (await ask(Request("GET", "/containers/json"))).value()
+        listed = await (await ask(Request("GET", "/containers/json"))).json_body()
         assert sorted(each["Names"][0] for each in listed) == ["/one-1", "/two-1"]
-        found = await (await ask(Request("GET", "/containers/two-1/json"))).value()
+        found = await (await ask(Request("GET", "/containers/two-1/json"))).json_body()
         assert (found["Node"]["Name"], found["Node"]["IP"]) == ("two", "127.0.0.1")
 
 
@@ -279,7 +279,7 @@ async def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp
             assert (await ask(Request("GET", "/x"))).ok
         assert store.exists("kept")
     async with chain("create none --name bad", extra=store_backends(store)) as ask:
-        with pytest.raises(Refused, match="bad could not be created: Error:"):
+        with pytest.raises(ApiError, match="bad could not be created: Error:"):
             await ask(Request("GET", "/x"))
     with pytest.raises(UsageError, match="needs a driver"):
         async with chain("create --rm", extra=store_backends(store)):

@@ -74,7 +74,7 @@ async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(
 
 def test_what_is_remembered_of_removals_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_order, "MAX_REMOVALS", 10)
-    found = list_order.ListOrder()
+    found = list_order.AnswerSequence()
     first = found.begin()
     for number in range(100):
         found.remove(str(number))

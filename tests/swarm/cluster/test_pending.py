@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Reply, Request, Unreachable
 from tests.swarm.fleet import swarm
 
 
@@ -35,7 +35,7 @@ async def test_every_call_ends_when_the_engine_fails_under_them(count: int) -> N
         real.down = True
         gate.set()
         done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
-        assert [type(one) for one in done if not isinstance(one, Refused)] == []
+        assert [type(one) for one in done if not isinstance(one, ApiError)] == []
         assert len(engine.pending) == 0
 
 

@@ -50,19 +50,19 @@ def test_the_entry_says_when_the_host_is_down_and_when_it_is_back() -> None:
     host = Host("n1")
     made = container(host, "a" * 64, "web")
     host.reachable = False
-    made.draw(1000.0)
+    made.update_status(1000.0)
     assert made.value()["Status"] == "Host Down"
     host.reachable = True
-    made.draw(1060.0)
+    made.update_status(1060.0)
     assert made.value()["Status"] == "Up 6 minutes"
 
 
 def test_what_an_inspect_tells() -> None:
     made = container(Host("n1"))
-    assert not made.known
+    assert not made.inspected
     host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     made.apply_inspect({"HostConfig": host}, 4)
-    assert (made.known, made.cpus, made.memory) == (True, 2, 7)
+    assert (made.inspected, made.cpus, made.memory) == (True, 2, 7)
     assert made.ports == (Port("", "tcp", 80, 80),)
 
 
@@ -77,7 +77,7 @@ def test_shares_there_and_back(total: int) -> None:
 def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed() -> None:
     labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]', "com.docker.swarm.signed-create": "x"}
     made = container(Host("n1"), Labels=labels)
-    assert (made.asks_to_move, made.moves, made.seal) == (True, False, "x")
+    assert (made.labelled_reschedulable, made.is_reschedulable, made.signature_label) == (True, False, "x")
     assert list(made.value()["Labels"]) == ["com.docker.swarm.reschedule-policies"]
 
 

@@ -58,7 +58,7 @@ class FakeConsul:
         return self.index
 
     async def answer(self, request: Request) -> Reply:
-        request = await request.whole()
+        request = await request.with_body_read()
         kind, _, rest = request.path.removeprefix("/v1/").partition("/")
         return await (self.kv(request, rest) if kind == "kv" else self.session(request, rest))
 
@@ -66,9 +66,9 @@ class FakeConsul:
         verb, _, session = rest.partition("/")
         if verb == "create":
             session = f"s-{next(self.ids)}"
-            ttl = float(request.value()["TTL"].removesuffix("s"))
+            ttl = float(request.json_body()["TTL"].removesuffix("s"))
             assert 10 <= ttl <= 86400
-            assert request.value()["Behavior"] == "delete"
+            assert request.json_body()["Behavior"] == "delete"
             self.sessions[session] = [ttl, time.monotonic() + ttl]
             return Reply.json({"ID": session})
         if verb == "destroy":
@@ -81,7 +81,7 @@ class FakeConsul:
 
     async def kv(self, request: Request, key: str) -> Reply:
         if request.method == "PUT":
-            session = request.arg("acquire")
+            session = request.query_value("acquire")
             if session not in self.sessions:
                 return Reply(500, (), b"invalid session")
             if key in self.keys and self.keys[key][1] not in (None, session):
@@ -93,10 +93,10 @@ class FakeConsul:
                 self.keys.pop(key, None)
                 await self.bump()
             return Reply(403, (), b"Permission denied") if self.forbidden else Reply.json(True)
-        if request.arg("index", "0") != "0":
+        if request.query_value("index", "0") != "0":
             async with self.changed:
-                if int(request.arg("index")) >= self.index:
-                    wait = float(request.arg("wait", "300s").removesuffix("s"))
+                if int(request.query_value("index")) >= self.index:
+                    wait = float(request.query_value("wait", "300s").removesuffix("s"))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.changed.wait(), wait)
         head = ((b"x-consul-index", str(self.index).encode()), (b"content-type", b"application/json"))

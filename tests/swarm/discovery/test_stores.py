@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.discovery import DiscoveryError, from_url
-from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.consul import Consul
 from machine.swarm.discovery.etcd import Etcd
 from machine.swarm.discovery.keys import parse_key_path
@@ -53,7 +53,7 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(10)
 
 
-def candidate(url: str, address: str, ttl: int) -> Candidate:
+def candidate(url: str, address: str, ttl: int) -> ElectionCandidate:
     """Who stands for election in the store at `url` as `address`."""
     store = from_url(url)
     assert isinstance(store, (Consul, Etcd))

@@ -112,11 +112,11 @@ async def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
     call = Request("POST", f"/v1/clusters/{token}?ttl={quote(ttl)}", (), b"a:1")
 
     async def story() -> int:
-        from machine.swarm.pipeline import Refused
+        from machine.swarm.pipeline import ApiError
 
         try:
             return (await service(registry)(call, not_implemented)).status
-        except Refused as error:
+        except ApiError as error:
             return error.status
 
     assert await story() == 400

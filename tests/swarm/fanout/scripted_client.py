@@ -13,8 +13,8 @@ from machine.swarm.pipeline import Reply, Request
 class ScriptedClient:
     """An engine that answers each call with the same bytes, or raises the same error."""
 
-    def __init__(self, name: str, answer: bytes | Exception, *, doubtful: bool = False, hangs: bool = False) -> None:
-        self.name, self.answer, self.doubtful, self.hangs = name, answer, doubtful, hangs
+    def __init__(self, name: str, answer: bytes | Exception, *, suspect: bool = False, hangs: bool = False) -> None:
+        self.name, self.answer, self.suspect, self.hangs = name, answer, suspect, hangs
         self.node_info = NodeInfo(name)
         self.body = b""
 

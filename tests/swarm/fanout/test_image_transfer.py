@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
-from machine.swarm.pipeline import Refused, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Request, Unreachable
 from tests.swarm.fanout.scripted_client import ScriptedClient
 
 PULL = Request("POST", "/images/create?fromImage=app&tag=1")
@@ -66,8 +66,8 @@ async def test_an_error_after_the_beginning_is_in_the_stream() -> None:
 
 
 async def test_what_all_refuse_has_not_begun() -> None:
-    engines = [ScriptedClient("a", Refused(404, "no such")), ScriptedClient("b", Refused(403, "not you"))]
-    with pytest.raises(Refused, match="a: no such; b: not you") as refused:
+    engines = [ScriptedClient("a", ApiError(404, "no such")), ScriptedClient("b", ApiError(403, "not you"))]
+    with pytest.raises(ApiError, match="a: no such; b: not you") as refused:
         await transfer(engines)
     assert refused.value.status == 404
 
@@ -77,7 +77,7 @@ async def test_a_body_that_breaks_off_ends_the_call() -> None:
         yield b"x" * 100
         raise ConnectionResetError("the client has gone")
 
-    with pytest.raises(Refused, match="the client has gone"):
+    with pytest.raises(ApiError, match="the client has gone"):
         await asyncio.wait_for(
             transfer([ScriptedClient("a", DONE)] * 2, Request("POST", "/images/load", (), archive())), 5
         )

@@ -11,7 +11,7 @@ from machine.swarm.pipeline import Reply, Request
 
 async def echo(request: Request) -> Reply:
     """Answers with what it read."""
-    whole = await request.whole()
+    whole = await request.with_body_read()
     assert isinstance(whole.body, bytes)
     return Reply.json({"method": whole.method, "target": whole.target, "size": len(whole.body), "from": whole.client})
 

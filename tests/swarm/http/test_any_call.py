@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.manager.routes import TABLE, answer
-from machine.swarm.parsing.fields import KINDS
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request, not_implemented
+from machine.swarm.parsing.fields import FIELD_TYPES
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine
 from tests.swarm.fleet import Fleet
 
@@ -36,7 +36,7 @@ words = st.sampled_from(ODD) | st.text(max_size=20)
 queries = st.dictionaries(st.sampled_from(ARGUMENTS), words, max_size=4)
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | words
 fields = st.sampled_from(
-    [*sorted(KINDS), "Cmd", "IpcMode", "NetworkMode", "RestartPolicy", "com.docker.swarm.constraints"]
+    [*sorted(FIELD_TYPES), "Cmd", "IpcMode", "NetworkMode", "RestartPolicy", "com.docker.swarm.constraints"]
 )
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields | words, inner, max_size=4)
@@ -65,7 +65,7 @@ async def judge(ask: CallNext, request: Request) -> None:
             await reply.close()
     except TimeoutError:
         pass  # a wait, or events: nobody ends it
-    except Refused as error:
+    except ApiError as error:
         assert 400 <= error.status <= 599
         assert error.message.strip()
         assert "Error(" not in error.message
@@ -128,7 +128,7 @@ async def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
             data = b"" if body is None else json.dumps(body).encode()
             try:
                 reply = await answer(fleet.context, Request(method, rest.replace('"', "%22"), (), data))
-            except Refused as error:
+            except ApiError as error:
                 return error.status
             return reply.status
 

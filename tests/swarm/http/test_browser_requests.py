@@ -9,7 +9,7 @@ import pytest
 
 from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.browser_requests import rejection_reason
-from machine.swarm.http.listener import Demands, guard, listen
+from machine.swarm.http.listener import ListenerPolicy, listen, rejection_check
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Request
 from tests.swarm.http.raw import echo, say, statuses
@@ -119,7 +119,7 @@ def test_a_pages_websocket_does_not(changes: Any) -> None:
 async def test_a_pages_calls_are_refused_on_loopback_in_every_form() -> None:
     server = Server(echo)
     try:
-        at = await listen(server, "tcp://127.0.0.1:0", Demands(None, "it"), port=0)
+        at = await listen(server, "tcp://127.0.0.1:0", ListenerPolicy(None, "it"), port=0)
         own = f"Host: 127.0.0.1:{at.port}\r\n".encode()
         evil = b"Origin: http://evil.example\r\n"
         post = b"POST /containers/create HTTP/1.1\r\n"
@@ -144,11 +144,13 @@ def test_what_is_checked_depends_on_who_can_get_in(tmp_path: Path) -> None:
     page = Request("GET", "/x", ((b"host", b"evil.example"), (b"origin", b"http://evil.example:1")))
     named = Request("GET", "/x", ((b"host", b"swarm.example:2375"),))
     loopback, wide = Address("127.0.0.1", 1), Address("0.0.0.0", 1)
-    assert guard(loopback, Demands(None, "it"))(page)
-    assert guard(loopback, Demands(None, "it", cors=True))(page), "the name is still another's"
-    assert guard(loopback, Demands(None, "it"))(named)
-    assert guard(wide, Demands(None, "it", insecure=True))(page)
-    assert not guard(wide, Demands(None, "it", insecure=True))(named), "its own names are not known here"
-    assert not guard(loopback, Demands(trust, "it"))(page), "who has shown a certificate is no page"
-    assert guard(loopback, Demands(TlsConfig("", trust.cert, trust.key, verify=False), "it"))(page)
-    assert not guard(Address(path="/run/x.sock"), Demands(None, "it"))(page)
+    assert rejection_check(loopback, ListenerPolicy(None, "it"))(page)
+    assert rejection_check(loopback, ListenerPolicy(None, "it", cors=True))(page), "the name is still another's"
+    assert rejection_check(loopback, ListenerPolicy(None, "it"))(named)
+    assert rejection_check(wide, ListenerPolicy(None, "it", insecure=True))(page)
+    assert not rejection_check(wide, ListenerPolicy(None, "it", insecure=True))(named), (
+        "its own names are not known here"
+    )
+    assert not rejection_check(loopback, ListenerPolicy(trust, "it"))(page), "who has shown a certificate is no page"
+    assert rejection_check(loopback, ListenerPolicy(TlsConfig("", trust.cert, trust.key, verify=False), "it"))(page)
+    assert not rejection_check(Address(path="/run/x.sock"), ListenerPolicy(None, "it"))(page)

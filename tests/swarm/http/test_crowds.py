@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.swarm.http.admission import Admission, Visitor, backlog_for, counted_as, limits_for
+from machine.swarm.http.admission import Admission, ClientConnection, backlog_for, counted_as, limits_for
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.http.server import Limits
 from machine.swarm.pipeline import Reply, Request
@@ -21,10 +21,10 @@ class Room:
 
     def __init__(self, total: int = 100, waiting: int = 6, per_address: int = 3) -> None:
         self.admission = Admission(total, waiting, per_address)
-        self.dropped: list[Visitor] = []
+        self.dropped: list[ClientConnection] = []
 
-    def come(self, address: str, *, heard: bool = False) -> Visitor:
-        visitor = Visitor(address, lambda: self.dropped.append(visitor), lambda: heard)
+    def come(self, address: str, *, heard: bool = False) -> ClientConnection:
+        visitor = ClientConnection(address, lambda: self.dropped.append(visitor), lambda: heard)
         assert self.admission.arrive(visitor)
         return visitor
 
@@ -65,7 +65,7 @@ def test_who_is_known_is_never_dropped_for_others() -> None:
     room = Room(total=8)
     known = [room.come("a") for _ in range(3)]
     for visitor in known:
-        room.admission.know(visitor)
+        room.admission.mark_authenticated(visitor)
     for _ in range(20):
         room.come("a")
     assert not set(known) & set(room.dropped)
@@ -78,10 +78,10 @@ def test_when_all_are_busy_a_new_one_is_not_taken() -> None:
     room = Room(total=2, waiting=2, per_address=2)
     for _ in range(2):
         room.admission.serve(room.come("a"))
-    assert not room.admission.arrive(Visitor("b", lambda: None, lambda: False))
-    gone = Visitor("a", lambda: None, lambda: False)
+    assert not room.admission.arrive(ClientConnection("b", lambda: None, lambda: False))
+    gone = ClientConnection("a", lambda: None, lambda: False)
     room.admission.leave(gone)
-    assert room.admission.arrive(Visitor("b", lambda: None, lambda: False))
+    assert room.admission.arrive(ClientConnection("b", lambda: None, lambda: False))
 
 
 def test_few_files_mean_fewer_guests() -> None:

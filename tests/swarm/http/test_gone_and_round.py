@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.members import AggregateEngine, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.http.address import Address, dial
 from machine.swarm.http.client import Client
 from machine.swarm.http.request_head import BadHead, origin_form
 from machine.swarm.http.server import Limits, Server
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from tests.sshd import free_port
@@ -131,7 +131,7 @@ async def ring(size: int, *, aggregates: bool) -> AsyncIterator[list[Address]]:
 
 def _over(back: Client) -> CallNext:
     """An aggregate of what is behind `back` and an engine."""
-    members = [Member(back, "one"), Member(simulated(SimulatedEngine("a", 2)), "two")]
+    members = [AggregateEngine(back, "one"), AggregateEngine(simulated(SimulatedEngine("a", 2)), "two")]
     return Aggregate(Members(members, lambda _: None))
 
 
@@ -149,7 +149,7 @@ async def test_so_do_calls_that_a_backend_makes_by_itself(size: int) -> None:
     async with asyncio.timeout(10):
         async with ring(size, aggregates=True) as addresses, client(addresses[0]) as user:
             reply = await user(Request("GET", "/containers/json?all=1"))
-            assert len(await reply.value()) >= 2
+            assert len(await reply.json_body()) >= 2
 
 
 async def test_calls_one_after_another_are_no_ring() -> None:
@@ -171,7 +171,7 @@ async def test_a_form_whose_arguments_an_engine_prefers_is_not_passed_on(kind: b
         writer.close()
 
     async with raw_server(engine) as at, client(at) as back:
-        with pytest.raises(Refused, match="send JSON as application/json") as refused:
+        with pytest.raises(ApiError, match="send JSON as application/json") as refused:
             await back(Request("POST", "/containers/c/rename?name=asked", ((b"content-type", kind),), b"name=other"))
         assert refused.value.status == 400
         assert asked == []

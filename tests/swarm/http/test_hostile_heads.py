@@ -150,10 +150,10 @@ async def test_a_body_that_is_wanted_whole_has_a_time(monkeypatch: pytest.Monkey
         yield b"{"
         await asyncio.sleep(3600)
 
-    from machine.swarm.pipeline import Refused
+    from machine.swarm.pipeline import ApiError
 
-    with pytest.raises(Refused) as found:
-        await Request("POST", "/x", (), never()).whole()
+    with pytest.raises(ApiError) as found:
+        await Request("POST", "/x", (), never()).with_body_read()
     assert found.value.status == 408
 
 

@@ -13,7 +13,7 @@ from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext
 from machine.swarm.cli import run as act
 from machine.swarm.http.address import Address, TlsConfig
-from machine.swarm.http.listener import Demands, check
+from machine.swarm.http.listener import ListenerPolicy, check
 from machine.swarm.pipeline import not_implemented
 from tests.swarm.http.recording import Keys, keys
 
@@ -29,7 +29,7 @@ def pair(tmp_path: Path) -> Keys:
 @pytest.mark.parametrize("tls", ["none", "no clients"])
 def test_an_open_listener_is_refused(pair: Keys, host: str, tls: str) -> None:
     trust = None if tls == "none" else pair.server._replace(verify=False)
-    demands = Demands(trust, "every engine")
+    demands = ListenerPolicy(trust, "every engine")
     with pytest.raises(UsageError, match="without TLS") as found:
         check(Address(host, 2375), demands)
     assert "--insecure" in found.value.resolution
@@ -39,14 +39,14 @@ def test_an_open_listener_is_refused(pair: Keys, host: str, tls: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_computer_may(host: str) -> None:
-    check(Address(host, 2375), Demands(None, "every engine"))
-    check(Address(path="/run/swarm.sock"), Demands(None, "every engine"))
+    check(Address(host, 2375), ListenerPolicy(None, "every engine"))
+    check(Address(path="/run/swarm.sock"), ListenerPolicy(None, "every engine"))
 
 
 def test_a_token_service_is_open_by_design_but_not_without_tls(pair: Keys) -> None:
-    check(Address("0.0.0.0", 443), Demands(pair.server._replace(verify=False), "its tokens", open_to_all=True))
+    check(Address("0.0.0.0", 443), ListenerPolicy(pair.server._replace(verify=False), "its tokens", open_to_all=True))
     with pytest.raises(UsageError):
-        check(Address("0.0.0.0", 443), Demands(None, "its tokens", open_to_all=True))
+        check(Address("0.0.0.0", 443), ListenerPolicy(None, "its tokens", open_to_all=True))
 
 
 SWITCHES = pytest.mark.parametrize("switch", [[], ["--tls"], ["--tls=true", "--tlsverify=false"]])

@@ -14,19 +14,19 @@ import pytest
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.server import Limits
-from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Reply, Request, Unreachable
 from tests.swarm.http.recording import client, front, keys, raw_server
 
 
 async def echo(request: Request) -> Reply:
     """Says back what it was asked."""
     if request.path == "/refuse":
-        raise Refused(409, "no")
+        raise ApiError(409, "no")
     if request.path == "/stream":
-        return Reply(200, (), _count(int(request.arg("n", "3"))))
+        return Reply(200, (), _count(int(request.query_value("n", "3"))))
     if request.path == "/break":
         return Reply(200, (), _broken())
-    body = await request.whole(1 << 30)
+    body = await request.with_body_read(1 << 30)
     assert isinstance(body.body, bytes)
     return Reply.json({"method": body.method, "target": body.target, "size": len(body.body)})
 
@@ -38,7 +38,7 @@ async def _count(n: int) -> AsyncIterator[bytes]:
 
 async def _broken() -> AsyncIterator[bytes]:
     yield b"half"
-    raise Refused(502, "the engine went away")
+    raise ApiError(502, "the engine went away")
 
 
 async def _pieces(size: int, count: int) -> AsyncIterator[bytes]:
@@ -62,7 +62,7 @@ async def test_bodies_of_all_sizes_arrive(body: bytes) -> None:
     async with front(echo) as address, client(address) as ask:
         for _ in range(3):
             reply = await ask(Request("POST", "/v1.43/build?x=1", (), body))
-            assert await reply.value() == {"method": "POST", "target": "/v1.43/build?x=1", "size": len(body)}
+            assert await reply.json_body() == {"method": "POST", "target": "/v1.43/build?x=1", "size": len(body)}
 
 
 async def test_one_connection_carries_many_calls() -> None:
@@ -81,7 +81,7 @@ async def test_one_connection_carries_many_calls() -> None:
 async def test_a_streamed_body_passes_both_ways_in_chunks() -> None:
     async with front(echo) as address, client(address) as ask:
         reply = await ask(Request("POST", "/build", (), _pieces(100_000, 50)))
-        assert (await reply.value())["size"] == 5_000_000
+        assert (await reply.json_body())["size"] == 5_000_000
         reply = await ask(Request("GET", "/stream?n=1000"))
         assert (await reply.read()).split() == [b"%d" % n for n in range(1000)]
 
@@ -352,9 +352,9 @@ async def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read() -> 
 
 
 async def test_json_of_the_request_is_checked() -> None:
-    assert Request.json("POST", "/x", {"a": 1}).value() == {"a": 1}
-    with pytest.raises(Refused, match="not JSON"):
-        Request("POST", "/x", (), b"{").value()
-    with pytest.raises(Refused, match="not JSON"):
-        Request("POST", "/x", (), b"[" * 100_000).value()
+    assert Request.json("POST", "/x", {"a": 1}).json_body() == {"a": 1}
+    with pytest.raises(ApiError, match="not JSON"):
+        Request("POST", "/x", (), b"{").json_body()
+    with pytest.raises(ApiError, match="not JSON"):
+        Request("POST", "/x", (), b"[" * 100_000).json_body()
     assert json.loads(await Reply.error(404, "x").read()) == {"message": "x"}

@@ -13,7 +13,7 @@ from machine.swarm.discovery import from_url
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import ManagerConfig, manager
-from machine.swarm.pipeline import Refused, Request, compose
+from machine.swarm.pipeline import ApiError, Request, compose
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
@@ -43,7 +43,7 @@ class Manager:
 
     async def ask(self, method: str, target: str, value: dict[str, str] | None = None) -> Any:
         request = Request(method, target) if value is None else Request.json(method, target, value)
-        return await (await self.chain(request)).value()
+        return await (await self.chain(request)).json_body()
 
     async def role(self) -> dict[str, str]:
         return dict(row for row in (await self.ask("GET", "/info"))["SystemStatus"] if row[0] in ("Role", "Primary"))
@@ -116,7 +116,7 @@ async def test_a_primary_that_stays_away_is_said(etcd: str) -> None:
     away = candidate(url, f"127.0.0.1:{free_port()}", 60)
     assert await away.campaign()
     async with Manager(url) as second:
-        with pytest.raises(Refused, match=f"the primary manager, {away.address}, is not there: cannot connect"):
+        with pytest.raises(ApiError, match=f"the primary manager, {away.address}, is not there: cannot connect"):
             await second.ask("GET", "/containers/json")
 
 

@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
-from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.manager import manager as manager_module
 from machine.swarm.manager.election import Election
 from machine.swarm.manager.manager import Replicas
 from machine.swarm.manager.routes import ManagerContext
-from machine.swarm.pipeline import NotConnected, Refused, Reply, Request, not_implemented
+from machine.swarm.pipeline import ApiError, NotConnected, Reply, Request, not_implemented
 
 US, OTHER = "10.0.0.1:3376", "10.0.0.2:3376"
 
 
-class Silent(Candidate):
+class Silent(ElectionCandidate):
     """Never asked: the test says who leads."""
 
     async def leader(self) -> str:
@@ -71,7 +71,7 @@ async def test_a_change_while_the_watchdog_is_closed_is_seen(monkeypatch: pytest
 
 async def test_a_call_does_not_wait_for_ever_for_a_primary() -> None:
     made, _, _ = replicas(ttl=0)
-    with pytest.raises(Refused, match="no primary manager") as refused:
+    with pytest.raises(ApiError, match="no primary manager") as refused:
         await asyncio.wait_for(made(Request("GET", "/containers/json"), not_implemented), 5)
     assert refused.value.status == 503
 

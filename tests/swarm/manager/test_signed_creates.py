@@ -14,18 +14,18 @@ import pytest
 
 from machine.errors import UsageError
 from machine.swarm import limits
-from machine.swarm.backends.swarm import plan_of
+from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.cluster import Settings
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
 from machine.swarm.manager.manager import ManagerConfig, manager
-from machine.swarm.scheduler.placement_request import ID, KINDS
+from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS, ID
 from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
 MOVES: dict[str, Any] = {"Env": ["reschedule:on-node-failure"]}
-POLICY = {KINDS["reschedule"]: '["on-node-failure"]'}
+POLICY = {EXPRESSION_LABELS["reschedule"]: '["on-node-failure"]'}
 EVIL = {"Privileged": True, "Binds": ["/:/host"]}
 CREATE = SignedCreate({"Image": "x", "HostConfig": {"Memory": 5}}, "s1", "web", "id1", "n1", 2, True, 5.5)
 
@@ -181,7 +181,7 @@ async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_
     await fleet.call("DELETE", "/containers/old?force=1")
     await fleet.create("old", start=True, Labels=labels)
     home = fleet.cluster.find("old").engine
-    assert fleet.cluster.find("old").moves
+    assert fleet.cluster.find("old").is_reschedulable
     await lost(fleet, next(p for p in fleet.hosts if p.engine.name == home.name))
     await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
 
@@ -229,7 +229,7 @@ def test_what_is_no_signature_is_none(label: str) -> None:
 
 
 def test_a_body_that_is_too_long_is_not_signed() -> None:
-    noise = os.urandom(limits.MOVE_SIGNED).hex()
+    noise = os.urandom(limits.RESCHEDULE_SIGNED).hex()
     assert Keyring().sign(dataclasses.replace(CREATE, body={"Env": [noise]})) == ""
 
 
@@ -302,7 +302,7 @@ def test_a_long_ledger_is_written_anew(tmp_path: Path, monkeypatch: pytest.Monke
 def test_where_a_manager_keeps_its_key(tmp_path: Path) -> None:
     def plan(environ: dict[str, str], *words: str) -> ManagerConfig:
         given = gather("manage", [*words, "nodes://a:1"], MANAGE, environ)
-        return plan_of(given, environ, "")
+        return manager_config_from(given, environ, "")
 
     assert plan({"HOME": "/h"}).key_file == "/h/.local/state/machine-swarm/rescheduling.key"
     assert plan({"HOME": "/h", "STATE_DIRECTORY": "/var/lib/s"}).ledger_file == "/var/lib/s/rescheduling.log"
@@ -329,7 +329,7 @@ async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_mea
 def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MOVE_REMEMBERED", 10)
+    monkeypatch.setattr(limits, "RESCHEDULE_REMEMBERED", 10)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
     ledger.saw("there", 0, "key")
@@ -361,7 +361,9 @@ def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_wit
 
 async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path: Path) -> None:
     def plan(*words: str) -> ManagerConfig:
-        return plan_of(gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db"))
+        return manager_config_from(
+            gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db")
+        )
 
     found = []
     for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):

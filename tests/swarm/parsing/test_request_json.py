@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm import limits
-from machine.swarm.parsing.fields import CANONICAL, HOST_FIELDS, KINDS, MAPS, NAMES
+from machine.swarm.parsing.fields import CANONICAL, FIELD_TYPES, HOST_FIELDS, MAPS, NAMES
 from machine.swarm.parsing.request_json import BadJson, WrongKind, read, read_call, write
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_any_value_is_read_as_it_is(value: object) -> None:
     assert read(write(again)) == again
 
 
-@given(st.dictionaries(st.sampled_from(sorted(KINDS)), json_values))
+@given(st.dictionaries(st.sampled_from(sorted(FIELD_TYPES)), json_values))
 def test_a_wrong_kind_is_told_and_nothing_else_happens(body: dict[str, object]) -> None:
     try:
-        Request.json("POST", "/containers/create", body).value()
-    except Refused as error:
+        Request.json("POST", "/containers/create", body).json_body()
+    except ApiError as error:
         assert error.status == 400
         assert error.message
 
@@ -95,7 +95,7 @@ def test_the_sentence_names_the_field(body: dict[str, object], said: str) -> Non
 
 
 def test_the_table_is_consistent() -> None:
-    assert set(KINDS) <= NAMES
+    assert set(FIELD_TYPES) <= NAMES
     assert MAPS <= NAMES
     assert HOST_FIELDS <= NAMES
     assert all(CANONICAL[name.lower()].lower() == name.lower() for name in NAMES)
@@ -103,7 +103,7 @@ def test_the_table_is_consistent() -> None:
 
 def test_a_text_is_no_json() -> None:
     for kind in (b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x", b"a" * 5000):
-        with pytest.raises(Refused, match="must be 'application/json'"):
-            Request("POST", "/x", ((b"content-type", kind),), b"{}").value()
+        with pytest.raises(ApiError, match="must be 'application/json'"):
+            Request("POST", "/x", ((b"content-type", kind),), b"{}").json_body()
     for fine in (b"application/json", b"Application/JSON; charset=utf-8"):
-        assert Request("POST", "/x", ((b"content-type", fine),), b"{}").value() == {}
+        assert Request("POST", "/x", ((b"content-type", fine),), b"{}").json_body() == {}

@@ -66,5 +66,5 @@ def test_a_request_knows_its_route() -> None:
     request = Request("GET", "/v1.43/containers/node%2Fweb/attach/ws?stream=1")
     assert request.route is ROUTES["GET", "/containers/{name}/attach/ws"]
     assert (request.name, request.verb) == ("node/web", "attach/ws")
-    other = request.at("/nonsense")
+    other = request.with_path("/nonsense")
     assert (other.route, other.name, other.verb) == (None, "", "")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm.parsing.target import SAFE, arguments, build, filters, parse
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_flags_and_filters_in_every_form() -> None:
     assert (request.flag("all"), request.flag("size"), request.flag("none")) == (True, False, False)
     assert request.filters() == {"label": ["a=b", "c"], "name": ["x"]}
     for bad in ("[", "[]", '{"a":1}', "[" * 100_000):
-        with pytest.raises(Refused):
+        with pytest.raises(ApiError):
             Request("GET", "/x?filters=" + bad).filters()
 
 
 def test_at_keeps_version_and_query_and_a_request_is_frozen() -> None:
     request = Request("GET", "/v1.43/containers/node%2Fweb/json?size=1")
-    assert request.at("/containers/a b/json").target == "/v1.43/containers/a%20b/json?size=1"
-    assert request.at("/x", {"a": ["1", "2"]}).target == "/v1.43/x?a=1&a=2"
+    assert request.with_path("/containers/a b/json").target == "/v1.43/containers/a%20b/json?size=1"
+    assert request.with_path("/x", {"a": ["1", "2"]}).target == "/v1.43/x?a=1&a=2"
     with pytest.raises(AttributeError, match="replace"):
         request.method = "POST"
 
@@ -74,12 +74,12 @@ def test_at_keeps_version_and_query_and_a_request_is_frozen() -> None:
     "text", ['{"name":[1]}', '{"name":[{}]}', '{"name":[null]}', '{"name":{"a":1}}', '{"name":{"a":{}}}']
 )
 def test_filters_of_the_wrong_kind_are_refused(text: str) -> None:
-    with pytest.raises(Refused, match="neither a list of texts"):
-        filters(text, Refused)
+    with pytest.raises(ApiError, match="neither a list of texts"):
+        filters(text, ApiError)
 
 
 def test_filters_in_both_forms() -> None:
-    found = filters('{"name":["a"],"label":{"x":true,"y":false},"id":[]}', Refused)
+    found = filters('{"name":["a"],"label":{"x":true,"y":false},"id":[]}', ApiError)
     assert found == {"name": ["a"], "label": ["x", "y"], "id": []}
 
 
@@ -96,10 +96,12 @@ ARGUMENTS: tuple[dict[str, list[str]], ...] = (
 @pytest.mark.parametrize("path", ODD)
 def test_a_request_knows_of_its_target_what_a_reader_of_it_finds(version: str, path: str) -> None:
     for query in ARGUMENTS:
-        made = Request.to("GET", path, query, version)
+        made = Request.for_path("GET", path, query, version)
         assert made.parts == parse(made.target), made.target
-        moved = Request("POST", "/v1.24/x?q=1").at(path, query)
+        moved = Request("POST", "/v1.24/x?q=1").with_path(path, query)
         assert moved.parts == parse(moved.target), moved.target
-        assert moved.at("/else").speaking(version).parts == parse(moved.at("/else").speaking(version).target)
-    kept = Request("POST", "/v1.24/x?q=1&q=%20").at(path)
+        assert moved.with_path("/else").with_api_version(version).parts == parse(
+            moved.with_path("/else").with_api_version(version).target
+        )
+    kept = Request("POST", "/v1.24/x?q=1&q=%20").with_path(path)
     assert kept.parts == parse(kept.target)

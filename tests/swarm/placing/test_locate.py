@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from machine.swarm.api.responses import EngineReply, send_checked
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.locate import locate
 from machine.swarm.placing.name_reservations import NameReservations
 from machine.swarm.placing.project import engines_of_project
-from machine.swarm.placing.relocate import fit_or_leave, is_empty, move_volume
+from machine.swarm.placing.relocate import choose_engine_with_moves, is_empty, move_volume
 from machine.swarm.scheduler.node import Node, PlainContainer
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
@@ -118,16 +118,16 @@ async def test_as_little_is_left_behind_as_will_do() -> None:
     async def fit(wanted: PlacementRequest) -> str:
         if wanted.located in allowed:
             return "engine"
-        raise Refused(409, f"{len(wanted.located)} things are elsewhere")
+        raise ApiError(409, f"{len(wanted.located)} things are elsewhere")
 
     async def movable(located: Any) -> list[Located]:
         return list(located)
 
-    with pytest.raises(Refused, match="2 things"):
-        await fit_or_leave(fit, asked, movable)
+    with pytest.raises(ApiError, match="2 things"):
+        await choose_engine_with_moves(fit, asked, movable)
     for left, leaving in (((), [net, vol]), ((net,), [vol]), ((vol,), [net]), ((net, vol), [])):
         allowed.append(left)
-        assert await fit_or_leave(fit, asked, movable) == ("engine", leaving)
+        assert await choose_engine_with_moves(fit, asked, movable) == ("engine", leaving)
 
 
 def test_a_project_is_where_its_volumes_are_else_its_networks_else_its_containers() -> None:
@@ -145,12 +145,12 @@ def test_a_name_is_given_once_at_a_time() -> None:
     names = NameReservations()
     with names.reserve("web"), names.reserve(""), names.reserve(""):
         with (
-            pytest.raises(Refused, match="name web is already assigned") as refused,
+            pytest.raises(ApiError, match="name web is already assigned") as refused,
             names.reserve("web"),
         ):
             pass
         assert refused.value.status == 409
-    with pytest.raises(Refused), names.reserve("web", taken=True):
+    with pytest.raises(ApiError), names.reserve("web", taken=True):
         pass
     with names.reserve("web"):
         pass

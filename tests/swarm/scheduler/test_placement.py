@@ -12,7 +12,7 @@ from machine.swarm.scheduler.expressions import BadExpression, parse
 from machine.swarm.scheduler.node import Node, PlainContainer
 from machine.swarm.scheduler.placement import former_names, holders_of_project, service_of
 from machine.swarm.scheduler.placement_request import (
-    KINDS,
+    EXPRESSION_LABELS,
     Located,
     PlacementRequest,
     Port,
@@ -121,20 +121,22 @@ def test_a_predecessor_frees_what_it_holds_and_is_followed() -> None:
     old = held(KEY, "web", ports=[WEB], cpus=4, memory=8)
     a, b = node("a", old, labels={"containerslots": "1"}), node("b")
     asked = PlacementRequest(ports=(WEB,), cpus=4, memory=8)
-    replacing = dataclasses.replace(asked, replaced=frozenset({KEY}))
+    replacing = dataclasses.replace(asked, replaced_container_ids=frozenset({KEY}))
     assert names(rank([a, b], asked)) == ["b"]
     assert names(rank([a, b], replacing)) == ["a"]
-    assert names(rank([a, b], PlacementRequest(replaced=frozenset({KEY})))) == ["a"]  # also without a port
+    assert names(rank([a, b], PlacementRequest(replaced_container_ids=frozenset({KEY})))) == [
+        "a"
+    ]  # also without a port
     assert names(rank([node("a", old, healthy=False), b], replacing)) == ["b"]
     taken = node("a", old, held("other", ports=[WEB]))
     with pytest.raises(NoNode, match=r"port 80/tcp free \(not on a: other has it\)"):
-        rank([taken], PlacementRequest(ports=(WEB,), replaced=frozenset({KEY})))
+        rank([taken], PlacementRequest(ports=(WEB,), replaced_container_ids=frozenset({KEY})))
 
 
 def test_a_predecessor_in_host_mode_frees_what_it_exposes() -> None:
     exposed = frozenset({"80/tcp"})
     a, b = node("a", held(KEY, exposed=exposed)), node("b")
-    asked = PlacementRequest(host_mode=True, exposed=exposed, replaced=frozenset({KEY}))
+    asked = PlacementRequest(host_mode=True, exposed=exposed, replaced_container_ids=frozenset({KEY}))
     assert names(rank([a, b], asked)) == ["a"]
 
 
@@ -150,7 +152,7 @@ def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice(
 
 def test_every_filters_reason_is_told() -> None:
     a, b = node("a", held("x", "one", ports=[WEB])), node("b", labels={"containerslots": "0"})
-    wanted = PlacementRequest(ports=(WEB,), beside=("db",), constraints=(parse("node==a"),))
+    wanted = PlacementRequest(ports=(WEB,), colocate_with=("db",), constraints=(parse("node==a"),))
     with pytest.raises(NoNode) as told:
         rank([a, b], wanted)
     assert str(told.value) == (
@@ -180,7 +182,7 @@ def test_whoever_shares_a_namespace_is_on_the_same_engine(key: str) -> None:
     [r'["container\!=c1"]', r'["container\\!=c1"]', '["container!=c1"]', r'["container\!=~c1"]'],
 )
 def test_the_backslash_that_a_shell_leaves_before_an_exclamation_mark(text: str) -> None:
-    body = {"Labels": {KINDS["affinity"]: text}}
+    body = {"Labels": {EXPRESSION_LABELS["affinity"]: text}}
     (expression,) = parse_create(body, extract_expressions(body)).affinities
     assert (expression.key, expression.operator, expression.value) == ("container", "!=", "c1")
 

@@ -63,7 +63,7 @@ def test_what_a_create_asks() -> None:
     asked = parse_create(body, extract_expressions(body), "n")
     assert (asked.cpus, asked.memory, asked.name, asked.image) == (2, 1 << 30, "n", "busybox")
     assert asked.ports == (Port("", "tcp", 8080, 8080), Port("10.0.0.1", "udp", 53, 53))
-    assert asked.beside == ("data", "db", "web")
+    assert asked.colocate_with == ("data", "db", "web")
 
 
 def test_bindings_that_fix_no_port_are_left_out() -> None:

@@ -130,10 +130,10 @@ def test_containerslots() -> None:
 
 def test_dependencies_stay_together() -> None:
     a, b = node("a", held("1" * 64, "db")), node("b", held("2" * 64, "data"))
-    assert names(rank([a, b], PlacementRequest(beside=("db",)))) == ["a"]
-    assert names(rank([a, b], PlacementRequest(beside=("2" * 12,)))) == ["b"]
+    assert names(rank([a, b], PlacementRequest(colocate_with=("db",)))) == ["a"]
+    assert names(rank([a, b], PlacementRequest(colocate_with=("2" * 12,)))) == ["b"]
     with pytest.raises(NoNode, match="data, db"):
-        rank([a, b], PlacementRequest(beside=("data", "db")))
+        rank([a, b], PlacementRequest(colocate_with=("data", "db")))
 
 
 def wanting(*, affinity: Any = (), constraint: Any = (), whitelist: Any = ()) -> PlacementRequest:

@@ -13,7 +13,7 @@ from machine.swarm.http.address import parse
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Request
 from machine.swarm.simulator import SimulatedEngine
-from machine.swarm.simulator.fleet import Farm, main
+from machine.swarm.simulator.fleet import SimulatedFleet, main
 
 
 def call(engine: SimulatedEngine, method: str, target: str, body: Any = None) -> tuple[int, Any]:
@@ -80,7 +80,7 @@ def test_filters(filters: Any, count: int) -> None:
 
 
 async def test_a_farm_answers_http_in_pieces_and_in_rows() -> None:
-    async with Farm(3, 2) as farm:
+    async with SimulatedFleet(3, 2) as farm:
         host, port = farm.addresses[1].split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         body = b'{"Image":"busybox"}'
@@ -104,12 +104,12 @@ async def test_a_farm_answers_http_in_pieces_and_in_rows() -> None:
 
 
 async def test_a_farm_streams_events_and_waits_to_our_client() -> None:
-    async with Farm(1, 1) as farm:
+    async with SimulatedFleet(1, 1) as farm:
         client = Client(parse(farm.addresses[0]))
         events = await client(Request("GET", "/events"))
         waiting = await client(Request("POST", "/containers/sim-0001-1/wait"))
         assert (await client(Request("POST", "/containers/sim-0001-1/stop"))).status == 204
-        assert await waiting.value() == {"StatusCode": 0}
+        assert await waiting.json_body() == {"StatusCode": 0}
         assert isinstance(events.body, AsyncIterator)
         line = await anext(events.body)
         assert json.loads(line.splitlines()[0])["Action"] == "die"

@@ -22,9 +22,14 @@ from machine.swarm.manager.routes.image_changes import WatchedConnection, follow
 from machine.swarm.manager.routes.locate import locate
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.parsing import request_json
-from machine.swarm.pipeline import Hijack, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Hijack, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
-from machine.swarm.scheduler.placement_request import KINDS, PlacementRequest, extract_expressions, parse_create
+from machine.swarm.scheduler.placement_request import (
+    EXPRESSION_LABELS,
+    PlacementRequest,
+    extract_expressions,
+    parse_create,
+)
 
 HOLD = 1.0  # seconds that a session waits for a build that names it
 HOLD_BESIDE_GRPC = 0.2  # the same while buildx is about, whose sessions wait in vain
@@ -33,22 +38,22 @@ KEPT = 3600.0  # seconds that a session's engine is remembered
 SESSION = b"x-docker-expose-session-uuid"
 
 
-@TABLE.at("POST", "/build")
+@TABLE.handles("POST", "/build")
 async def build(context: ManagerContext, request: Request) -> Reply:
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
-    asked, query["buildargs"] = _parse_build(request.arg("buildargs"), request.arg("networkmode"))
+    asked, query["buildargs"] = _parse_build(request.query_value("buildargs"), request.query_value("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
     asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), elsewhere=()))
-    session = request.arg("session")
+    session = request.query_value("session")
     engine = _engine_of(context, session) or caching.engine_with_cache(context, request, context.choose(asked))
     if session:
         context.remember_session(session, engine)
-    if request.arg("buildid"):
-        context.remember_session(request.arg("buildid"), engine)
+    if request.query_value("buildid"):
+        context.remember_session(request.query_value("buildid"), engine)
     caching.remember(context, request, engine)
-    return await _watched(context, engine, request.at("/build", query), request.query.get("t", []))
+    return await _watched(context, engine, request.with_path("/build", query), request.query.get("t", []))
 
 
 async def _watched(context: ManagerContext, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
@@ -70,11 +75,11 @@ async def _watched(context: ManagerContext, engine: Engine, request: Request, ta
 async def _built(context: ManagerContext, engine: Engine, tags: Sequence[str]) -> None:
     """A build has ended: its images are known now, and that the containers of its steps are gone."""
     await context.images.finish(engine, tags)
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(ApiError):
         await engine.refresh()
 
 
-@TABLE.at("POST", "/session")
+@TABLE.handles("POST", "/session")
 async def session(context: ManagerContext, request: Request) -> Reply:
     """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
     key = request.header(SESSION).decode("latin-1")
@@ -86,7 +91,7 @@ async def session(context: ManagerContext, request: Request) -> Reply:
     return await _raw(engine, request)
 
 
-@TABLE.at("POST", "/grpc")
+@TABLE.handles("POST", "/grpc")
 async def grpc(context: ManagerContext, request: Request) -> Reply:
     """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
     engine = _builder(context)
@@ -112,12 +117,12 @@ async def _raw(engine: Engine, request: Request) -> Reply:
     return reply
 
 
-@TABLE.at("POST", "/build/cancel")
+@TABLE.handles("POST", "/build/cancel")
 async def cancel(context: ManagerContext, request: Request) -> Reply:
     """To the engine of that build."""
-    engine = _engine_of(context, request.arg("id"))
+    engine = _engine_of(context, request.query_value("id"))
     if engine is None:
-        raise Refused(404, f"No such build: {request.arg('id')}")
+        raise ApiError(404, f"No such build: {request.query_value('id')}")
     return await engine.ask(request)
 
 
@@ -126,15 +131,15 @@ def _parse_build(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
     try:
         args: Any = request_json.read(text) if text else {}
     except request_json.BadJson as error:
-        raise Refused(400, f"buildargs is not JSON: {error}") from error
+        raise ApiError(400, f"buildargs is not JSON: {error}") from error
     if not isinstance(args, dict):
-        raise Refused(400, "buildargs is not an object")
-    ours = {k: v for k, v in args.items() if str(k).partition(":")[0] in KINDS and ":" in str(k)}
+        raise ApiError(400, "buildargs is not an object")
+    ours = {k: v for k, v in args.items() if str(k).partition(":")[0] in EXPRESSION_LABELS and ":" in str(k)}
     body = {"Env": [f"{key}={value}" for key, value in ours.items()]}
     try:
         asked = parse_create({"HostConfig": {"NetworkMode": network}}, extract_expressions(body))
     except BadExpression as error:
-        raise Refused(400, str(error)) from error
+        raise ApiError(400, str(error)) from error
     left = {k: v for k, v in args.items() if k not in ours}
     return asked, [json.dumps(left)] if left else []
 

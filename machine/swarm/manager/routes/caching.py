@@ -14,14 +14,14 @@ from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import cached_holders
 from machine.swarm.parsing.image_name import familiar, without_tag
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 
 MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine that built them is remembered
 
 
 def engine_with_cache(context: ManagerContext, request: Request, ranked: Sequence[Engine]) -> Engine:
     """The best of the engines (at least one) for this build."""
-    sources = [set(_holders(context, name)) for name in cache_sources(request.arg("cachefrom"))]
+    sources = [set(_engines_with_image(context, name)) for name in cache_sources(request.query_value("cachefrom"))]
     before = {context.build_caches.get(key) for key in cache_keys(request)}
     return max(ranked, key=lambda engine: (sum(engine in having for having in sources), engine in before))
 
@@ -40,7 +40,7 @@ def cache_keys(request: Request) -> list[str]:
     tags = [without_tag(familiar(tag)) for tag in request.query.get("t", []) if tag]
     if tags:
         return [f"repository {tag}" for tag in dict.fromkeys(tags)]
-    return ["context " + json.dumps([request.arg(key) for key in ("remote", "dockerfile", "target", "labels")])]
+    return ["context " + json.dumps([request.query_value(key) for key in ("remote", "dockerfile", "target", "labels")])]
 
 
 def cache_sources(text: str) -> list[str]:
@@ -58,8 +58,8 @@ def cache_sources(text: str) -> list[str]:
     return found
 
 
-def _holders(context: ManagerContext, name: str) -> list[Engine]:
+def _engines_with_image(context: ManagerContext, name: str) -> list[Engine]:
     try:
         return cached_holders(context, name, older=True)
-    except Refused:  # the beginning of several ids: no engine is the better for it
+    except ApiError:  # the beginning of several ids: no engine is the better for it
         return []

@@ -10,12 +10,12 @@ from typing import Any
 
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Container, Engine
-from machine.swarm.fanout.broadcast import having
+from machine.swarm.fanout.broadcast import engines_with
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.containers import inspected
-from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import ApiError, Reply, Request, Unreachable
 from machine.swarm.placing.name_reservations import check_name
 
 OF = "/containers/{name}/"
@@ -23,25 +23,25 @@ FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is r
 EXEC_SECONDS = 15.0  # seconds for an engine's word on an exec that nobody remembers
 
 
-@TABLE.at("GET", "/containers/json|ps")
+@TABLE.handles("GET", "/containers/json|ps")
 async def ps(context: ManagerContext, request: Request) -> Reply:
     """From memory, unless sizes are asked for."""
     filters = request.filters()
     for key in ("before", "since"):  # the older way to say it
-        if request.arg(key):
-            filters.setdefault(key, []).append(request.arg(key))
-    limit = list_filters.limit(request.arg("limit"))
+        if request.query_value(key):
+            filters.setdefault(key, []).append(request.query_value(key))
+    limit = list_filters.limit(request.query_value("limit"))
     list_filters.check(filters)
-    told = await _told(context, filters)
+    told = await _ids_by_engine(context, filters)
     found = listing.choose(context.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
     if request.flag("size"):
         return Reply.json(await _with_sizes(context, found))
     return listing.reply(found, context.images.superseded())
 
 
-async def _told(context: ManagerContext, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
+async def _ids_by_engine(context: ManagerContext, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
     """What the engines say to filters that they know better: what an image was made from, ports of what is stopped."""
-    asked = {key: filters[key] for key in listing.ASKED if filters.get(key)}
+    asked = {key: filters[key] for key in listing.ENGINE_FILTERS if filters.get(key)}
     if not asked:
         return {}
     await context.images.settle()
@@ -60,7 +60,7 @@ async def _told(context: ManagerContext, filters: dict[str, list[str]]) -> dict[
         return frozenset(str(entry["Id"]) for entry in found or ())
 
     answers = await context.broadcast([e for e in context.cluster.healthy() if e.containers], ask)
-    return {engine: answer for engine, answer in answers.items() if not isinstance(answer, Refused)}
+    return {engine: answer for engine, answer in answers.items() if not isinstance(answer, ApiError)}
 
 
 def _strip_node(engine: Engine, value: str) -> str:
@@ -77,33 +77,33 @@ async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[d
         return await engine.get("/containers/json", query)
 
     answers = (await context.broadcast(engines, ask)).values()
-    sizes = {entry["Id"]: entry for answer in answers if not isinstance(answer, Refused) for entry in answer}
+    sizes = {entry["Id"]: entry for answer in answers if not isinstance(answer, ApiError) for entry in answer}
     keys = ("SizeRw", "SizeRootFs")
     return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in found]
 
 
-@TABLE.at("GET", OF + "json")
+@TABLE.handles("GET", OF + "json")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The engine's answer, which node it is, and published ports at the node's address."""
     container = context.container(request.name)
     reply = await _forward(container, request, "json")
     if not reply.ok:
         return reply
-    value = await reply.value()
+    value = await reply.json_body()
     engine: Engine = container.engine
-    if not container.known and not request.flag("size"):
+    if not container.inspected and not request.flag("size"):
         container.apply_inspect(value, engine.facts.cpus if engine.facts else 0)
         engine.node.invalidate()
     return Reply.json(inspected(engine.node_info, value))
 
 
-@TABLE.rest_of("container")
+@TABLE.default_for_kind("container")
 async def pass_on(context: ManagerContext, request: Request) -> Reply:
     """To its engine and back, streams and raw connections too."""
     return await _forward(context.container(request.name), request, request.verb)
 
 
-@TABLE.at("POST", OF + "wait")
+@TABLE.handles("POST", OF + "wait")
 async def wait(context: ManagerContext, request: Request) -> Reply:
     """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
     container = context.container(request.name)
@@ -126,7 +126,7 @@ async def _refreshed_at_end(container: Container, body: AsyncIterator[bytes]) ->
             await close()
 
 
-@TABLE.at("POST", OF + "start|stop|restart|kill|pause|unpause|update")
+@TABLE.handles("POST", OF + "start|stop|restart|kill|pause|unpause|update")
 async def change(context: ManagerContext, request: Request) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
     container = context.container(request.name)
@@ -135,35 +135,35 @@ async def change(context: ManagerContext, request: Request) -> Reply:
     if reply.ok:
         await _refresh(container)
         if verb == "update":
-            container.known = False
-            with suppress(Refused):
+            container.inspected = False
+            with suppress(ApiError):
                 await container.engine.inspect(container)
     return reply
 
 
-@TABLE.at("POST", OF + "rename")
+@TABLE.handles("POST", OF + "rename")
 async def rename(context: ManagerContext, request: Request) -> Reply:
     """Names are unique in the cluster, not only on the engine."""
     container = context.container(request.name)
-    wanted = request.arg("name").strip("/")
+    wanted = request.query_value("name").strip("/")
     check_name(wanted)
     others = [c for c in context.cluster.index.named(wanted) if c is not container]
     with context.names.reserve(wanted, taken=bool(others)):
         reply = await _forward(container, request, "rename")
         if reply.ok:
-            if container.moves:
+            if container.is_reschedulable:
                 context.cluster.ledger.renamed(container.swarm_id, wanted)
             await _refresh(container)
     return reply
 
 
-@TABLE.at("DELETE", "/containers/{name}")
+@TABLE.handles("DELETE", "/containers/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """To its engine; forgotten at once. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
     if request.flag("link"):
         return await _remove_link(context, request, request.name)
     container = context.container(request.name)
-    reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}"))
+    reply: Reply = await container.engine.ask(request.with_path(f"/containers/{container.id}"))
     if reply.ok:
         container.engine.forget(container.id)
     return reply
@@ -174,21 +174,21 @@ async def _remove_link(context: ManagerContext, request: Request, name: str) -> 
     parent, slash, alias = name.strip("/").rpartition("/")
     container = context.container(parent if slash else alias)
     there = f"{container.name}/{alias}" if slash else container.name
-    reply: Reply = await container.engine.ask(request.at(f"/containers/{there}"))
+    reply: Reply = await container.engine.ask(request.with_path(f"/containers/{there}"))
     if reply.ok:
-        with suppress(Refused):
+        with suppress(ApiError):
             await container.engine.refresh()
     return reply
 
 
-@TABLE.at("POST", OF + "exec")
+@TABLE.handles("POST", OF + "exec")
 async def exec_create(context: ManagerContext, request: Request) -> Reply:
     """To its engine, and remember which that is."""
     container = context.container(request.name)
     reply = await _forward(container, request, "exec")
     if not reply.ok:
         return reply
-    value = await reply.value()
+    value = await reply.json_body()
     key = str(value.get("Id"))
     if context.execs.get(key, container.engine) is not container.engine:
         raise reply.wrong("the id that it gives is that of an exec on another engine")
@@ -196,25 +196,25 @@ async def exec_create(context: ManagerContext, request: Request) -> Reply:
     return Reply(reply.status, drop_headers(reply.headers, b"content-length"), json.dumps(value).encode())
 
 
-@TABLE.rest_of("exec")
+@TABLE.default_for_kind("exec")
 async def exec_use(context: ManagerContext, request: Request) -> Reply:
     """To the engine that has it; if we were restarted since, every engine is asked once."""
     engine = context.execs.get(request.name)
     if engine is None:
         engines, log = context.cluster.healthy(), context.cluster.log
-        found = await having(engines, f"/exec/{request.name}/json", log, EXEC_SECONDS)
+        found = await engines_with(engines, f"/exec/{request.name}/json", log, EXEC_SECONDS)
         if not found:
-            raise Refused(404, f"No such exec instance: {request.name}")
+            raise ApiError(404, f"No such exec instance: {request.name}")
         engine = found[0]
         context.remember_exec(request.name, engine)
     return await engine.ask(request)
 
 
 async def _forward(container: Container, request: Request, verb: str) -> EngineReply:
-    reply: EngineReply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
+    reply: EngineReply = await container.engine.ask(request.with_path(f"/containers/{container.id}/{verb}"))
     return reply
 
 
 async def _refresh(container: Container) -> None:
-    with suppress(Refused):
+    with suppress(ApiError):
         await container.engine.refresh([container.id])

@@ -13,7 +13,7 @@ from machine.swarm.cluster import Cluster, Container, Engine
 from machine.swarm.cluster.facts import Facts
 from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.manager.routes.image_changes import ImageChanges
-from machine.swarm.pipeline import Headers, Refused, Request
+from machine.swarm.pipeline import ApiError, Headers, Request
 from machine.swarm.placing.name_reservations import NameReservations
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression
@@ -96,20 +96,20 @@ class ManagerContext:
                 self._locks[key] = (lock, users - 1)
 
     def container(self, name: str) -> Container:
-        """The container that is meant, on an engine that answers; Refused(404, 500)."""
+        """The container that is meant, on an engine that answers; ApiError(404, 500)."""
         found = self.cluster.find(name)
         if not found.engine.reachable:
             text = f"Container {name} running on unhealthy node {found.engine.name}, which does not answer: Host Down"
-            raise Refused(500, text)
+            raise ApiError(500, text)
         return found
 
     def node(self, name: str) -> Engine:
-        """The engine of that name, healthy; Refused(404, 500)."""
+        """The engine of that name, healthy; ApiError(404, 500)."""
         engine = self.cluster.engine(name)
         if engine is None:
-            raise Refused(404, f"No such node: {name}")
+            raise ApiError(404, f"No such node: {name}")
         if not engine.reachable:
-            raise Refused(500, f"Node {name} does not answer: {engine.health.error}")
+            raise ApiError(500, f"Node {name} does not answer: {engine.health.error}")
         return engine
 
     def choose(
@@ -117,29 +117,29 @@ class ManagerContext:
     ) -> list[Engine]:
         """The engines that can take it, best first, at most so many of them (0 = all).
 
-        Refused(500) as classic Swarm answers when none can.
+        ApiError(500) as classic Swarm answers when none can.
         """
         engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
         try:
             ranked = rank([e.node for e in engines], placement, settings.strategy, settings.filters, most=most)
         except (NoNode, BadExpression) as error:
-            raise Refused(500, str(error)) from error
+            raise ApiError(500, str(error)) from error
         return [node.owner for node in ranked]
 
     async def broadcast(
         self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]
-    ) -> dict[Engine, T | Refused]:
+    ) -> dict[Engine, T | ApiError]:
         """Do something with every engine: see machine.swarm.fanout.broadcast."""
         return await broadcast(engines, act, self.cluster.log)
 
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
-        """The same call to every engine: the JSON of those that answered well; Refused if none did."""
+        """The same call to every engine: the JSON of those that answered well; ApiError if none did."""
         if not engines:
-            raise Refused(503, "No healthy node available in the cluster")
+            raise ApiError(503, "No healthy node available in the cluster")
 
         async def ask(engine: Engine) -> Any:
-            return await (await engine.ask(request)).value()
+            return await (await engine.ask(request)).json_body()
 
         return successful(await self.broadcast(engines, ask))
 

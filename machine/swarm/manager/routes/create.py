@@ -15,18 +15,18 @@ from machine.swarm.cluster.container import shares
 from machine.swarm.cluster.signing import LABEL, SignedCreate
 from machine.swarm.manager.routes import relocate
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.holders import holders, missing_message, with_image
+from machine.swarm.manager.routes.holders import engines_with_image, missing_message, with_image
 from machine.swarm.manager.routes.locate import locate, replaced_by
 from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+from machine.swarm.pipeline import JSON, ApiError, NotConnected, Reply, Request
 from machine.swarm.placing.name_reservations import check_name
-from machine.swarm.placing.relocate import fit_or_leave
+from machine.swarm.placing.relocate import choose_engine_with_moves
 from machine.swarm.scheduler.expressions import BadExpression, Expression
 from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.placement_request import (
+    EXPRESSION_LABELS,
     ID,
-    KINDS,
     Located,
     PlacementRequest,
     extract_expressions,
@@ -35,20 +35,20 @@ from machine.swarm.scheduler.placement_request import (
 from machine.swarm.scheduler.references import rename_network
 
 
-@TABLE.at("POST", "/containers/create")
+@TABLE.handles("POST", "/containers/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """201 with the id; 409 for a name that is taken anywhere in the cluster."""
-    request = await request.whole()
-    body = request.value()
+    request = await request.with_body_read()
+    body = request.json_body()
     if not isinstance(body, dict):
-        raise Refused(400, "the body of a create is a JSON object")
-    wanted = request.arg("name").strip("/")
+        raise ApiError(400, "the body of a create is a JSON object")
+    wanted = request.query_value("name").strip("/")
     check_name(wanted)
     with context.names.reserve(wanted, taken=bool(context.cluster.index.named(wanted))):
         return await make(context, request, body, wanted)
 
 
-class Rescheduled(NamedTuple):
+class RescheduleState(NamedTuple):
     """How a container that is made again came to that: how often it was moved, and whether it is to run."""
 
     generation: int = 0
@@ -62,7 +62,7 @@ async def make(
     name: str,
     *,
     avoid: frozenset[str] = frozenset(),
-    moved: Rescheduled | None = None,
+    moved: RescheduleState | None = None,
 ) -> Reply:
     """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
 
@@ -72,25 +72,25 @@ async def make(
     if moved is None and isinstance(labels, dict) and context.cluster.ledger.knows(str(labels.get(ID))):
         del labels[ID]  # copied from another container, as tools do that replace one by a newer one
     asked, given = _asked(context, request, body, name)
-    if moves(body) and not name:
+    if is_reschedulable(body) and not name:
         asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
     located = await locate(context, asked, avoid=avoid, elsewhere=given)
     replaced = replaced_by(context, name, body["Labels"])
     if located or replaced:
-        asked = replace(asked, located=located, replaced=replaced)
+        asked = replace(asked, located=located, replaced_container_ids=replaced)
     tries = context.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
     while True:
         try:
             engine = await _choose(context, asked, body, avoid)
-        except Refused:
+        except ApiError:
             if failed is None:
                 raise
             return failed  # nobody is left to try: why the last one could not says more
         try:
             reply = await _make_on(
-                engine, request, _signed(context, engine, body, asked, moved or Rescheduled()), asked
+                engine, request, _signed(context, engine, body, asked, moved or RescheduleState()), asked
             )
         except NotConnected as error:  # it died just now, and has heard nothing of this
             failed = Reply.error(error.status, error.message)
@@ -100,7 +100,7 @@ async def make(
             return reply
         if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
             looked_for_image = True
-            having = [e for e in await holders(context, asked.image) if e is not engine]
+            having = [e for e in await engines_with_image(context, asked.image) if e is not engine]
             if not having:
                 return reply
             avoid |= {e.address for e in context.cluster.engines.values() if e not in having}
@@ -116,20 +116,22 @@ async def make(
 def _asked(
     context: ManagerContext, request: Request, body: dict[str, Any], name: str
 ) -> tuple[PlacementRequest, list[str]]:
-    """What the create wants, and the names that it gives with a node; Refused(400).
+    """What the create wants, and the names that it gives with a node; ApiError(400).
 
     Its expressions and its id in the swarm are in its labels afterwards.
     """
     if body.get("Labels") is not None and not isinstance(body["Labels"], dict):
-        raise Refused(400, "this create cannot be read: its Labels are not an object")
+        raise ApiError(400, "this create cannot be read: its Labels are not an object")
     try:
         found = extract_expressions(body)
         pins = strip_node_prefixes(context, body)
         asked = colocated(context, parse_create(body, found, name))
     except (BadExpression, ValueError) as error:
-        raise Refused(400, f"this create cannot be read: {error}") from error
+        raise ApiError(400, f"this create cannot be read: {error}") from error
     except (AttributeError, TypeError) as error:
-        raise Refused(400, "this create cannot be read: one of its fields is of another kind than the API's") from error
+        raise ApiError(
+            400, "this create cannot be read: one of its fields is of another kind than the API's"
+        ) from error
     body["Labels"] = dict(body.get("Labels") or {})
     body["Labels"].setdefault(ID, secrets.token_hex(32))
     pinned = [Expression("node", "==", node) for node, _ in pins]
@@ -139,20 +141,20 @@ def _asked(
     return asked, [given for _, given in pins]
 
 
-def moves(body: dict[str, Any]) -> bool:
+def is_reschedulable(body: dict[str, Any]) -> bool:
     """Whether a create, its expressions moved to its labels, asks to be made again when its engine fails."""
-    return "on-node-failure" in str((body.get("Labels") or {}).get(KINDS["reschedule"], ""))
+    return "on-node-failure" in str((body.get("Labels") or {}).get(EXPRESSION_LABELS["reschedule"], ""))
 
 
 def _signed(
-    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: Rescheduled
+    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: RescheduleState
 ) -> dict[str, Any]:
     """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
     labels = body["Labels"]
     if LABEL in labels:
         labels = {key: value for key, value in labels.items() if key != LABEL}
         body = {**body, "Labels": labels}
-    if not moves(body) or engine.facts is None:
+    if not is_reschedulable(body) or engine.facts is None:
         return body
     create = SignedCreate(
         body=body,
@@ -182,7 +184,7 @@ async def _choose(
     async def movable(located: Sequence[Located]) -> list[Located]:
         return await relocate.movable(context, located)
 
-    engine, leaving = await fit_or_leave(fit, asked, movable)
+    engine, leaving = await choose_engine_with_moves(fit, asked, movable)
     for each in leaving:
         for before, after in (await relocate.move(context, each, engine)).items():
             rename_network(body, before, after)
@@ -201,11 +203,11 @@ async def _fit(context: ManagerContext, asked: PlacementRequest, avoid: frozense
                 await cluster.inspect_all(engine)
     try:
         return await _best(context, asked, having, weighs=weighs)
-    except Refused:
+    except ApiError:
         if having is engines:
             raise
         context.choose(asked, engines)  # says why, when the image is not the reason
-        raise Refused(404, missing_message(asked.image, having or [])) from None
+        raise ApiError(404, missing_message(asked.image, having or [])) from None
 
 
 async def _best(
@@ -232,13 +234,13 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
         query = {k: list(v) for k, v in request.query.items() if k != "name"}
         if asked.name:
             query["name"] = [asked.name]
-        call = request.at("/containers/create", query).replace(
+        call = request.with_path("/containers/create", query).replace(
             headers=[JSON, *_registry(request)], body=json.dumps(told).encode(), client=""
         )
         reply = await engine.ask(call)
         if reply.ok:
-            made = str((await reply.value()).get("Id"))
-            if not engine.cluster.is_new(engine, made):
+            made = str((await reply.json_body()).get("Id"))
+            if not engine.cluster.id_is_free(engine, made):
                 raise reply.wrong("the id that it gives means a container on another engine")
             await _remember(engine, made, told, asked)
         return reply
@@ -248,7 +250,7 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
 
 
 async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: PlacementRequest) -> None:
-    with suppress(Refused):
+    with suppress(ApiError):
         await engine.refresh([key])
         if asked.volumes and frozenset(asked.volumes).difference(str(v.get("Name")) for v in engine.volumes):
             await engine.refresh_kinds("volume")
@@ -259,7 +261,7 @@ async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: Place
 
 def _platform(request: Request) -> list[Expression]:
     """`platform=linux/amd64` as a constraint on the kind of system."""
-    ostype = request.arg("platform").partition("/")[0]
+    ostype = request.query_value("platform").partition("/")[0]
     return [Expression("ostype", "==", ostype)] if ostype else []
 
 

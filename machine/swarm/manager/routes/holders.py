@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from machine.swarm.cluster import Engine
-from machine.swarm.fanout.broadcast import having
+from machine.swarm.fanout.broadcast import engines_with
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.parsing.image_name import familiar
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 
 ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
 
 
 def cached_holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
-    """The healthy engines that have an image, by tag, digest, id or its beginning; Refused(404) if that means several.
+    """The healthy engines that have an image, by tag, digest, id or its beginning; ApiError(404) if that means several.
 
     Of a tag those that have its newest image; with `older` all that have the tag.
     """
@@ -22,7 +22,7 @@ def cached_holders(context: ManagerContext, name: str, *, older: bool = False) -
     if newest:
         return [engine for engine, ids in found.items() if not newest.isdisjoint(ids)]
     if any(len(ids) > 1 for ids in found.values()) or _differ_by_prefix(found, name):
-        raise Refused(404, f"No such image: {name} is the beginning of several ids: give more of it")
+        raise ApiError(404, f"No such image: {name} is the beginning of several ids: give more of it")
     return list(found)
 
 
@@ -33,7 +33,7 @@ def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
     return len(ids) > 1 and all(identity.removeprefix("sha256:").startswith(plain) for identity in ids)
 
 
-async def holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
+async def engines_with_image(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
     """Return the engines that have the image `name`, as `cached_holders` does, with what was changed just now.
 
     If none is known to have it, every engine is asked.
@@ -47,11 +47,11 @@ async def _asked(context: ManagerContext, name: str) -> list[Engine]:
     if not name.strip("/"):
         return []
     engines, log = context.cluster.healthy(), context.cluster.log
-    return await having(engines, f"/images/{name}/json", log, ANSWER_SECONDS)
+    return await engines_with(engines, f"/images/{name}/json", log, ANSWER_SECONDS)
 
 
 async def with_image(context: ManagerContext, name: str, engines: list[Engine] | None) -> list[Engine] | None:
-    """Those of the engines (None = all) that have the image that a tag means now; Refused(404) if none of them does.
+    """Those of the engines (None = all) that have the image that a tag means now; ApiError(404) if none of them does.
 
     An engine that still has an older image under the tag counts as one that lacks it. Names of which nothing is
     noted leave the engines as they are.
@@ -65,7 +65,7 @@ async def with_image(context: ManagerContext, name: str, engines: list[Engine] |
     every = list(context.cluster.engines.values()) if engines is None else engines
     fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
     if not fit:
-        raise Refused(404, missing_message(name, owners))
+        raise ApiError(404, missing_message(name, owners))
     return fit
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.images import ImageTable, NewestTags, changed_tags
 from machine.swarm.parsing.image_name import familiar
-from machine.swarm.pipeline import Hijack, Refused
+from machine.swarm.pipeline import ApiError, Hijack
 
 
 class _Change:
@@ -68,7 +68,7 @@ class ImageChanges:
     async def _refresh(self, engine: Engine) -> None:
         change = self._changes.get(engine)
         over = change is not None and change.open <= 0
-        with suppress(Refused):
+        with suppress(ApiError):
             if engine.reachable:
                 await engine.refresh_kinds("image")
         if change is None:

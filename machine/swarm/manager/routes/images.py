@@ -14,11 +14,11 @@ from machine.swarm.cluster.images import changed_tags, is_dangling, without_supe
 from machine.swarm.fanout.broadcast import ask_each, removed, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.holders import holders
+from machine.swarm.manager.routes.holders import engines_with_image
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.images import merge_images
 from machine.swarm.parsing.image_name import familiar
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 
 OF = "/images/{name}/"
 _TRUTHS = {"1": True, "true": True, "0": False, "false": False}  # as engines read the filter `dangling`
@@ -26,7 +26,7 @@ NEVER = float("inf")
 _BOUNDS = ("before", "since")  # filters that name an image, which not every engine has
 
 
-@TABLE.at("GET", "/images/json")
+@TABLE.handles("GET", "/images/json")
 async def images(context: ManagerContext, request: Request) -> Reply:
     """One entry per id, its tags and digests united; from memory if nothing but nodes is filtered."""
     filters = request.filters()
@@ -36,7 +36,7 @@ async def images(context: ManagerContext, request: Request) -> Reply:
     old = context.images.superseded()
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
-    if not filters and not any(request.arg(flag) for flag in flags):
+    if not filters and not any(request.query_value(flag) for flag in flags):
         found = merge_images([e.images for e in engines])
     else:
         found = merge_images(await _filtered(context, engines, request, filters)) if engines else []
@@ -65,7 +65,7 @@ async def _filtered(
     bounds = {key: filters[key][0] for key in _BOUNDS if filters.get(key)}
     limits: dict[Engine, dict[str, int]] = {}
     for key, image in bounds.items():
-        having = [e for e in await holders(context, image, older=True) if e in engines]
+        having = [e for e in await engines_with_image(context, image, older=True) if e in engines]
         when = next((created for e in having if (created := _created(e, image)) is not None), None)
         for engine in engines if having and when is not None else ():
             if engine not in having:
@@ -75,7 +75,7 @@ async def _filtered(
         limit = limits.get(engine, {})
         mine = {key: values for key, values in filters.items() if key not in limit}
         told = {**query, "filters": [json.dumps(mine)]} if mine else query
-        found = await (await engine.ask(request.at("/images/json", told))).value() or []
+        found = await (await engine.ask(request.with_path("/images/json", told))).json_body() or []
         return [
             image
             for image in found
@@ -91,14 +91,14 @@ def _created(engine: Engine, name: str) -> int | None:
     return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
 
 
-@TABLE.at("POST", "/images/create|load")
+@TABLE.handles("POST", "/images/create|load")
 async def transfer(context: ManagerContext, request: Request) -> Reply:
     """Pull, import or load on every engine; the tags that it brings mean what they mean there from then on."""
     engines = context.cluster.healthy() or [context.cluster.any_healthy()]
     before = {engine: dict(engine.image_table.tags) for engine in engines}
 
     async def refresh(engine: Engine) -> None:
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.refresh_kinds("image")
 
     def finish(good: Sequence[Engine], lines: Sequence[dict[str, Any]]) -> None:
@@ -108,62 +108,62 @@ async def transfer(context: ManagerContext, request: Request) -> Reply:
     return await transfer_image(engines, request, details=False, after=refresh, finish=finish)
 
 
-@TABLE.rest_of("image")
+@TABLE.default_for_kind("image")
 async def one(context: ManagerContext, request: Request) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
-    found = await holders(context, request.name)
+    found = await engines_with_image(context, request.name)
     return await (found[0] if found else context.cluster.any_healthy()).ask(request)
 
 
-@TABLE.at("GET", "/images/get")
+@TABLE.handles("GET", "/images/get")
 async def get(context: ManagerContext, request: Request) -> Reply:
     """From one engine that has all the names asked for."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
-    having = {name: await holders(context, name) for name in names}
+    having = {name: await engines_with_image(context, name) for name in names}
     common = [e for e in context.cluster.healthy() if all(e in found for found in having.values())]
     if not common and all(having.values()):
         where = "; ".join(f"{name}: {', '.join(e.name for e in found)}" for name, found in having.items())
-        raise Refused(
+        raise ApiError(
             404, f"Unable to find a healthy engine containing all images ({where}): save them one by one, or pull them"
         )
     return await (common[0] if common else context.cluster.any_healthy()).ask(request)  # it says which one there is not
 
 
-@TABLE.at("POST", OF + "tag")
+@TABLE.handles("POST", OF + "tag")
 async def tag(context: ManagerContext, request: Request) -> Reply:
     """On every engine that has it; the tag means this image from now on."""
-    found = await holders(context, request.name) or [context.cluster.any_healthy()]
+    found = await engines_with_image(context, request.name) or [context.cluster.any_healthy()]
     replies = await _on_each(context, found, request)
-    wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
+    wanted = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
     context.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
     return next((r for r in replies.values() if not r.ok), None) or next(iter(replies.values()))
 
 
-@TABLE.at("DELETE", "/images/{name}")
+@TABLE.handles("DELETE", "/images/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """From every engine that has it, an older image of the same tag too; an error only if none could."""
-    found = await holders(context, request.name, older=True) or [context.cluster.any_healthy()]
+    found = await engines_with_image(context, request.name, older=True) or [context.cluster.any_healthy()]
     return await removed(await _on_each(context, found, request))
 
 
 async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, EngineReply]:
     replies = await ask_each(engines, request, context.cluster.log)
     for engine in engines:
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.refresh_kinds("image")
     return replies
 
 
-@TABLE.at("POST", "/commit")
+@TABLE.handles("POST", "/commit")
 async def commit(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine, where the image is then."""
-    container = context.container(request.arg("container"))
+    container = context.container(request.query_value("container"))
     query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
     engine: Engine = container.engine
-    wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
+    wanted = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
     context.images.begin(engine)
     try:
-        reply: Reply = await engine.ask(request.at("/commit", query))
+        reply: Reply = await engine.ask(request.with_path("/commit", query))
         await reply.read()
     except BaseException:
         context.images.end(engine)

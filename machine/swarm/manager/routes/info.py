@@ -17,7 +17,7 @@ from machine.swarm.merge.info import NO_SWARM_MODE, merge_info
 from machine.swarm.pipeline import JSON, Reply, Request
 
 
-@TABLE.at("GET", "/info")
+@TABLE.handles("GET", "/info")
 async def info(context: ManagerContext, request: Request) -> Reply:
     """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
     cluster = context.cluster

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from machine.swarm.parsing.booleans import FILTER_FALSE, FILTER_TRUE
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import ApiError
 
 KNOWN = (
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
@@ -23,13 +23,13 @@ _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z", re.
 
 
 def check(filters: Mapping[str, Sequence[str]]) -> None:
-    """Refused(400) for a filter that does not exist, or a value that makes no sense for it."""
+    """ApiError(400) for a filter that does not exist, or a value that makes no sense for it."""
     for name, values in filters.items():
         if name not in KNOWN:
-            raise Refused(400, f"invalid filter '{name}'")
+            raise ApiError(400, f"invalid filter '{name}'")
         for value in values:
             if not _makes_sense(name, value):
-                raise Refused(400, f"invalid filter '{name}={value}'")
+                raise ApiError(400, f"invalid filter '{name}={value}'")
 
 
 def _makes_sense(name: str, value: str) -> bool:
@@ -56,7 +56,7 @@ def ports(text: str) -> tuple[int, int, str] | None:
 
 
 def limit(text: str) -> int:
-    """The argument `limit`: how many to list at most, 0 or less for all; Refused(400)."""
+    """The argument `limit`: how many to list at most, 0 or less for all; ApiError(400)."""
     if text and not _NUMBER.match(text):
-        raise Refused(400, f"invalid limit '{text[:40]}': it is a whole number")
+        raise ApiError(400, f"invalid limit '{text[:40]}': it is a whole number")
     return int(text or "0")

@@ -13,7 +13,7 @@ from machine.swarm.cluster.index import Index
 from machine.swarm.manager.routes import list_filters
 from machine.swarm.parsing.booleans import FILTER_TRUE
 from machine.swarm.parsing.image_name import familiar
-from machine.swarm.pipeline import JSON, Refused, Reply
+from machine.swarm.pipeline import JSON, ApiError, Reply
 from machine.swarm.resolve import Ambiguous
 from machine.swarm.scheduler.expressions import BadExpression, pattern
 
@@ -21,8 +21,8 @@ ENTRIES_PER_PIECE = 500  # entries of one piece
 _BY_STATUS = ("exited", "health")
 _PLAIN = re.compile(r"[\w-]+\Z")
 Test = Callable[[Container], bool]
-Told = Mapping[Any, frozenset[str]]  # engine -> ids of its containers that pass what only an engine knows well
-ASKED = ("ancestor", "expose", "isolation", "network", "publish", "volume")  # better known to the engines
+FilteredIds = Mapping[Any, frozenset[str]]  # engine -> ids of its containers that pass what only an engine knows well
+ENGINE_FILTERS = ("ancestor", "expose", "isolation", "network", "publish", "volume")  # better known to the engines
 
 
 def choose(
@@ -31,9 +31,9 @@ def choose(
     *,
     every: bool,
     limit: int = 0,
-    told: Told | None = None,
+    told: FilteredIds | None = None,
 ) -> list[Container]:
-    """The containers that pass, newest first; Refused(400) for a filter that does not exist or makes no sense.
+    """The containers that pass, newest first; ApiError(400) for a filter that does not exist or makes no sense.
 
     `told` has the answers of engines to the filters in ASKED; those of the others are worked out from what is
     remembered. A filter by status means all containers, as dockerd has it.
@@ -49,7 +49,7 @@ def choose(
             index.freshen(found)
         if values and not (part and name == "name"):
             test = _test(name, values, index)
-            if told and name in ASKED:
+            if told and name in ENGINE_FILTERS:
                 test = _told(told, test)
             found = [c for c in found if test(c)]
     found = found[:limit] if limit > 0 else found
@@ -63,7 +63,7 @@ def _name_part(filters: Mapping[str, Sequence[str]]) -> str:
     return values[0] if len(values) == 1 and _PLAIN.match(values[0]) else ""
 
 
-def _told(told: Told, otherwise: Test) -> Test:
+def _told(told: FilteredIds, otherwise: Test) -> Test:
     """What its engine says of a container; worked out for one whose engine has said nothing."""
 
     def test(container: Container) -> bool:
@@ -145,7 +145,7 @@ def _named(values: Sequence[str]) -> Test:
         try:
             patterns.append(pattern(f"/{value}/"))  # in linear time, so that it stalls nobody
         except BadExpression as error:
-            raise Refused(400, f"invalid filter 'name': {error}") from error
+            raise ApiError(400, f"invalid filter 'name': {error}") from error
 
     def test(container: Container) -> bool:
         names = [spelt for n in container.names for spelt in (n, f"/{n}", f"/{container.engine.name}/{n}")]
@@ -165,9 +165,9 @@ def _relative(name: str, text: str, index: Index[Container]) -> Test:
     try:
         other = index.find(text)
     except Ambiguous as error:
-        raise Refused(404, f"No such container: {error}") from error
+        raise ApiError(404, f"No such container: {error}") from error
     if other is None:
-        raise Refused(404, f"No such container: {text}")
+        raise ApiError(404, f"No such container: {text}")
     order = index.newest_first()
     place = order.index(other)
     wanted = frozenset(order[place + 1 :] if name == "before" else order[:place])

@@ -15,7 +15,7 @@ from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_networks, shared_names
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.project import engines_of_project
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
@@ -25,7 +25,7 @@ from machine.swarm.scheduler.references import project_of
 Network = dict[str, Any]
 
 
-@TABLE.at("GET", "/networks")
+@TABLE.handles("GET", "/networks")
 async def networks(context: ManagerContext, request: Request) -> Reply:
     """Every network once."""
 
@@ -51,18 +51,18 @@ async def listed(
     names = {e.name for e in context.cluster.engines.values()}
     each = {e: object_filters.at_node(filters, e.name, names) for e in engines}
     asked = {engine: mine for engine, mine in each.items() if mine is not None}
-    if not asked or object_filters.answers(filters, known):
+    if not asked or object_filters.can_apply_locally(filters, known):
         return {engine: remembered(engine, mine) for engine, mine in asked.items()}
 
     async def ask(engine: Engine) -> Any:
-        call = request.at(request.path, {"filters": [json.dumps(asked[engine])]})
-        return await (await engine.ask(call)).value()
+        call = request.with_path(request.path, {"filters": [json.dumps(asked[engine])]})
+        return await (await engine.ask(call)).json_body()
 
     return successful(await context.broadcast(list(asked), ask))
 
 
 def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
-    """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it; Refused(404).
+    """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it; ApiError(404).
 
     Of several with one name the one on `engine` is meant, if that is given; of those that every engine makes by
     itself any.
@@ -76,32 +76,32 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
     try:
         chosen = only(text, distinct[:1] if text in object_filters.PREDEFINED else distinct)
     except Ambiguous as error:
-        raise Refused(404, f"network {error}") from error
+        raise ApiError(404, f"network {error}") from error
     if chosen is None:
-        raise Refused(404, f"network {text} not found")
+        raise ApiError(404, f"network {text} not found")
     return chosen.engine, dict(chosen.value)
 
 
-@TABLE.at("GET", "/networks/{name}")
+@TABLE.handles("GET", "/networks/{name}")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The answer of an engine that has it; of one that spans engines with the containers of all of them."""
     engine, network = find(context, request.name)
-    call = request.at(f"/networks/{network['Id']}")
+    call = request.with_path(f"/networks/{network['Id']}")
     if not is_spanning(network):
         return await engine.ask(call)
     having = [e for e in context.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
     return Reply.json(merge_networks(by_node({e: [n] for e, n in (await context.values(having, call)).items()}))[0])
 
 
-@TABLE.at("POST", "/networks/create")
+@TABLE.handles("POST", "/networks/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME; else on the one that has more of its Compose project, else on one that is chosen."""
-    request = await request.whole()
-    body = request.value()
+    request = await request.with_body_read()
+    body = request.json_body()
     if not isinstance(body, dict) or not isinstance(body.get("Name"), str):
-        raise Refused(400, "the body of a network's create has a Name")
+        raise ApiError(400, "the body of a network's create has a Name")
     if not is_printable(body["Name"]):  # engines take it, and cannot be believed about their networks afterwards
-        raise Refused(400, f"the network's name {printable(body['Name'])[:80]} has unprintable characters")
+        raise ApiError(400, f"the network's name {printable(body['Name'])[:80]} has unprintable characters")
     node, slash, rest = body["Name"].partition("/")
     pinned = context.node(node) if slash else None
     if slash:
@@ -111,7 +111,7 @@ async def create(context: ManagerContext, request: Request) -> Reply:
         reply = await engine.ask(Request.json("POST", request.target, body))
         if reply.ok:
             await reply.read()
-            key = str((await reply.value()).get("Id"))
+            key = str((await reply.json_body()).get("Id"))
             others = [n for e in context.cluster.engines.values() if e is not engine for n in e.networks]
             if any(n.get("Id") == key and not is_spanning(n) for n in others):
                 raise reply.wrong("the id that it gives is that of another engine's network")
@@ -123,28 +123,28 @@ async def create(context: ManagerContext, request: Request) -> Reply:
 def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
     taken = any(n.get("Name") == body["Name"] for e in context.cluster.healthy() for n in e.networks)
     if taken and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
-        raise Refused(409, f"network with name {body['Name']} already exists")
+        raise ApiError(409, f"network with name {body['Name']} already exists")
     of_project = engines_of_project(context.cluster.healthy(), project_of(body))
     return context.choose(PlacementRequest(), of_project or None)[0]
 
 
-@TABLE.at("DELETE", "/networks/{name}")
+@TABLE.handles("DELETE", "/networks/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """From its engine."""
     engine, network = find(context, request.name)
-    reply = await engine.ask(request.at(f"/networks/{network['Id']}"))
+    reply = await engine.ask(request.with_path(f"/networks/{network['Id']}"))
     if reply.ok:
         await _refresh(context.cluster.healthy() if is_spanning(network) else [engine])
     return reply
 
 
-@TABLE.at("POST", "/networks/{name}/connect|disconnect")
+@TABLE.handles("POST", "/networks/{name}/connect|disconnect")
 async def connect(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
-    request = await request.whole()
-    body = request.value()
+    request = await request.with_body_read()
+    body = request.json_body()
     if not isinstance(body, dict):
-        raise Refused(400, "the body names a Container")
+        raise ApiError(400, "the body names a Container")
     verb = request.verb
     container = context.container(str(body.get("Container") or ""))
     engine, network = find(context, request.name, container.engine)
@@ -153,22 +153,22 @@ async def connect(context: ManagerContext, request: Request) -> Reply:
         found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []
         if not await relocate.movable(context, found):
             shown = f"{engine.name}/{network.get('Name')}"
-            raise Refused(404, f"network {shown} is not on {container.engine.name}, where the container is")
+            raise ApiError(404, f"network {shown} is not on {container.engine.name}, where the container is")
         key = (await relocate.move(context, found[0], container.engine)).get(key, key)
     body["Container"] = container.id
-    call = Request.json("POST", request.at(f"/networks/{key}/{verb}").target, body)
+    call = Request.json("POST", request.with_path(f"/networks/{key}/{verb}").target, body)
     reply: Reply = await container.engine.ask(call)
     if reply.ok:
-        if container.moves:
+        if container.is_reschedulable:
             settings = (body.get("EndpointConfig") or {}) if verb == "connect" else None
             known = context.network_bodies.get(str(network["Id"]), network)  # by what a client called it, if we know
             context.cluster.ledger.connected(container.swarm_id, str(known.get("Name")), settings)
-        with suppress(Refused):
+        with suppress(ApiError):
             await container.engine.refresh([container.id])
     return reply
 
 
 async def _refresh(engines: Iterable[Engine]) -> None:
     for engine in engines:
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.refresh_kinds("network")

@@ -18,7 +18,7 @@ NETWORK_FILTERS = frozenset(("driver", "id", "label", "name", "scope", "type"))
 VOLUME_FILTERS = frozenset(("driver", "label", "name"))
 
 
-def answers(filters: Filters, known: frozenset[str]) -> bool:
+def can_apply_locally(filters: Filters, known: frozenset[str]) -> bool:
     """Whether these filters can be applied here; others, and values that are wrong, are left to the engines."""
     return known.issuperset(filters) and all(value in ("custom", "builtin") for value in filters.get("type", ()))
 

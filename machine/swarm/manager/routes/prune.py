@@ -10,12 +10,12 @@ from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import shared_names
 from machine.swarm.merge.usage import merge_prune
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 
 _KINDS = {"images": "image", "networks": "network", "volumes": "volume"}
 
 
-@TABLE.at("POST", "/containers|images|networks|volumes|build/prune")
+@TABLE.handles("POST", "/containers|images|networks|volumes|build/prune")
 async def prune(context: ManagerContext, request: Request) -> Reply:
     """On every engine; what is remembered is true again before the client hears of it."""
     kind = request.path.split("/")[1]
@@ -32,5 +32,5 @@ async def prune(context: ManagerContext, request: Request) -> Reply:
 
 
 async def _refresh(engine: Engine, kind: str) -> None:
-    with suppress(Refused):
+    with suppress(ApiError):
         await engine.refresh_kinds(kind)

@@ -36,9 +36,9 @@ def strip_node_prefixes(context: ManagerContext, body: dict[str, Any]) -> list[P
 
 def colocated(context: ManagerContext, asked: PlacementRequest) -> PlacementRequest:
     """The placement with its references to containers as full ids, as far as they are known."""
-    if not asked.beside:
+    if not asked.colocate_with:
         return asked
-    return replace(asked, beside=tuple(_id(context, name) for name in asked.beside))
+    return replace(asked, colocate_with=tuple(_id(context, name) for name in asked.colocate_with))
 
 
 def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:

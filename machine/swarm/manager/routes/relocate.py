@@ -9,7 +9,7 @@ from typing import Any
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.relocate import is_empty, move_volume
 from machine.swarm.resolve import EngineObjects, pick_network
 from machine.swarm.scheduler.placement_request import Located
@@ -23,7 +23,7 @@ async def movable(context: ManagerContext, located: Sequence[Located]) -> list[L
     """
     found = []
     for each in located:
-        engines = _holders(context, each)
+        engines = _engines_with_object(context, each)
         if not all(engine.reachable for engine in engines):
             continue
         if each.kind == "volume":
@@ -36,30 +36,30 @@ async def movable(context: ManagerContext, located: Sequence[Located]) -> list[L
 
 
 async def move(context: ManagerContext, located: Located, target: Engine) -> dict[str, str]:
-    """Make it on the engine `target` and remove it where it was; a network's old id and its new one. Refused.
+    """Make it on the engine `target` and remove it where it was; a network's old id and its new one. ApiError.
 
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
     not removed, for the engine refuses that: then both stay.
     """
-    sources = _holders(context, located)
+    sources = _engines_with_object(context, located)
     if not sources or target in sources:
         return {}
     async with context.one_at_a_time(located.kind, located.name):
         if not await movable(context, [located]):
             text = f"{located.kind} {located.name} is used or was moved by somebody else just now: try again"
-            raise Refused(409, text)
+            raise ApiError(409, text)
         if located.kind == "network":
             return await _move_network(context, sources[0], target, located.name)
         await move_volume(sources, target, located.name, context.cluster.api())
         for engine in (*sources, target):
-            with suppress(Refused):
+            with suppress(ApiError):
                 await engine.refresh_kinds("volume")
         names = ", ".join(engine.name for engine in sources)
         context.cluster.log(f"the empty volume {located.name} was moved from {names} to {target.name}")
         return {}
 
 
-def _holders(context: ManagerContext, located: Located) -> list[Engine]:
+def _engines_with_object(context: ManagerContext, located: Located) -> list[Engine]:
     found = (context.cluster.engines.get(address) for address in sorted(located.nodes))
     return [engine for engine in found if engine is not None]
 
@@ -71,7 +71,7 @@ async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool
     spelt = {str(n.get("Name")) for n in engine.networks if n.get("Id") == key} | {key, name}
     if any(not spelt.isdisjoint(c.networks) for c in engine.node.held()):
         return False
-    with suppress(Refused):
+    with suppress(ApiError):
         value = await engine.get(f"/networks/{key}")
         return isinstance(value, dict) and not value.get("Containers")
     return False
@@ -86,7 +86,7 @@ async def _move_network(context: ManagerContext, source: Engine, target: Engine,
     context.remember_network(made, body)
     context.remember_move(key, made)
     for engine in (source, target):
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.refresh_kinds("network")
     context.cluster.log(f"the unused network {body.get('Name')} was moved from {source.name} to {target.name}")
     return {key: made}
@@ -98,11 +98,11 @@ def _network_id(engine: Engine, name: str) -> str:
 
 
 async def _post(context: ManagerContext, engine: Engine, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    value = await (await engine.ask(Request.json("POST", build(context.cluster.api(), path), body))).value()
+    value = await (await engine.ask(Request.json("POST", build(context.cluster.api(), path), body))).json_body()
     return value if isinstance(value, dict) else {}
 
 
 async def _delete(context: ManagerContext, engine: Engine, path: str) -> None:
     """Remove; one that is in use by now stays."""
-    with suppress(Refused):
-        await (await engine.ask(Request("DELETE", build(context.cluster.api(), path)))).value()
+    with suppress(ApiError):
+        await (await engine.ask(Request("DELETE", build(context.cluster.api(), path)))).json_body()

@@ -18,14 +18,14 @@ from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.info import most_common
 from machine.swarm.merge.objects import shared_names
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins
-from machine.swarm.pipeline import JSON, Refused, Reply, Request
+from machine.swarm.pipeline import JSON, ApiError, Reply, Request
 
 NAME = f"swarm/{__version__}"
 BUILDKIT = (1, 42)  # engines of this API and newer build with BuildKit unless told otherwise
 OLDEST_TEXT = f"{OLDEST[0]}.{OLDEST[1]}"
 
 
-@TABLE.at("GET HEAD", "/_ping")
+@TABLE.handles("GET HEAD", "/_ping")
 async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """Local. The headers tell a client which version to speak and how to build."""
     headers = (
@@ -40,7 +40,7 @@ async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG
     return Reply(200, headers, b"OK")
 
 
-@TABLE.at("GET", "/version")
+@TABLE.handles("GET", "/version")
 async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """Local."""
     api = context.cluster.api()
@@ -66,12 +66,12 @@ async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: 
     )
 
 
-@TABLE.at("GET", "/events")
+@TABLE.handles("GET", "/events")
 async def watch(context: ManagerContext, request: Request) -> Reply:
     """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
     filters = request.filters()
     now = time.time()
-    since, until = _when(request.arg("since"), now), _when(request.arg("until"), now)
+    since, until = _when(request.query_value("since"), now), _when(request.query_value("until"), now)
     return Reply(200, (JSON,), _events(context, filters, since, until))
 
 
@@ -112,15 +112,15 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
             async with asyncio.timeout(limits.ENGINE_SILENT_SECONDS):
                 found = await engine.past_events(query)
         except TimeoutError:
-            raise Refused(504, f"{engine.name} did not send its past events in time") from None
-        return [mark_event(event, engine.node_info) for event in found if context.cluster.may_tell(engine, event)]
+            raise ApiError(504, f"{engine.name} did not send its past events in time") from None
+        return [mark_event(event, engine.node_info) for event in found if context.cluster.is_own_event(engine, event)]
 
     answers = (await context.broadcast(context.cluster.healthy(), ask)).values()
-    found = [event for answer in answers if not isinstance(answer, Refused) for event in answer]
+    found = [event for answer in answers if not isinstance(answer, ApiError) for event in answer]
     return sorted(found, key=lambda event: event.get("timeNano") or 0)
 
 
-@TABLE.at("GET", "/system/df")
+@TABLE.handles("GET", "/system/df")
 async def disk(context: ManagerContext, request: Request) -> Reply:
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await context.values(context.cluster.healthy(), request)
@@ -128,13 +128,13 @@ async def disk(context: ManagerContext, request: Request) -> Reply:
     return Reply.json(merge_disk_usage(by_node(answers), shared, always_qualified=False))
 
 
-@TABLE.rest_of("registry")
+@TABLE.default_for_kind("registry")
 async def any_engine(context: ManagerContext, request: Request) -> Reply:
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
     return await first_answer(context.cluster.healthy() or [context.cluster.any_healthy()], request)
 
 
-@TABLE.at("GET", "/plugins")
+@TABLE.handles("GET", "/plugins")
 async def plugins(context: ManagerContext, request: Request) -> Reply:
     """The plugins of all engines, each name once."""
     answers = await context.values(context.cluster.healthy(), request)
@@ -150,13 +150,13 @@ def _all_build(cluster: Cluster) -> bool:
 
 
 def _when(text: str, now: float) -> float | None:
-    """Seconds since 1970: a number as the engine takes it; None without one. Refused(400)."""
+    """Seconds since 1970: a number as the engine takes it; None without one. ApiError(400)."""
     if text in ("", "0"):
         return None
     try:
         when = float(text)
     except ValueError:
-        raise Refused(400, f"{text!r} is not a time in seconds since 1970") from None
+        raise ApiError(400, f"{text!r} is not a time in seconds since 1970") from None
     if not -1e12 < when < 1e12:
-        raise Refused(400, f"{text!r} is not a time near {now:.0f}")
+        raise ApiError(400, f"{text!r} is not a time near {now:.0f}")
     return when

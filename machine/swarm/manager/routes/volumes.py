@@ -18,7 +18,7 @@ from machine.swarm.manager.routes.networks import listed
 from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_volumes, shared_names
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.project import engines_of_project
 from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
@@ -27,7 +27,7 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, extract_
 from machine.swarm.scheduler.references import project_of
 
 
-@TABLE.at("GET", "/volumes")
+@TABLE.handles("GET", "/volumes")
 async def volumes(context: ManagerContext, request: Request) -> Reply:
     """Every volume once."""
 
@@ -39,34 +39,34 @@ async def volumes(context: ManagerContext, request: Request) -> Reply:
     return Reply.json(merge_volumes(by_node(found), shared))
 
 
-def holders(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
-    """The engines that have the volume called NAME or NODE/NAME, and its name there; Refused(404)."""
+def engines_with_volume(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
+    """The engines that have the volume called NAME or NODE/NAME, and its name there; ApiError(404)."""
     node, name = split_node(text, context.cluster.engine)
     engines = [context.node(node)] if node else context.cluster.healthy()
     found = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
     if not found:
-        raise Refused(404, f"get {name}: no such volume")
+        raise ApiError(404, f"get {name}: no such volume")
     return [each.engine for each in found], name
 
 
-@TABLE.at("GET", "/volumes/{name}")
+@TABLE.handles("GET", "/volumes/{name}")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The answer of the first engine that has it."""
-    engines, there = holders(context, request.name)
-    return await engines[0].ask(request.at(f"/volumes/{there}"))
+    engines, there = engines_with_volume(context, request.name)
+    return await engines[0].ask(request.with_path(f"/volumes/{there}"))
 
 
-@TABLE.at("POST", "/volumes/create")
+@TABLE.handles("POST", "/volumes/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
 
     Chosen is the engine that has more of its Compose project, else the one that the next container would get.
     """
-    request = await request.whole()
-    body = request.value()
+    request = await request.with_body_read()
+    body = request.json_body()
     body = {} if body is None else body
     if not isinstance(body, dict):
-        raise Refused(400, "the body of a volume's create is a JSON object")
+        raise ApiError(400, "the body of a volume's create is a JSON object")
     node, slash, rest = str(body.get("Name") or "").partition("/")
     pinned = [context.node(node)] if slash else []
     body["Name"] = (rest if slash else node) or secrets.token_hex(32)
@@ -75,7 +75,7 @@ async def create(context: ManagerContext, request: Request) -> Reply:
         call = Request.json("POST", request.target, body)
 
         async def make(engine: Engine) -> Any:
-            return await (await engine.ask(call)).value()
+            return await (await engine.ask(call)).json_body()
 
         made = successful(await context.broadcast(engines, make))
         await _refresh(made)
@@ -85,36 +85,36 @@ async def create(context: ManagerContext, request: Request) -> Reply:
 def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
     engines = {e.node.addr: e for e in context.cluster.healthy()}
     if not engines:
-        raise Refused(503, "No healthy node available in the cluster")
+        raise ApiError(503, "No healthy node available in the cluster")
     try:
         asked = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
         if asked.whitelists:
             return [engines[node.addr] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
     except BadExpression as error:
-        raise Refused(400, str(error)) from error
+        raise ApiError(400, str(error)) from error
     except NotMet as error:
         text = f"Unable to find a node that satisfies the following conditions: {error.condition}"
-        raise Refused(400, text) from error
+        raise ApiError(400, text) from error
     having = [e for e in context.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
     if having and not any(e.reachable for e in having):
         text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].health.error}; "
         other = next(iter(engines.values())).name
-        raise Refused(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
+        raise ApiError(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
     return [e for e in having if e.reachable] or context.choose(
         PlacementRequest(), engines_of_project(context.cluster.healthy(), project_of(body)) or None
     )[:1]
 
 
-@TABLE.at("DELETE", "/volumes/{name}")
+@TABLE.handles("DELETE", "/volumes/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """From every engine that has it; an error only if none could."""
-    engines, there = holders(context, request.name)
-    await context.values(engines, request.at(f"/volumes/{there}"))
+    engines, there = engines_with_volume(context, request.name)
+    await context.values(engines, request.with_path(f"/volumes/{there}"))
     await _refresh(engines)
     return Reply(204)
 
 
 async def _refresh(engines: Iterable[Engine]) -> None:
     for engine in engines:
-        with suppress(Refused):
+        with suppress(ApiError):
             await engine.refresh_kinds("volume")

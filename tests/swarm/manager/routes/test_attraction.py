@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.pipeline import Refused
-from machine.swarm.scheduler.placement_request import KINDS
+from machine.swarm.pipeline import ApiError
+from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
@@ -83,7 +83,7 @@ async def test_an_empty_volume_goes_to_where_the_rest_is_and_one_with_data_does_
     assert (await fleet.ask("GET", "/volumes/data"))["Labels"] == {"k": "v"}
     await fleet.call("DELETE", "/containers/job")
     fleet.hosts[2].engine.filled.add("data")
-    with pytest.raises(Refused, match=r"constraint node==n1 .*; volume data \(not on n1, n2\)"):
+    with pytest.raises(ApiError, match=r"constraint node==n1 .*; volume data \(not on n1, n2\)"):
         await fleet.create("job", HostConfig={"Binds": ["data:/d"]}, Env=["constraint:node==n1"])
     assert volumes(fleet) == {"n1": [], "n2": [], "n3": ["data"]}
 
@@ -93,14 +93,14 @@ async def test_a_volume_whose_data_is_elsewhere_is_not_moved_though_it_looks_emp
     body: dict[str, Any], fleet: Fleet
 ) -> None:
     await fleet.ask("POST", "/volumes/create", {"Name": "n2/data", **body})
-    with pytest.raises(Refused, match="volume data"):
+    with pytest.raises(ApiError, match="volume data"):
         await fleet.create("job", HostConfig={"Binds": ["data:/d"]}, Env=["constraint:node==n3"])
     assert volumes(fleet)["n2"] == ["data"]
 
 
 async def test_a_volume_that_a_stopped_container_mounts_is_not_moved(fleet: Fleet) -> None:
     await fleet.create("keeps", HostConfig={"Binds": ["data:/d"]})
-    with pytest.raises(Refused, match="volume data"):
+    with pytest.raises(ApiError, match="volume data"):
         await fleet.create("job", HostConfig={"Binds": ["data:/d"]}, Env=["constraint:node==n3"])
     assert volumes(fleet)["n1"] == ["data"]
 
@@ -128,7 +128,7 @@ async def test_a_network_with_a_container_or_one_that_somebody_else_made_stays(f
     fleet.hosts[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
     await fleet.engine("n1").refresh_kinds("network")
     for network in ("used", "foreign"):
-        with pytest.raises(Refused, match=f"volume cache .*network {network}"):
+        with pytest.raises(ApiError, match=f"volume cache .*network {network}"):
             await fleet.create("job", HostConfig={"Binds": ["cache:/c"], "NetworkMode": network})
 
 
@@ -138,7 +138,7 @@ async def test_two_that_want_the_same_empty_thing_on_two_engines_do_not_both_get
     wanted = {"Binds": ["thing:/t"]} if kind == "volume" else {"NetworkMode": made["Id"]}
     calls = [fleet.create(f"c{n}", HostConfig=dict(wanted), Env=[f"constraint:node==n{2 + n % 2}"]) for n in range(10)]
     done = await asyncio.gather(*calls, return_exceptions=True)
-    assert {type(each) for each in done} <= {str, Refused}
+    assert {type(each) for each in done} <= {str, ApiError}
     assert any(isinstance(each, str) for each in done)
     things = [getattr(p.engine, f"{kind}s").values() for p in fleet.hosts]
     assert sum(t["Name"] == "thing" for each in things for t in each) == 1
@@ -159,9 +159,9 @@ async def test_a_service_is_recreated_where_its_predecessor_frees_the_port(fleet
     old = fleet.cluster.find("app-web-2")
     new = await fleet.create(f"{old.id[:12]}_app-web-2", HostConfig=PORT, Labels=service("2"))
     assert fleet.cluster.find(new).engine is old.engine
-    with pytest.raises(Refused, match="port 80/tcp free"):  # one more would be too many
+    with pytest.raises(ApiError, match="port 80/tcp free"):  # one more would be too many
         await fleet.create("app-web-4", HostConfig=PORT, Labels=service("4"))
-    with pytest.raises(Refused, match="port 80/tcp free"):  # `compose run` replaces nobody
+    with pytest.raises(ApiError, match="port 80/tcp free"):  # `compose run` replaces nobody
         await fleet.create("run", HostConfig=PORT, Labels=service("2", **{f"{PREFIX}oneoff": "True"}))
 
 
@@ -203,7 +203,7 @@ async def test_references_are_kept_as_given_and_hold_the_container(key: str, giv
     await fleet.create("web", HostConfig={key: value})
     (web,) = [c for c in fleet.hosts[1].engine.containers.values() if c.name == "web"]
     assert web.config["HostConfig"][key] == value
-    with pytest.raises(Refused, match="it depends on"):
+    with pytest.raises(ApiError, match="it depends on"):
         await fleet.create("apart", HostConfig={key: value}, Env=["constraint:node==n1"])
 
 
@@ -221,7 +221,7 @@ async def test_a_reference_with_its_node_or_a_swarm_id_becomes_what_the_engine_k
 @pytest.mark.parametrize("labels", [5, ["x"], "x"])
 async def test_labels_that_are_no_object_are_refused(labels: Any) -> None:
     async with swarm(1) as fleet:
-        with pytest.raises(Refused, match="Labels") as told:
+        with pytest.raises(ApiError, match="Labels") as told:
             await fleet.create("web", Labels=labels)
         assert told.value.status == 400
 
@@ -230,7 +230,7 @@ async def test_a_name_that_is_an_id_is_refused() -> None:
     async with swarm(1) as fleet:
         await fleet.create("web")
         for call in (fleet.create("a" * 64), fleet.call("POST", f"/containers/web/rename?name={'a' * 64}")):
-            with pytest.raises(Refused, match="cannot specify 64-byte hexadecimal strings") as told:
+            with pytest.raises(ApiError, match="cannot specify 64-byte hexadecimal strings") as told:
                 await call
             assert told.value.status == 400
 
@@ -238,5 +238,5 @@ async def test_a_name_that_is_an_id_is_refused() -> None:
 async def test_a_label_with_the_shells_backslash_is_obeyed() -> None:
     async with swarm(2) as fleet:
         await fleet.create("c1", Env=["constraint:node==n1"])
-        await fleet.create("c2", Labels={KINDS["affinity"]: r'["container\!=c1"]'})
+        await fleet.create("c2", Labels={EXPRESSION_LABELS["affinity"]: r'["container\!=c1"]'})
         assert where(fleet, "c2") == ["n2"]

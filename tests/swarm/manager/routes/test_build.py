@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.manager.routes import answer, build
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from tests.swarm.fleet import Fleet, swarm
 
 
@@ -59,11 +59,11 @@ async def test_what_names_no_build_goes_to_one_engine(monkeypatch: pytest.Monkey
 
 async def test_a_build_that_fits_nowhere_or_makes_no_sense_is_refused(fleet: Fleet) -> None:
     for query, status in ((arguments(constraint_node="=n9"), 500), (arguments(constraint_node=""), 400)):
-        with pytest.raises(Refused) as told:
+        with pytest.raises(ApiError) as told:
             await fleet.call("POST", f"/build?{query}")
         assert told.value.status == status
     for query in ("buildargs=nonsense", "buildargs=[1]"):
-        with pytest.raises(Refused, match="buildargs"):
+        with pytest.raises(ApiError, match="buildargs"):
             await fleet.call("POST", f"/build?{query}")
     assert went(fleet, "/build") == []
 
@@ -72,7 +72,7 @@ async def test_a_build_is_cancelled_where_it_runs(fleet: Fleet) -> None:
     await fleet.call("POST", f"/build?buildid=b1&{arguments(constraint_node='=n2')}")
     await fleet.call("POST", "/build/cancel?id=b1")
     assert went(fleet, "/build/cancel") == [2]
-    with pytest.raises(Refused, match="No such build"):
+    with pytest.raises(ApiError, match="No such build"):
         await fleet.call("POST", "/build/cancel?id=other")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 
@@ -29,7 +29,7 @@ async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet
     await fleet.create("one", Image="built:1")
     assert await fleet.names() == ["n3/one"]
     assert tried(fleet) == [1, 3]
-    with pytest.raises(Refused, match="o such image") as told:
+    with pytest.raises(ApiError, match="o such image") as told:
         await fleet.create("two", Image="nowhere")
     assert told.value.status == 404
     assert await fleet.names() == ["n3/one"]
@@ -44,7 +44,7 @@ async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fle
     ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     for name in ("one", "two"):
         await fleet.create(name, Image="web", HostConfig=ports)
-    with pytest.raises(Refused, match="o such image") as told:
+    with pytest.raises(ApiError, match="o such image") as told:
         await fleet.create("three", Image="web", HostConfig=ports)
     assert told.value.status == 404
     await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
@@ -54,7 +54,7 @@ async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fle
 
 async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: Fleet) -> None:
     refuse(fleet.hosts[0])
-    with pytest.raises(Refused, match="no space left"):
+    with pytest.raises(ApiError, match="no space left"):
         await fleet.create("web")
     assert tried(fleet) == [1]
     assert fleet.engine("n1").node.pending == {}
@@ -67,7 +67,7 @@ async def test_createretry_tries_other_engines() -> None:
         assert await fleet.names() == ["n2/web"]
         for place in fleet.hosts[1:]:
             refuse(place)
-        with pytest.raises(Refused, match="no space left"):
+        with pytest.raises(ApiError, match="no space left"):
             await fleet.create("other")
 
 
@@ -75,7 +75,7 @@ async def test_createretry_tries_no_more_often_than_it_says() -> None:
     async with swarm(createretry=1) as fleet:
         for place in fleet.hosts:
             refuse(place)
-        with pytest.raises(Refused, match="no space left"):
+        with pytest.raises(ApiError, match="no space left"):
             await fleet.create("web")
         assert len(tried(fleet)) == 2
 
@@ -85,5 +85,5 @@ async def test_an_engine_that_died_just_now_is_passed_over(fleet: Fleet) -> None
     await fleet.create("web")
     assert await fleet.names() == ["n2/web"]
     fleet.hosts[1].down = fleet.hosts[2].down = True
-    with pytest.raises(Refused, match="connection refused"):
+    with pytest.raises(ApiError, match="connection refused"):
         await fleet.create("other")

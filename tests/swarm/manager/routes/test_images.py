@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.manager.routes import answer
-from machine.swarm.pipeline import CallNext, Hijack, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, CallNext, Hijack, Reply, Request
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 
@@ -173,14 +173,14 @@ async def test_building_the_first_again_makes_it_the_newest_although_no_tag_move
 async def test_an_engine_with_the_older_image_counts_as_one_without_it(fleet: Fleet) -> None:
     await build(fleet, 1, "v1", "app")
     await build(fleet, 2, "v2", "app")
-    with pytest.raises(Refused, match=r"No such image: app .* n2") as told:
+    with pytest.raises(ApiError, match=r"No such image: app .* n2") as told:
         await fleet.create(Image="app", Env=["constraint:node==n1"])
     assert told.value.status == 404  # so that clients pull it
-    with pytest.raises(Refused, match="node==nowhere"):
+    with pytest.raises(ApiError, match="node==nowhere"):
         await fleet.create(Image="app", Env=["constraint:node==nowhere"])
     fleet.hosts[1].switch(down=True)
     await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
-    with pytest.raises(Refused, match="No such image"):
+    with pytest.raises(ApiError, match="No such image"):
         await fleet.create(Image="app")
 
 
@@ -288,7 +288,7 @@ async def test_what_every_engine_refuses_has_their_status_and_words(path: str, f
             return Reply.error(404, "pull access denied") if request.method == "POST" else await ask(request)
 
         place.ask = denied
-    with pytest.raises(Refused, match=r"^pull access denied$") as refused:
+    with pytest.raises(ApiError, match=r"^pull access denied$") as refused:
         await fleet.call("POST", path)
     assert refused.value.status == 404
 
@@ -302,7 +302,7 @@ async def test_a_pull_ends_with_the_words_that_clients_look_for(fleet: Fleet) ->
 async def test_a_save_of_images_that_no_engine_has_all_of(fleet: Fleet) -> None:
     await build(fleet, 1, "v1", "one")
     await build(fleet, 2, "v2", "two")
-    with pytest.raises(Refused, match="Unable to find a healthy engine containing all images"):
+    with pytest.raises(ApiError, match="Unable to find a healthy engine containing all images"):
         await fleet.call("GET", "/images/get?names=one&names=two")
     assert (await fleet.call("GET", "/images/get?names=nosuch&names=one")).status == 404
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.manager.routes import list_filters
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, Reply, Request
 from tests.swarm.fleet import Fleet, swarm
 
 
@@ -110,7 +110,7 @@ async def test_a_lost_engines_containers_do_not_run() -> None:
 )
 async def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query: str) -> None:
     async with swarm(1) as fleet:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             await fleet.names(query)
         assert refused.value.status == 400
 
@@ -175,7 +175,7 @@ async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_a
             reply = await ask(request)
             if request.path == "/containers/json" and len(late) < 2:
                 late.append(1)
-                reply = Reply.json([{**entry, "State": "running", "Status": "Up"} for entry in await reply.value()])
+                reply = Reply.json([{**entry, "State": "running", "Status": "Up"} for entry in await reply.json_body()])
             return reply
 
         place.ask = as_docker_20

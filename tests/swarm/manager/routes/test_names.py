@@ -12,7 +12,7 @@ import pytest
 
 from machine.swarm import events
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
@@ -52,7 +52,7 @@ async def test_made_listed_inspected_and_removed_under_one_name(
     assert await fleet.ask("GET", f"/{kind}/n1/app") == shown  # the engine's own words
     await fleet.call("DELETE", f"/{kind}/app")
     assert await listed(fleet) == []
-    with pytest.raises(Refused) as gone:
+    with pytest.raises(ApiError) as gone:
         await fleet.ask("GET", f"/{kind}/app")
     assert gone.value.status == 404
 
@@ -78,14 +78,14 @@ async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind:
     calls = (fleet.ask("POST", f"/{kind}/create", {"Name": "app"}) for _ in range(20))
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
-    conflicts = [each.status for each in done if isinstance(each, Refused)]
+    conflicts = [each.status for each in done if isinstance(each, ApiError)]
     assert conflicts == ([409] * 19 if kind == "networks" else [])
     assert fleet.context._locks == {}
 
 
 async def test_a_network_that_exists_is_refused_as_an_engine_does(fleet: Fleet) -> None:
     await fleet.ask("POST", "/networks/create", {"Name": "n2/app"})
-    with pytest.raises(Refused, match="network with name app already exists") as told:
+    with pytest.raises(ApiError, match="network with name app already exists") as told:
         await fleet.ask("POST", "/networks/create", {"Name": "app"})
     assert told.value.status == 409
 
@@ -153,14 +153,14 @@ NETWORK = {"Name": "app_default", "Id": "abc123", "Driver": "bridge", "Scope": "
     ],
 )
 def test_filters_of_networks_as_an_engine_applies_them(filters: dict[str, list[str]], passes: bool) -> None:
-    assert object_filters.answers(filters, object_filters.NETWORK_FILTERS)
+    assert object_filters.can_apply_locally(filters, object_filters.NETWORK_FILTERS)
     assert object_filters.network_passes(NETWORK, filters) is passes
     assert object_filters.network_passes({**NETWORK, "Labels": None}, {"label": ["k"]}) is False
 
 
 @pytest.mark.parametrize("filters", [{"dangling": ["true"]}, {"type": ["nonsense"]}, {"nonsense": ["x"]}])
 def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters: dict[str, list[str]]) -> None:
-    assert not object_filters.answers(filters, object_filters.NETWORK_FILTERS)
+    assert not object_filters.can_apply_locally(filters, object_filters.NETWORK_FILTERS)
 
 
 async def test_filtered_lists_do_not_wait_for_an_engine_that_hangs(fleet: Fleet) -> None:
@@ -201,9 +201,9 @@ async def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence(f
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
     fleet.hosts[2].switch(down=True)
     await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
-    with pytest.raises(Refused, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"):
+    with pytest.raises(ApiError, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"):
         await fleet.ask("POST", "/volumes/create", {"Name": "data"})
-    with pytest.raises(Refused, match=r"healthy \(not on n3\); volume data \(not on n1, n2\)"):
+    with pytest.raises(ApiError, match=r"healthy \(not on n3\); volume data \(not on n1, n2\)"):
         await fleet.create(HostConfig={"Binds": ["data:/d"]})
 
 
@@ -212,7 +212,7 @@ async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: F
     await fleet.ask("POST", "/volumes/create", {"Name": "data", "Labels": labels})
     assert on_engines(fleet, "volumes") == {"n1": ["data"], "n2": [], "n3": ["data"]}
     labels = {"com.docker.swarm.whitelists": '["node==n7"]'}
-    with pytest.raises(Refused, match="Unable to find a node that satisfies the following conditions: whitelist"):
+    with pytest.raises(ApiError, match="Unable to find a node that satisfies the following conditions: whitelist"):
         await fleet.ask("POST", "/volumes/create", {"Name": "other", "Labels": labels})
 
 
@@ -236,7 +236,7 @@ async def test_connecting_means_the_network_on_the_containers_engine() -> None:
         await fleet.call("POST", "/networks/app/connect", {"Container": "web"})
         (mine,) = [key for key, n in fleet.hosts[1].engine.networks.items() if n["Name"] == "app"]
         assert asked == [f"/networks/{mine}/connect"]
-        with pytest.raises(Refused, match="n1/app is not on n2"):
+        with pytest.raises(ApiError, match="n1/app is not on n2"):
             await fleet.call("POST", "/networks/n1/app/connect", {"Container": "web"})
         made = await fleet.ask("POST", "/networks/create", {"Name": "n1/unused"})
         await fleet.call("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
@@ -248,7 +248,7 @@ async def test_connecting_means_the_network_on_the_containers_engine() -> None:
 async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(
     name: str, fleet: Fleet
 ) -> None:
-    with pytest.raises(Refused, match="unprintable"):
+    with pytest.raises(ApiError, match="unprintable"):
         await fleet.call("POST", "/networks/create", {"Name": name})
     assert not any(method == "POST" for place in fleet.hosts for method, _ in place.asked)
 
@@ -257,7 +257,7 @@ async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_b
     "host", [{"Mounts": [None]}, {"PortBindings": {"80/tcp": [None]}}, {"Links": 5}, {"Mounts": [{"Type": []}]}]
 )
 async def test_what_is_wrong_with_a_create_is_said_in_words(host: dict[str, Any], fleet: Fleet) -> None:
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         await fleet.create("x", HostConfig=host)
     assert error.value.status == 400
     assert "NoneType" not in error.value.message
@@ -266,5 +266,5 @@ async def test_what_is_wrong_with_a_create_is_said_in_words(host: dict[str, Any]
 async def test_a_volumes_body_is_an_object(fleet: Fleet) -> None:
     body: object
     for body in ([], 5, "x"):
-        with pytest.raises(Refused, match="JSON object"):
+        with pytest.raises(ApiError, match="JSON object"):
             await fleet.call("POST", "/volumes/create", body)

@@ -11,7 +11,7 @@ from machine.swarm import limits
 from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request
+from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
@@ -40,7 +40,7 @@ async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it() -> None:
 async def test_info_has_sums_and_a_row_for_each_engine() -> None:
     async with swarm(3, 2) as fleet:
         await fleet.create("web", HostConfig={"CpuShares": 1, "Memory": 1 << 30})
-        await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
+        await fleet.until(lambda: all(c.inspected for c in fleet.cluster.index.newest_first()))
         info = await fleet.ask("GET", "/info")
         assert (info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (7, 6, 1)
         assert info["NCPU"] == 12
@@ -80,7 +80,7 @@ async def test_events_end_at_until_and_a_wrong_time_is_refused() -> None:
     async with swarm(1) as fleet:
         reply = await fleet.call("GET", "/events?until=1")
         assert await reply.read() == b""
-        with pytest.raises(Refused, match="not a time"):
+        with pytest.raises(ApiError, match="not a time"):
             await fleet.call("GET", "/events?since=yesterday")
 
 
@@ -127,7 +127,7 @@ async def test_networks_and_volumes_carry_their_node_where_several_have_their_na
             assert (await fleet.ask("GET", f"/volumes/{spelt}"))["Name"] == "own"
         await fleet.call("DELETE", "/volumes/data")
         assert [v["Name"] for v in (await fleet.ask("GET", "/volumes"))["Volumes"]] == ["own"]
-        with pytest.raises(Refused, match="no such volume"):
+        with pytest.raises(ApiError, match="no such volume"):
             await fleet.ask("GET", "/volumes/data")
 
 
@@ -139,7 +139,7 @@ async def test_a_network_pins_its_containers(fleet: Fleet) -> None:
     assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n2", "n2", "n3"]
     assert (await fleet.ask("GET", "/networks/n2/bridge"))["Name"] == "bridge"
     await fleet.ask("POST", "/networks/create", {"Name": "n1/mine", "Driver": "bridge"})
-    with pytest.raises(Refused, match="n1/mine, n2/mine: say which"):
+    with pytest.raises(ApiError, match="n1/mine, n2/mine: say which"):
         await fleet.ask("GET", "/networks/mine")
 
 
