@@ -38,7 +38,7 @@ class Silent(ElectionCandidate):
         raise NotImplementedError
 
 
-class SlowWatchdog:
+class SlowRescheduler:
     """Takes a moment to close."""
 
     def __init__(self, _: Any) -> None:
@@ -55,7 +55,7 @@ def replicas(ttl: int = 20, connect: Any = None) -> tuple[Replicas, Election, Si
 
 
 async def test_a_change_while_the_watchdog_is_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manager_module, "Watchdog", SlowWatchdog)
+    monkeypatch.setattr(manager_module, "Rescheduler", SlowRescheduler)
     made, election, context = replicas()
     election._set(US)
     following = asyncio.ensure_future(made.follow())
