@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 from machine.swarm.aggregate import listing, streams
+from machine.swarm.aggregate.builds import Builds
 from machine.swarm.aggregate.create import ContainerCreator
 from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.aggregate.lookup import Lookup
@@ -21,10 +21,9 @@ from machine.swarm.merge.objects import merge_networks, merge_volumes
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins, merge_prune
 from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.target import build
-from machine.swarm.pipeline import JSON, ApiError, Reply, Request, Unreachable
+from machine.swarm.pipeline import JSON, ApiError, Reply, Request
 from machine.swarm.placing.locate import engines_with_members
 from machine.swarm.routing import Handlers
-from machine.swarm.scheduler.references import BUILT_IN
 
 HANDLERS: Handlers[Aggregate] = Handlers("These are several engines as one, not Docker's swarm mode.")
 
@@ -36,6 +35,7 @@ class Aggregate:
         self.members = members
         self.lookup = Lookup(members)
         self.creation = ContainerCreator(members, self.lookup)
+        self.builds = Builds(members, self.creation)
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a call. ApiError, Unreachable."""
@@ -114,23 +114,25 @@ class Aggregate:
         """What a registry is asked through whatever engine."""
         return await first_answer(await self.members.present(), await request.with_body_read())
 
-    @HANDLERS.handles("POST", "/build|session|grpc", "/build/cancel")
+    @HANDLERS.handles("POST", "/build")
     async def build(self, request: Request) -> Reply:
-        """POST /build, /session, /grpc: always the same engine, because they belong together."""
-        network = request.query_value("networkmode") if request.path == "/build" else ""
-        if network in BUILT_IN:
-            self.members.builder = await self._build_host()
-        else:  # steps of the build may look for containers there
-            self.members.builder, name = await self.creation.builder_on(network)
-            request = request.with_path(request.path, {**request.query, "networkmode": [name]})
-        return await self.members.builder.ask(request)
+        """POST /build"""
+        return await self.builds.build(request)
 
-    async def _build_host(self) -> AggregateEngine:
-        for member in await self.members.present():
-            with suppress(ApiError):
-                await member.get_json(Request("GET", "/version"))
-                return member
-        raise Unreachable(502, "none of the engines answers")
+    @HANDLERS.handles("POST", "/session")
+    async def session(self, request: Request) -> Reply:
+        """POST /session"""
+        return await self.builds.session(request)
+
+    @HANDLERS.handles("POST", "/grpc")
+    async def grpc(self, request: Request) -> Reply:
+        """POST /grpc"""
+        return await self.builds.grpc(request)
+
+    @HANDLERS.handles("POST", "/build/cancel")
+    async def cancel(self, request: Request) -> Reply:
+        """POST /build/cancel"""
+        return await self.builds.cancel(request)
 
     @HANDLERS.handles("POST", "/containers/create")
     async def create(self, request: Request) -> Reply:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -228,6 +230,23 @@ async def test_a_build_on_a_network_goes_to_its_containers() -> None:
     assert [engine for engine, _, path in world.seen if path == "/build"] == ["c"]
     await (await world.all(Request("POST", "/build?t=x&networkmode=host"))).read()
     assert [engine for engine, _, path in world.seen if path == "/build"] == ["c", "a"]
+
+
+@pytest.mark.parametrize("first", ["session", "build"])
+async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> None:
+    world = World(containers=0)
+    await world.post("/networks/create", {"Name": "net"})
+    assert await world.create("c/server", **using(network="net")) == "c"
+    world.seen.clear()
+    session = Request("POST", "/session", [(b"x-docker-expose-session-uuid", b"key1")])
+    build = Request("POST", "/build?t=x&networkmode=net&session=key1&buildid=b1")
+    calls = [world.all(session), world.all(build)]
+    for reply in await asyncio.gather(*(calls if first == "session" else reversed(calls)), return_exceptions=True):
+        assert isinstance(reply, (Reply, ApiError)), "a simulated engine has no sessions"
+    with contextlib.suppress(ApiError):
+        await world.all(Request("POST", "/build/cancel?id=b1"))
+    sent = sorted((engine, path) for engine, method, path in world.seen if method == "POST")
+    assert sent == [("c", "/build"), ("c", "/build/cancel"), ("c", "/session")]
 
 
 async def test_a_link_is_removed_by_its_containers_name() -> None:
