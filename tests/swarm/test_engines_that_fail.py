@@ -72,10 +72,8 @@ async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_g
     assert not any("v=1" in target for target in deletions)
 
 
-CLONED = {
-    "Image": "busybox",
-    "Labels": {"com.docker.swarm.id": "one", EXPRESSION_LABELS["reschedule"]: '["on-node-failure"]'},
-}
+MOVED = {"com.docker.swarm.id": "one", EXPRESSION_LABELS["reschedule"]: '["on-node-failure"]'}
+CLONED = {"Image": "busybox", "Labels": MOVED}
 
 
 class Starts:
