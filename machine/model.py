@@ -85,4 +85,4 @@ class SwarmOptions:
     flags: tuple[str, ...] = ()
     join_flags: tuple[str, ...] = ()
     experimental: bool = False
-    containers: bool = False  # docker-machine's two containers of `image` instead of our own services
+    use_containers: bool = False  # docker-machine's two containers of `image` instead of our own services

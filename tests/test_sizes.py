@@ -10,7 +10,7 @@ MOST_LINES_OF_A_FUNCTION = 50
 MOST_LINES_OF_A_FILE = 400
 
 # What is too long still. A test fails for an entry that is too long no more: remove it then.
-LONG_FUNCTIONS: set[str] = {"machine/swarm/manager/routes/create.py make"}
+LONG_FUNCTIONS: set[str] = set()
 LONG_FILES: set[str] = set()
 
 

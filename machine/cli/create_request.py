@@ -84,7 +84,7 @@ def _swarm_options(args: Namespace, app: App) -> SwarmOptions:
         flags=tuple(args.swarm_opt),
         join_flags=tuple(args.swarm_join_opt),
         experimental=args.swarm_experimental,
-        containers=bool(image),
+        use_containers=bool(image),
     )
 
 

@@ -40,7 +40,7 @@ def swarm(found: Mapping[str, Any]) -> SwarmOptions:
         flags=tuple(found["ArbitraryFlags"]),
         join_flags=tuple(found["ArbitraryJoinFlags"]),
         experimental=found["IsExperimental"],
-        containers=found.get(CONTAINERS) is True,
+        use_containers=found.get(CONTAINERS) is True,
     )
 
 
@@ -76,5 +76,5 @@ def swarm_object(options: SwarmOptions | None) -> dict[str, Any]:
         "ArbitraryFlags": list(options.flags),
         "ArbitraryJoinFlags": list(options.join_flags),
         "IsExperimental": options.experimental,
-        **({CONTAINERS: True} if options.containers else {}),
+        **({CONTAINERS: True} if options.use_containers else {}),
     }

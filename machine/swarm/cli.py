@@ -163,7 +163,7 @@ async def join(given: ParsedArgs, context: CliContext) -> None:
 
 async def manage(given: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
-    plan, front = _plan(given, context)
+    plan, front = _parse_manager_config(given, context)
     async with manager(plan, context.log) as backend:
         chain = await _registering(plan, backend, context)
         demands = ListenerPolicy(
@@ -229,7 +229,7 @@ async def _registering(plan: ManagerConfig, backend: Backend, context: CliContex
     return [registrar(plan.discovery.registry), backend]
 
 
-def _plan(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
+def _parse_manager_config(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
     """The manager, and the TLS of its front."""
     url = given.words or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:
@@ -260,7 +260,7 @@ async def _served(
     try:
         for url in urls:
             there.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
-            context.log(f"listening on {there[-1]}{' with TLS' if demands.trust else ''}")
+            context.log(f"listening on {there[-1]}{' with TLS' if demands.tls else ''}")
         yield there
     finally:
         await server.close()

@@ -29,7 +29,7 @@ from machine.errors import DriverError, InProgress, MachineError, PreflightFaile
 from machine.model import State, Verb
 from machine.store import Record, Store
 from machine.wait import NotYet, SystemClock, until
-from tests.drivers.cloud_stand_in import Cloud, again, created, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import Cloud, again, create_until_done, make, new, unmake, wait_for_state
 from tests.drivers.commands import calls_of_create, kill_at, line
 from tests.drivers.fault_proxy import Answer, Call, answer, instead, late, lost, silent
 from tests.drivers.pauses import written_down
@@ -90,12 +90,12 @@ class CloudContract:
 
         until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
         ask_all(cloud, driver)
-        settled(driver, State.RUNNING)
+        wait_for_state(driver, State.RUNNING)
         ask_all(cloud, driver)
         assert driver.endpoint() is not None, "a create that has come to its end has made the address too"
         driver.power(Verb.STOP)
         ask_all(cloud, driver)
-        settled(driver, State.STOPPED)
+        wait_for_state(driver, State.STOPPED)
         ask_all(cloud, driver)
         cloud.forget()
         ask_all(cloud, driver)
@@ -122,8 +122,8 @@ class CloudContract:
     def test_a_second_create_makes_no_second_machine(self, cloud: Cloud, tmp_path: Path) -> None:
         before = cloud.listing()
         driver = make(new(cloud, tmp_path))
-        created(driver)
-        created(again(driver))
+        create_until_done(driver)
+        create_until_done(again(driver))
         assert cloud.machines() == 1
         unmake(again(driver))
         assert cloud.listing() == before
@@ -156,7 +156,7 @@ class CloudContract:
                 (Verb.RESTART, State.RUNNING),
             ):
                 again(driver).power(verb)
-                settled(driver, state)
+                wait_for_state(driver, state)
         finally:
             unmake(driver)
 
@@ -274,7 +274,7 @@ class CloudContract:
         driver.ctx.save(driver)
         cloud.door.on(cloud.making, lost)
         with pytest.raises(DriverError) as caught:
-            created(driver)
+            create_until_done(driver)
         assert caught.value.resolution
         assert cloud.machines() >= 1
         cloud.door.clear()

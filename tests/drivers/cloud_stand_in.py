@@ -91,12 +91,12 @@ def make(driver: Driver) -> Driver:
     """check and create, as far as a driver goes; until it says where the machine is."""
     driver.check()
     driver.ctx.save(driver)
-    created(driver)
-    settled(driver, State.RUNNING)
+    create_until_done(driver)
+    wait_for_state(driver, State.RUNNING)
     return driver
 
 
-def created(driver: Driver) -> None:
+def create_until_done(driver: Driver) -> None:
     """create, as often as the driver wants."""
 
     def attempt() -> None:
@@ -108,7 +108,7 @@ def created(driver: Driver) -> None:
     until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
 
 
-def settled(driver: Driver, state: State) -> None:
+def wait_for_state(driver: Driver, state: State) -> None:
     """Until the platform says so."""
 
     def probe() -> None:

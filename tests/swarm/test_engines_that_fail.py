@@ -219,7 +219,7 @@ async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_
         with pytest.raises(ApiError, match=r"n1 has stopped answering: .* did not answer") as refused:
             await fleet.create()
         assert refused.value.status == 504
-        assert fleet.engine("n1").node.pending == {}
+        assert fleet.engine("n1").node.creating == {}
         await fleet.create()
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
 

@@ -25,7 +25,7 @@ def plan_lines(record: Record) -> list[str]:
 def _remarks(record: Record) -> list[str]:
     """Return what runs on the machine for its swarm, and how it becomes known there, for people."""
     options = record.swarm_options()
-    if options.containers and not record.is_only_url():
+    if options.use_containers and not record.is_only_url():
         return ["docker-machine's containers"]
     route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
     own_agent = options.agent and route.self_registering and uses_systemd_services(record)

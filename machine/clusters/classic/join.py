@@ -18,7 +18,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     options = record.swarm_options()
     if not is_managed_here(record):
         return
-    if options.containers and not record.is_only_url():
+    if options.use_containers and not record.is_only_url():
         containers.ensure(session, record, endpoint)
     if options.master and uses_systemd_services(record):
         registration.wait_for_manager(session, record, endpoint)

@@ -20,7 +20,7 @@ def leave(session: Session, record: Record, *, keep_host: bool = False, also_rem
     if not is_managed_here(record):
         return
     route = settings.resolve_route(options.discovery, session.environ)
-    has_services = options.master or options.containers or route.self_registering
+    has_services = options.master or options.use_containers or route.self_registering
     if keep_host and has_services and record.reached("reachable"):  # maybe killed while it was provisioned
         cleanup.remove_services(session, record)
     addresses = record.driver.pop(REGISTERED_ADDRESSES, None)

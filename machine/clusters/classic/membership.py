@@ -30,7 +30,7 @@ def is_managed_here(record: Record) -> bool:
 def uses_systemd_services(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
-    return is_managed_here(record) and not record.is_only_url() and not options.containers
+    return is_managed_here(record) and not record.is_only_url() and not options.use_containers
 
 
 def open_ports(record: Record) -> tuple[int, ...]:

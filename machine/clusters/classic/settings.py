@@ -182,7 +182,7 @@ def check(options: SwarmOptions) -> None:
             "--swarm and --swarm-master need --swarm-discovery",
             resolution="machine swarm create prints a token; then say: --swarm-discovery token://TOKEN",
         )
-    if options.containers:
+    if options.use_containers:
         return
     route = resolve_route(options.discovery, {})
     _check_discovery(route)

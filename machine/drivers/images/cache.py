@@ -346,7 +346,7 @@ def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:
     """
     name = called or path
     try:
-        seen = disks.check(path, name, FORMATS.get(driver, FORMATS["qemu"]))
+        seen = disks.check_plain(path, name, FORMATS.get(driver, FORMATS["qemu"]))
     except DriverError as error:
         raise DriverError(
             f"{name} is no disk image that can be used",

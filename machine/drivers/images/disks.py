@@ -76,7 +76,7 @@ def inspect(path: str) -> ImageInfo:
         raise DriverError(f"{path} cannot be read: {error.strerror}", resolution="give another image") from error
 
 
-def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> ImageInfo:
+def check_plain(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> ImageInfo:
     """`look` for an image that somebody else made: DriverError unless it has one of `formats` and needs no other file.
 
     `called` is what errors name it. A `base` is for the caller to judge.

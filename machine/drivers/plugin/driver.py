@@ -229,7 +229,7 @@ class PluginDriver(Driver):
     def _open(self) -> Session:
         """The plugin for this machine, which has read its JSON."""
         if self._session is None or not self._session.alive:
-            self._session = session.of(self.path, self.traits.name, self.ctx.directory, self.ctx.log)
+            self._session = session.session_for(self.path, self.traits.name, self.ctx.directory, self.ctx.log)
             self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(document.own(self.data)).encode())
         return self._session
 

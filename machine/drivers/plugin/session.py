@@ -125,7 +125,7 @@ class Session:
             return
 
 
-def of(path: str, name: str, directory: str, say: Callable[[str], None]) -> Session:
+def session_for(path: str, name: str, directory: str, say: Callable[[str], None]) -> Session:
     """The session of the machine in `directory`; `say` gets its lines from now on. It lasts until `drop` or our end."""
     key = (path, directory)
     with _guard:

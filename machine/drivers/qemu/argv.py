@@ -13,7 +13,7 @@ from machine.hostport import ENGINE_PORT
 SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
 # In software: what containers built for x86-64-v2 need, no more. Wider vectors cost time there, and the emulation of
 # newer instructions in qemu 7.2 is not dependable.
-SOFT_MODEL = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
+TCG_CPU_MODEL = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _model(machine: Machine) -> str:
         return "host"
     if machine.arch == "arm64":
         return "max,pauth-impdef=on"
-    return SOFT_MODEL if machine.boot else f"{SOFT_MODEL},-cx16"
+    return TCG_CPU_MODEL if machine.boot else f"{TCG_CPU_MODEL},-cx16"
 
 
 def _disks(machine: Machine) -> list[str]:

@@ -17,7 +17,7 @@ from machine.errors import DriverError
 from machine.hostport import ENGINE_PORT
 
 SWARM = 3376  # the port of a swarm manager inside the machine, and outside wherever it is free
-USUAL = (  # ssh, engine, swarm master: the best first. Port 22 needs root unless the host says otherwise
+PORT_SETS = (  # ssh, engine, swarm master: the best first. Port 22 needs root unless the host says otherwise
     (22, ENGINE_PORT, SWARM),
     (2222, ENGINE_PORT, SWARM),
     (22022, 12376, 13376),
@@ -63,7 +63,7 @@ def choose(
     `own_addresses` is true on Linux. There, an address where only the usual ports are taken (by a server of the
     host that listens everywhere) is used with other ports when no better one is left. DriverError when all are taken.
     """
-    for ports in USUAL if own_addresses else (None,):
+    for ports in PORT_SETS if own_addresses else (None,):
         for address, peer in _candidates(lan, own_addresses):
             if peer in taken or (own_addresses and address in taken):
                 continue

@@ -89,7 +89,7 @@ def check_disk(disk: str, base: str, base_format: str) -> None:
 
 def _sound(path: str, wanted: str) -> disks.ImageInfo:
     """A base image that needs no other file; DriverError for one that has changed into something else."""
-    seen = disks.check(path)
+    seen = disks.check_plain(path)
     if seen.base or seen.format != wanted:
         what = f"stands on {seen.base!r}" if seen.base else f"is {seen.format}, not {wanted}"
         raise DriverError(

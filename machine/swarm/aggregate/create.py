@@ -46,13 +46,13 @@ class ContainerCreator:
                 await self._must_be_free(name)
                 member, asked = await choose(self.members, self.lookup, config, node, name)
                 key = secrets.token_hex(32)
-                member.pending[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
+                member.creating[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
             try:
                 if node:
                     request = request.with_path(request.path, {**request.query, "name": [name]})
                 return await self._create_on(member, request, asked.volumes)
             finally:
-                del member.pending[key]
+                del member.creating[key]
 
     async def _create_on(self, member: AggregateEngine, request: Request, volumes: Iterable[str]) -> Reply:
         reply = await member.ask(request)

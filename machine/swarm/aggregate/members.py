@@ -26,7 +26,7 @@ class AggregateEngine:
         self.identified = False
         self.suspect = False  # its calls end by themselves, see PATIENCE
         self.why = ""  # why it did not answer the last time; "" = it did
-        self.pending: dict[str, ScheduledContainer] = {}  # containers that are being created there
+        self.creating: dict[str, ScheduledContainer] = {}  # containers that are being created there
         self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
 
     @property

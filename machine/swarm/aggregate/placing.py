@@ -54,7 +54,7 @@ async def choose(
     group = with_image or engines
 
     async def fit(wanted: PlacementRequest) -> EngineSnapshot:
-        return _best(group, wanted, preferred)
+        return _choose_best(group, wanted, preferred)
 
     try:
         engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
@@ -84,7 +84,7 @@ async def choose_for_volume(
     _refuse_if_absent(lookup, found, [name])
     having = [engine for engine in engines if engine.volumes]
     preferred = set() if having else await _of_project(found, members, project_of(body))
-    return _best(having or engines, PlacementRequest(), preferred).member
+    return _choose_best(having or engines, PlacementRequest(), preferred).member
 
 
 def _named(found: Snapshot, node: str) -> list[EngineSnapshot]:
@@ -106,7 +106,7 @@ def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
 async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
     """Return what is asked with where that is. Who has `named` an engine need not meet his network. ApiError(404)."""
     skipped = asked.networks if named else ()
-    located = await locate(list(found.engines.values()), asked, skipped=skipped, one_per_name=True)
+    located = await locate(list(found.engines.values()), asked, pinned_names=skipped, one_per_name=True)
     for each in located:
         if each.kind == "volume":
             lookup.remember_volume(each.name, each.nodes)
@@ -115,7 +115,7 @@ async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, 
     return replace(asked, located=(*beside, *located))
 
 
-def _best(
+def _choose_best(
     engines: Sequence[EngineSnapshot], asked: PlacementRequest, preferred: Collection[EngineSnapshot]
 ) -> EngineSnapshot:
     """Return the engine that has all that is asked; those `preferred` count if one of them has, free ports at last.

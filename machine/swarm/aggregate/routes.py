@@ -87,7 +87,7 @@ class Aggregate:
         return Reply.json(merge_volumes(await self.members.answers_by_node(request)))
 
     @HANDLERS.handles("GET", "/system/df")
-    async def disk(self, request: Request) -> Reply:
+    async def disk_usage(self, request: Request) -> Reply:
         """GET /system/df"""
         return Reply.json(merge_disk_usage(await self.members.answers_by_node(request), always_qualified=True))
 
@@ -110,7 +110,7 @@ class Aggregate:
         return Reply(200, (JSON,), streams.merged(sources))
 
     @HANDLERS.default_for_kind("registry")
-    async def any(self, request: Request) -> Reply:
+    async def registry_call(self, request: Request) -> Reply:
         """What a registry is asked through whatever engine."""
         return await first_answer(await self.members.present(), await request.with_body_read())
 
@@ -197,30 +197,30 @@ class Aggregate:
     @HANDLERS.default_for_kind("image")
     async def image(self, request: Request) -> Reply:
         """To the first engine that has it."""
-        return await (await self._holders([request.name]))[0].ask(request)
+        return await (await self._engines_with_image([request.name]))[0].ask(request)
 
     @HANDLERS.handles("POST", "/images/{name}/tag")
     async def tag(self, request: Request) -> Reply:
         """On every engine that has it; an error if one could not."""
-        replies = (await ask_each(await self._holders([request.name]), request, self.members.log)).values()
+        replies = (await ask_each(await self._engines_with_image([request.name]), request, self.members.log)).values()
         return next((reply for reply in replies if not reply.ok), None) or next(iter(replies))
 
     @HANDLERS.handles("DELETE", "/images/{name}")
     async def remove_image(self, request: Request) -> Reply:
         """From every engine that has it; an error only if none could."""
-        return await removed(await ask_each(await self._holders([request.name]), request, self.members.log))
+        return await removed(await ask_each(await self._engines_with_image([request.name]), request, self.members.log))
 
     @HANDLERS.handles("GET", "/images/get")
     async def export(self, request: Request) -> Reply:
         """From an engine that has all that are asked for."""
-        return await (await self._holders(request.query.get("names", [])))[0].ask(request)
+        return await (await self._engines_with_image(request.query.get("names", [])))[0].ask(request)
 
     @HANDLERS.handles("POST", "/images/{name}/push")
     async def push(self, request: Request) -> Reply:
         """By the first engine that has the tag, or any tag of the image when all are to be pushed."""
         name, tag = request.name, request.query_value("tag")
         if tag:
-            return await (await self._holders([f"{name}:{tag}"]))[0].ask(request)
+            return await (await self._engines_with_image([f"{name}:{tag}"]))[0].ask(request)
         wanted = {"filters": [json.dumps({"reference": [name]})]}
         listed_images = await self.members.get_json_from_all(Request("GET", build("", "/images/json", wanted)))
         holders = [member for member, found in listed_images if found]
@@ -228,7 +228,7 @@ class Aggregate:
             raise ApiError(404, f"An image does not exist locally with the tag: {name}")
         return await holders[0].ask(request)
 
-    async def _holders(self, images: list[str]) -> list[AggregateEngine]:
+    async def _engines_with_image(self, images: list[str]) -> list[AggregateEngine]:
         holders = await self.members.present()
         for image in images:
             holders = await self.members.engines_with(f"/images/{image}/json", holders)
@@ -252,7 +252,7 @@ class Aggregate:
         return await self.creation.create_volume(request)
 
     @HANDLERS.default_for_kind("network", "volume")
-    async def thing(self, request: Request) -> Reply:
+    async def network_or_volume(self, request: Request) -> Reply:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
         kind = request.path.split("/")[1]
         found = await self.lookup.named_objects(kind, request.name)

@@ -57,13 +57,13 @@ class Snapshot:
         Unreachable when none answers.
         """
         present = await members.present()
-        pending = {member: dict(member.pending) for member in present}  # before the list: what is in neither is worse
+        pending = {member: dict(member.creating) for member in present}  # before the list: what is in neither is worse
         answers = await members.get_json_from_all(Request("GET", "/containers/json?all=1"), present)
         await asyncio.gather(*(member.catch_up(members.log) for member, _ in answers))
         engines = []
         for member, entries in answers:
             containers = {found.id: found for found in map(ListedContainer, objects(entries))}
-            node = Node(member.name, addr=member.name, containers=containers, pending=pending[member])
+            node = Node(member.name, addr=member.name, containers=containers, creating=pending[member])
             node.owner = EngineSnapshot(member, node)
             engines.append(node.owner)
         return cls(engines)

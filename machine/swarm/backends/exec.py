@@ -91,7 +91,7 @@ class _Program:
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         shown = await hook.show(request)
-        decided = hook.verdict(await self._ask({"request": shown.question}), shown)
+        decided = hook.parse_answer(await self._ask({"request": shown.question}), shown)
         if decided.answer is not None:
             return decided.answer
         reply = await rest(decided.request)

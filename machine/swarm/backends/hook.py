@@ -169,7 +169,7 @@ class Verdict(NamedTuple):
     unseen_passes: bool = False
 
 
-def verdict(said: dict[str, Any], shown: Shown) -> Verdict:
+def parse_answer(said: dict[str, Any], shown: Shown) -> Verdict:
     """What an answer to a question means. ApiError(502) if that is not clear, ApiError(413) for what it did not see."""
     unknown = sorted(set(said) - _ANSWERS)
     if unknown:

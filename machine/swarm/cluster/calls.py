@@ -26,7 +26,7 @@ class EngineConnection:
         self.client = client
         self.health = health
         self.facts: Facts | None = None
-        self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
+        self.open_calls = PendingCalls()  # clients' calls that wait for the head of their answer
         self.suspect = False  # whether it failed, or let a call wait, since it last answered a look
         self._doubted = asyncio.Event()
         self._doubts = Deadline(self._doubt)
@@ -49,7 +49,7 @@ class EngineConnection:
                 request = request.with_api_version(version)
         try:
             with self._doubts.within(SLOW):
-                async with self.pending.waiting():
+                async with self.open_calls.waiting():
                     return await send_checked(self.client, request, self.name)
         except TimeoutError:
             raise Unreachable(504, f"{self.name} has stopped answering: {self.health.error}") from None

@@ -141,7 +141,7 @@ class Cluster:
         engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
             if answered:  # clients wait for this word; one that had failed before has had it
-                self.subscribers.spread(events.own("engine_disconnect", engine.node_info, time.time()))
+                self.subscribers.publish(events.own("engine_disconnect", engine.node_info, time.time()))
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:
@@ -212,7 +212,7 @@ class Cluster:
         reason = f": {engine.health.error}" if engine.health.error else ""
         self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(happened, happened)}{reason}")
         engine.refresh_entries()
-        self.subscribers.spread(events.own(happened, engine.node_info, time.time()))
+        self.subscribers.publish(events.own(happened, engine.node_info, time.time()))
         for watcher in self.watchers:
             watcher(engine, happened)
 
@@ -225,7 +225,7 @@ class Cluster:
     def forward_event(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens, if it may tell of that."""
         if self.subscribers and self.is_own_event(engine, event):
-            self.subscribers.spread(mark_event(event, engine.node_info))
+            self.subscribers.publish(mark_event(event, engine.node_info))
 
     def is_own_event(self, engine: Engine, event: dict[str, Any]) -> bool:
         """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""

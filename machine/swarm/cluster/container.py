@@ -61,6 +61,7 @@ class ContainerRecord(Generic[E]):
         "memory",
         "mode",
         "names",
+        "previous_name",
         "public",
         "qualified",
         "signature_label",
@@ -69,14 +70,13 @@ class ContainerRecord(Generic[E]):
         "status",
         "status_valid_until",
         "volumes",
-        "was",
     )  # fmt: skip
 
     def __init__(self, engine: E) -> None:
         self.engine = engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
-        self.was = ""  # its name before it was renamed through us
+        self.previous_name = ""  # its name before it was renamed through us
         self.qualified = False  # shown as NODE/NAME, because another container has the same name
         self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
         self.cpus = self.memory = 0
@@ -139,7 +139,7 @@ class ContainerRecord(Generic[E]):
         """Whether its labels, which its engine may have made up, say that it is to be made again elsewhere."""
         return "on-node-failure" in self.labels.get(POLICY, "")
 
-    def take(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
+    def update(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
         """Remember what an engine's list says of it. `entry` is changed on the way; do not use it afterwards.
 
         Its fields are of the types that machine.swarm.api.response_shapes.CONTAINER has, or null.

@@ -97,7 +97,7 @@ class Engine(EngineConnection):
         happened = self.health.failure(one_line(why))
         self._changed(happened)
         if happened:
-            self.pending.end_all()  # whoever waits for an engine that hangs would wait for ever
+            self.open_calls.end_all()  # whoever waits for an engine that hangs would wait for ever
 
     def _succeeded(self) -> None:
         self.suspect = False
@@ -230,7 +230,7 @@ class Engine(EngineConnection):
     def _is_ours(self, event: dict[str, Any]) -> bool:
         """Whether a container is being made through us: then we look at it anyway."""
         attributes = (event.get("Actor") or {}).get("Attributes") or {}
-        return attributes.get(ID) in self.node.pending
+        return attributes.get(ID) in self.node.creating
 
     def _apply(self, found: Effect) -> None:
         if found.gone:
@@ -311,7 +311,7 @@ class Engine(EngineConnection):
         index = self.cluster.index
         if container is None:
             container = ContainerRecord(self)
-            container.take(entry, self.name, self.ip, now)
+            container.update(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)
             if container.signature_label:
@@ -319,7 +319,7 @@ class Engine(EngineConnection):
                 self.cluster.on_container(container)
             return
         names, created, seal = container.names, container.created, container.signature_label
-        container.take(entry, self.name, self.ip, now)
+        container.update(entry, self.name, self.ip, now)
         if names != container.names or seal != container.signature_label:
             self._authenticate(container)
         if names != container.names or created != container.created:

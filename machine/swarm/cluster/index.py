@@ -26,7 +26,7 @@ class Index(Generic[C]):
         self._services: dict[tuple[str, str, str], list[C]] = {}  # see placement.service_of
         self._former: dict[str, list[C]] = {}  # by the name that it had, as far as that is known
         self._order: list[C] | None = []
-        self._spelling: NameIndex[C] | None = None
+        self._name_index: NameIndex[C] | None = None
         self._now = now
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Index(Generic[C]):
                 self._swarm.setdefault(container.swarm_id, []).append(container)
             if service := service_of(container.labels):
                 self._services.setdefault(service, []).append(container)
-        self._order = self._spelling = None
+        self._order = self._name_index = None
         if shared:
             self.settle(container.names)
 
@@ -51,11 +51,11 @@ class Index(Generic[C]):
         _remove(self._swarm, container.swarm_id, container)
         if service := service_of(container.labels):
             _remove(self._services, service, container)
-        for name in former_names(container.id, container.names, container.was):
+        for name in former_names(container.id, container.names, container.previous_name):
             _remove(self._former, name, container)
         for name in container.names:
             _remove(self._names, name, container)
-        self._order = self._spelling = None
+        self._order = self._name_index = None
         self.settle(container.names)
 
     def renamed(self, container: C, before: Iterable[str]) -> None:
@@ -63,12 +63,12 @@ class Index(Generic[C]):
         before = tuple(before)
         for name in before:
             _remove(self._names, name, container)
-        for name in former_names(container.id, before, container.was):
+        for name in former_names(container.id, before, container.previous_name):
             _remove(self._former, name, container)
         if before != container.names and before:
-            container.was = before[0]
+            container.previous_name = before[0]
         self._enter_names(container)
-        self._order = self._spelling = None
+        self._order = self._name_index = None
         self.settle((*before, *container.names))
 
     def settle(self, names: Iterable[str]) -> None:
@@ -98,9 +98,9 @@ class Index(Generic[C]):
 
     def with_name_part(self, part: str) -> list[C]:
         """Those that have a name with `part` in it (letters, not empty), newest first."""
-        if self._spelling is None:
-            self._spelling = NameIndex(self.newest_first())
-        return self._spelling.containers_with(part)
+        if self._name_index is None:
+            self._name_index = NameIndex(self.newest_first())
+        return self._name_index.containers_with(part)
 
     def freshen(self, found: Iterable[C]) -> None:
         """Make the statuses in these entries true now."""
@@ -146,7 +146,7 @@ class Index(Generic[C]):
             else:
                 same.append(container)
                 shared = True
-        for name in former_names(container.id, container.names, container.was):
+        for name in former_names(container.id, container.names, container.previous_name):
             self._former.setdefault(name, []).append(container)
         return shared
 

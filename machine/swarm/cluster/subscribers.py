@@ -54,7 +54,7 @@ class Subscribers:
     def __len__(self) -> int:
         return len(self._all)
 
-    def spread(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Mapping[str, Any]) -> None:
         """Tell everyone."""
         if self._all:
             line = events.encode(event)

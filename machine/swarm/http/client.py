@@ -36,7 +36,7 @@ class Client:
     def __init__(
         self,
         address: Address,
-        trust: TlsConfig | None = None,
+        tls: TlsConfig | None = None,
         *,
         connect_timeout: float = 10.0,
         no_time_limit: bool = False,
@@ -46,7 +46,7 @@ class Client:
         `no_time_limit` = no time limits, for another manager, which has its own.
         """
         self.address = address
-        self.tls: ssl.SSLContext | None = trust.for_client() if trust else None
+        self.tls: ssl.SSLContext | None = tls.for_client() if tls else None
         self.connect_timeout = connect_timeout
         self.no_time_limit = no_time_limit
         self._idle: list[_PooledConnection] = []

@@ -25,7 +25,7 @@ class ListenerPolicy(NamedTuple):
     by design, because what they know (a token) is what counts. `cors` = web pages of other sites are allowed.
     """
 
-    trust: TlsConfig | None
+    tls: TlsConfig | None
     grants: str
     insecure: bool = False
     open_to_all: bool = False
@@ -34,7 +34,7 @@ class ListenerPolicy(NamedTuple):
 
 async def listen(server: Server, url: str, demands: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
     """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address. UsageError."""
-    trust = demands.trust
+    trust = demands.tls
     address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
     check(address, demands)
     return await server.listen(address, trust, rejection_check(address, demands))
@@ -44,13 +44,13 @@ def check(address: Address, demands: ListenerPolicy) -> None:
     """UsageError if whoever reaches the address would get what only clients with a certificate should."""
     if address.loopback or demands.insecure:
         return
-    if demands.trust is None:
+    if demands.tls is None:
         flags = OPEN_CERTIFICATES if demands.open_to_all else CERTIFICATES
         raise UsageError(
             f"listening on {address} without TLS would give {demands.grants} to whoever can reach it",
             resolution=f"add {flags}, or --insecure if you mean it",
         )
-    if not demands.trust.verify and not demands.open_to_all:
+    if not demands.tls.verify and not demands.open_to_all:
         raise UsageError(
             f"listening on {address} with TLS but without TLS of clients would give {demands.grants} to whoever can "
             "reach it: no certificate is asked for",
@@ -60,8 +60,8 @@ def check(address: Address, demands: ListenerPolicy) -> None:
 
 def rejection_check(address: Address, demands: ListenerPolicy) -> Callable[[Request], str]:
     """Why a request is not taken at this address, "" if it is. Web pages are kept off where no certificate is shown."""
-    if address.path or (demands.trust is not None and demands.trust.verify):
+    if address.path or (demands.tls is not None and demands.tls.verify):
         return lambda _: ""
     own = frozenset((address.host.lower(),))
-    check_host = address.loopback and demands.trust is None
+    check_host = address.loopback and demands.tls is None
     return lambda request: rejection_reason(request, own=own, check_host=check_host, check_origin=not demands.cors)

@@ -28,7 +28,7 @@ class Election:
         """Whether we are the primary."""
         return self.primary == self.candidate.address
 
-    async def known(self) -> str:
+    async def wait_for_primary(self) -> str:
         """The primary's address, waiting until there is one."""
         await self.changed("")
         return self.primary

@@ -107,16 +107,19 @@ def _older_key(plan: ManagerConfig, log: Callable[[str], None]) -> list[bytes]:
 
 
 def connector(
-    trust: TlsConfig | None, trusted: Callable[[str], TlsConfig | None] | None = None, *, no_time_limit: bool = False
+    tls: TlsConfig | None,
+    tls_for_address: Callable[[str], TlsConfig | None] | None = None,
+    *,
+    no_time_limit: bool = False,
 ) -> Callable[[str], CallNext]:
     """The way to an engine, or (`no_time_limit`) to another manager, from its address.
 
     Those of the same files share a TLS context.
     """
-    contexts = {trust: trust.for_client() if trust else None}
+    contexts = {tls: tls.for_client() if tls else None}
 
     def connect(address: str) -> CallNext:
-        files = (trusted(address) if trusted else None) or trust
+        files = (tls_for_address(address) if tls_for_address else None) or tls
         if files not in contexts:
             contexts[files] = files.for_client() if files else None
         client = Client(parse(address), no_time_limit=no_time_limit)
@@ -170,7 +173,7 @@ class Replicas:
         """The primary's address, waiting for one until `end` (time.monotonic). ApiError(503)."""
         try:
             async with asyncio.timeout(max(end - time.monotonic(), 0)):
-                return await self._election.known()
+                return await self._election.wait_for_primary()
         except TimeoutError:
             text = "there is no primary manager: the replicas elect none, or the discovery store does not answer"
             raise ApiError(503, text) from None

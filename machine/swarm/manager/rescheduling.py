@@ -119,7 +119,7 @@ class Rescheduler:
         try:
             moved = RescheduleState(signed.generation + 1, runs)
             networks = cluster.ledger.networks(container.swarm_id)
-            reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
+            reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), reschedule=moved)
             made = str((await reply.json_body())["Id"])
             new: Engine = cluster.find(made).engine
             try:

@@ -15,7 +15,7 @@ V = TypeVar("V", bound=EngineView)
 
 
 async def locate(
-    engines: Sequence[V], asked: PlacementRequest, *, skipped: Collection[str] = (), one_per_name: bool = False
+    engines: Sequence[V], asked: PlacementRequest, *, pinned_names: Collection[str] = (), one_per_name: bool = False
 ) -> tuple[Located, ...]:
     """Return what exists already of the volumes and networks that a create names, and on which engines.
 
@@ -25,8 +25,8 @@ async def locate(
     """
     of_network = _network_engines if one_per_name else network_holders
     found = [
-        *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in skipped],
-        *[("network", name, of_network(engines, name)) for name in asked.networks if name not in skipped],
+        *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in pinned_names],
+        *[("network", name, of_network(engines, name)) for name in asked.networks if name not in pinned_names],
     ]
     return tuple(Located(kind, name, frozenset(e.address for e in having)) for kind, name, having in found if having)
 

@@ -29,14 +29,14 @@ async def choose_engine_with_moves(
     try:
         return await fit(asked), []
     except ApiError:
-        for leaving in _choices(await movable(asked.located)):
+        for leaving in _possible_moves(await movable(asked.located)):
             staying = tuple(each for each in asked.located if each not in leaving)
             with suppress(ApiError):
                 return await fit(replace(asked, located=staying)), leaving
         raise
 
 
-def _choices(movable: list[Located]) -> list[list[Located]]:
+def _possible_moves(movable: list[Located]) -> list[list[Located]]:
     """Return what to move, the least first: only networks, only volumes, or both."""
     kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
     return [chosen for chosen in (*kinds, movable) if chosen]

@@ -41,16 +41,16 @@ class NotMet(Exception):
         self.detail = detail
 
 
-def health(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def health(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
     return left or _reject("healthy")
 
 
-def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
+def port(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
     if placement.host_mode and placement.exposed:
-        left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, strict))]
+        left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, criteria))]
         return left or _reject(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
     if placement.host_mode:
         return nodes
@@ -58,12 +58,12 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -
         left = [
             node
             for node in nodes
-            if node.is_free(wanted, placement.replaced_container_ids, ended_count=strict.count_ended_ports)
+            if node.is_free(wanted, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
         ]
         if not left:
             last = f"-{wanted.last}" if wanted.last != wanted.first else ""
             holder = (
-                nodes[-1].holder(wanted, placement.replaced_container_ids, ended_count=strict.count_ended_ports)
+                nodes[-1].holder(wanted, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
                 if nodes
                 else None
             )
@@ -83,13 +83,13 @@ def _others(placement: PlacementRequest, node: Node, strict: Criteria) -> Iterab
     )
 
 
-def containerslots(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def containerslots(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
     left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(placement, n)]
     return left or _reject("a free container slot")
 
 
-def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def dependency(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
     needed = placement.colocate_with
     if not needed:
@@ -98,14 +98,14 @@ def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Crite
     return left or _reject(f"all of the containers it depends on: {', '.join(needed)}")
 
 
-def affinity(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
+def affinity(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
-    return _each(placement.affinities, nodes, strict, "affinity", _affine)
+    return _each(placement.affinities, nodes, criteria, "affinity", _affine)
 
 
-def constraint(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
+def constraint(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
-    return _each(placement.constraints, nodes, strict, "constraint", _constrained)
+    return _each(placement.constraints, nodes, criteria, "constraint", _constrained)
 
 
 def whitelist(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
@@ -125,7 +125,7 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def located(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
     for kind, name, having in placement.located:
         nodes = [node for node in nodes if node.addr in having] or _reject(f"{kind} {name}")
@@ -133,16 +133,16 @@ def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria
 
 
 def apply(
-    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria = STRICT
+    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
     chosen = [*(FILTERS[name] for name in names), located]
     left = nodes
     try:
         for each in chosen:
-            left = each(placement, left, strict)
+            left = each(placement, left, criteria)
     except NotMet:
-        raise NoNode(explain(chosen, placement, nodes, strict)) from None
+        raise NoNode(explain(chosen, placement, nodes, criteria)) from None
     return left
 
 

@@ -156,7 +156,7 @@ class Node:
     retry: int = 3
     images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
     containers: Mapping[str, ScheduledContainer] = field(default_factory=dict)
-    pending: dict[str, ScheduledContainer] = field(default_factory=dict)
+    creating: dict[str, ScheduledContainer] = field(default_factory=dict)
     owner: Any = None
     health: int = field(default=0, init=False)
     _used: tuple[int, int] | None = None
@@ -177,7 +177,7 @@ class Node:
     @property
     def count(self) -> int:
         """Containers in any state, those being made too."""
-        return len(self.containers) + len(self.pending)
+        return len(self.containers) + len(self.creating)
 
     @property
     def slots(self) -> int | None:
@@ -204,7 +204,7 @@ class Node:
     def held(self) -> Iterable[ScheduledContainer]:
         """All containers, those being made last."""
         yield from self.containers.values()
-        yield from self.pending.values()
+        yield from self.creating.values()
 
     def has_any(self, ids: frozenset[str]) -> bool:
         """Whether one of these containers is here."""

@@ -64,7 +64,7 @@ STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpac
 
 def _weighed(placement: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
-    counts = [len(node.containers) + len(node.pending) for node in nodes]
+    counts = [len(node.containers) + len(node.creating) for node in nodes]
     if placement.cpus or placement.memory:
         weights = [weight(placement, node, factor) for node in nodes]
         weighed = [

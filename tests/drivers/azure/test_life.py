@@ -24,7 +24,7 @@ from tests.drivers import contexts
 from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
 from tests.drivers.azure.resources import NOT_PROVISIONED, Refused
-from tests.drivers.cloud_stand_in import again, created, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, unmake, wait_for_state
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 
@@ -222,14 +222,14 @@ def test_a_record_of_docker_machines(cloud: Azure, tmp_path: Path) -> None:
 def test_stop_after_kill_ends_what_it_costs(cloud: Azure, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
     driver.power(Verb.KILL)
-    settled(driver, State.STOPPED)
+    wait_for_state(driver, State.STOPPED)
     driver.power(Verb.STOP)
-    settled(driver, State.STOPPED)
+    wait_for_state(driver, State.STOPPED)
     assert [name for name in cloud.door.names() if name.startswith("POST")] == [
         "Login token", "POST powerOff", "POST deallocate",
     ][1:]  # fmt: skip
-    created(again(driver))
-    settled(driver, State.RUNNING)
+    create_until_done(again(driver))
+    wait_for_state(driver, State.RUNNING)
     unmake(driver)
 
 
@@ -250,7 +250,7 @@ def test_nothing_is_waited_for(cloud: Azure, tmp_path: Path) -> None:
     assert {line.partition(" is ")[0].rpartition("-")[2] for line in reasons} == {"vnet", "firewall", "ip", "nic"}
     asked = [name for name in cloud.door.names() if name.startswith("PUT ")]
     assert len(asked) == len(set(asked)) == 7
-    settled(driver, State.RUNNING)
+    wait_for_state(driver, State.RUNNING)
     unmake(driver)
     assert "Poll" not in cloud.door.names()
 
@@ -262,7 +262,7 @@ def test_what_azure_begins_and_cannot_make(cloud: Azure, tmp_path: Path) -> None
     driver = new(cloud, tmp_path)
     driver.check()
     with pytest.raises(errors.QuotaExceeded) as caught:
-        created(driver)
+        create_until_done(driver)
     assert "Cannot create more than 10." in caught.value.details
     assert caught.value.resolution
     make(again(driver))
@@ -292,7 +292,7 @@ def test_a_group_that_is_going_is_waited_for(cloud: Azure, tmp_path: Path) -> No
     with pytest.raises(InProgress) as caught:
         driver.create()
     assert "docker-machine is Deleting" in caught.value.details
-    created(driver)
+    create_until_done(driver)
     unmake(other)
     assert cloud.machines() == 1
     unmake(driver)
@@ -342,7 +342,7 @@ def test_a_machine_that_failed(cloud: Azure, tmp_path: Path) -> None:
     assert isinstance(driver, Diagnosable)
     assert "sufficient capacity" in driver.explain()
     cloud.door.clear()
-    created(again(driver))
+    create_until_done(again(driver))
     assert cloud.door.names().count("PUT virtualMachines") == 1
     assert cloud.machines() == 1
     unmake(driver)

@@ -15,7 +15,7 @@ from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.catalogue import LOCATION, PLAN, definition
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.azure.test_life import GROUP, body, flags
-from tests.drivers.cloud_stand_in import again, created, make, new, refused, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, refused, unmake
 
 COMPUTE, NETWORK = f"{GROUP}/providers/Microsoft.Compute", f"{GROUP}/providers/Microsoft.Network"
 
@@ -61,7 +61,7 @@ def test_azure_refuses_a_machine_in_a_classic_set(cloud: Azure, tmp_path: Path) 
     driver.ctx.save(driver)
     a_set(cloud, "Classic")
     with pytest.raises(BadAvailabilitySet) as caught:
-        created(driver)
+        create_until_done(driver)
     assert "'Aligned' SKU" in caught.value.details
     assert "--azure-availability-set none" in caught.value.resolution
     unmake(again(driver))
@@ -78,7 +78,7 @@ def test_a_firewall_of_another_region(cloud: Azure, tmp_path: Path) -> None:
     driver.check()
     found["location"] = "eastus"
     with pytest.raises(errors.BadNetwork):
-        created(driver)
+        create_until_done(driver)
     unmake(driver)
 
 
@@ -92,7 +92,7 @@ def test_a_premium_disk_for_a_size_without(cloud: Azure, tmp_path: Path) -> None
     assert isinstance(driver, AzureDriver)
     driver.config.storage_type = "Premium_ZRS"
     with pytest.raises(errors.BadSize):
-        created(driver)
+        create_until_done(driver)
     unmake(driver)
 
 
@@ -170,7 +170,7 @@ def test_where_only_making_is_refused_it_says_the_same(cloud: Azure, tmp_path: P
     driver.ctx.save(driver)
     cloud.arm.unregistered.add("Microsoft.Network")
     with pytest.raises(DriverError) as caught:
-        created(driver)
+        create_until_done(driver)
     assert not isinstance(caught.value, PreflightFailed)
     assert "--namespace Microsoft.Network," in caught.value.resolution
     cloud.arm.unregistered.clear()

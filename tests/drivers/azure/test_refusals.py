@@ -23,7 +23,7 @@ from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
 from tests.drivers.azure.resources import NO_PREMIUM, UNMANAGED_SET, Refused
 from tests.drivers.azure.test_life import GROUP, flags
-from tests.drivers.cloud_stand_in import again, created, make, new, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, unmake
 
 CLASSES = {  # recorded or quoted code -> class
     "SkuNotAvailable": errors.NoCapacity,
@@ -86,7 +86,7 @@ def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, cod
     refused.body = said
     cloud.arm.refusals["virtualMachines"] = refused
     with pytest.raises(DriverError) as caught:
-        created(driver)
+        create_until_done(driver)
     assert type(caught.value) is cls
     assert code in caught.value.details
     assert caught.value.resolution

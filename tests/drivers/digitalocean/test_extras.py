@@ -16,7 +16,7 @@ from machine.drivers.base import AcceptsHostKey, Diagnosable, Driver, ProvidesSs
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
 from tests.drivers import firstboot
-from tests.drivers.cloud_stand_in import again, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, make, new, unmake, wait_for_state
 from tests.drivers.commands import line, running
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
@@ -292,7 +292,7 @@ def test_a_record_of_docker_machine(cloud: Ocean, tmp_path: Path) -> None:
     from machine.drivers.digitalocean.driver import DigitalOceanDriver
 
     driver = DigitalOceanDriver.load(ctx, record)
-    settled(driver, State.RUNNING)
+    wait_for_state(driver, State.RUNNING)
     endpoint = driver.endpoint()
     assert endpoint is not None
     assert endpoint.address == droplet["networks"]["v4"][1]["ip_address"]
@@ -304,7 +304,7 @@ def test_a_stopped_half_made_machine_is_started_by_a_second_create(cloud: Ocean,
     driver = make(machine(cloud, tmp_path))
     cloud.account.droplets[driver.dump()["DropletID"]]["status"] = "off"
     again(driver).create()
-    settled(driver, State.RUNNING)
+    wait_for_state(driver, State.RUNNING)
     assert cloud.machines() == 1
 
 
@@ -312,12 +312,12 @@ def test_a_droplet_that_is_being_switched_on_is_not_stopped(cloud: Ocean, tmp_pa
     """DigitalOcean calls it off until it is on; whoever waits for it must not give up."""
     driver = make(machine(cloud, tmp_path))
     driver.power(Verb.STOP)
-    settled(driver, State.STOPPED)
+    wait_for_state(driver, State.STOPPED)
     cloud.account.boot = 0.5
     driver.power(Verb.START)
     assert driver.state() is State.STARTING
     assert again(driver).state() is State.STOPPED, "another process cannot know"
-    settled(driver, State.RUNNING)
+    wait_for_state(driver, State.RUNNING)
 
 
 def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, tmp_path: Path) -> None:

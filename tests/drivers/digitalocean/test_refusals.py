@@ -17,7 +17,7 @@ from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.drivers.digitalocean.errors import translate
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
-from tests.drivers.cloud_stand_in import make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import make, new, refused, unmake, wait_for_state
 from tests.drivers.digitalocean.fake_digitalocean import Ocean, naming, refusal
 from tests.drivers.fault_proxy import FaultProxy, answer
 from tests.engine.servers import Files
@@ -190,7 +190,7 @@ def test_a_droplet_that_never_was_and_one_of_a_moment_ago(cloud: Ocean, tmp_path
     empty = b'{"droplets": [], "links": {}, "meta": {"total": 0}}'
     cloud.door.on("GET /v2/droplets", answer(200, empty), times=1)
     assert driver.state() is State.STARTING, "it was made a moment ago, and may not be known everywhere"
-    settled(driver, State.RUNNING)
+    wait_for_state(driver, State.RUNNING)
     cloud.forget()
     assert driver.state() is State.MISSING, "it was seen, so now it is gone"
 

@@ -19,7 +19,7 @@ from machine.drivers.openstack import addresses
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
-from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, refused, unmake, wait_for_state
 from tests.drivers.commands import line, running
 from tests.drivers.fault_proxy import Answer, Call, FaultProxy, after, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
@@ -47,7 +47,7 @@ def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
     assert driver.explain() == "its state is ACTIVE"
     assert "login:" in driver.console_log()
     driver.power(Verb.STOP)
-    settled(driver, State.STOPPED)
+    wait_for_state(driver, State.STOPPED)
     assert driver.explain() == "its state is SHUTOFF"
     unmake(driver)
 
@@ -80,7 +80,7 @@ def test_every_way_back_to_life(cloud: Stack, tmp_path: Path) -> None:
                 driver.power(Verb.STOP)
             assert "machine start contract" in caught.value.resolution
         driver.power(Verb.START)
-        settled(driver, State.RUNNING)
+        wait_for_state(driver, State.RUNNING)
     unmake(driver)
 
 
@@ -172,7 +172,7 @@ def lost(cloud: Stack, driver: Driver) -> None:
     with cloud.cloud.lock:
         for server in list(cloud.project.servers):
             cloud.project.delete_server(server)
-    settled(driver, State.MISSING)
+    wait_for_state(driver, State.MISSING)
 
 
 def test_the_floating_address_of_a_server_that_was_lost(cloud: Stack, tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_the_floating_address_of_a_server_that_was_lost(cloud: Stack, tmp_path: 
     assert driver.endpoint() is not None
     lost(cloud, driver)
     other = again(driver)
-    created(other)
-    settled(other, State.RUNNING)
+    create_until_done(other)
+    wait_for_state(other, State.RUNNING)
     endpoint = other.endpoint()
     assert endpoint is not None
     (address,) = cloud.project.floating.values()
@@ -207,7 +207,7 @@ def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None
     cloud.door.on("GET network/v2.0/floatingips", all_of_them)
     killed = driver.dump() | {"FloatingIp": "", "FloatingIpId": ""}  # before the record had its address
     driver = type(driver).load(driver.ctx, killed)
-    created(driver)
+    create_until_done(driver)
     endpoint = driver.endpoint()
     assert endpoint is not None
     assert endpoint.address != theirs["floating_ip_address"]

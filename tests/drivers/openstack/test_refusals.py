@@ -25,7 +25,7 @@ from machine.drivers.openstack.errors import (
 )
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
-from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, refused, unmake, wait_for_state
 from tests.drivers.fault_proxy import Answer, FaultProxy, answer, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
@@ -109,7 +109,7 @@ def test_a_server_that_came_to_nothing(cloud: Stack, fault: str, cls: type[Drive
     driver.check()
     driver.create()
     with pytest.raises(cls) as caught:
-        settled(driver, State.RUNNING)
+        wait_for_state(driver, State.RUNNING)
     assert fault in caught.value.details
     other = again(driver)
     assert other.state() is State.ERROR, "for `ls` it is a state"
@@ -126,12 +126,12 @@ def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], 
     cloud.project.fault = "No valid host was found."
     driver = new(cloud, tmp_path, **flags)
     driver.check()
-    created(driver)
+    create_until_done(driver)
     with pytest.raises(errors.NoCapacity):
-        settled(driver, State.RUNNING)
+        wait_for_state(driver, State.RUNNING)
     other = again(driver)
-    created(other)
-    settled(other, State.RUNNING)
+    create_until_done(other)
+    wait_for_state(other, State.RUNNING)
     assert cloud.machines() == 1
     unmake(again(other))
     assert cloud.listing() == before

@@ -11,7 +11,7 @@ from machine.drivers.cloud import errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import InProgress
 from machine.model import State
-from tests.drivers.cloud_stand_in import again, created, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, create_until_done, make, new, unmake, wait_for_state
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 
 FORCE = "POST compute/v2.1/servers/ID/action forceDelete"
@@ -23,7 +23,7 @@ def lost(cloud: Stack, driver: Driver) -> None:
     with cloud.cloud.lock:
         for server in list(cloud.project.servers):
             cloud.project.delete_server(server)
-    settled(driver, State.MISSING)
+    wait_for_state(driver, State.MISSING)
 
 
 @pytest.mark.parametrize("volume", [0, 20])
@@ -53,7 +53,7 @@ def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stac
     with pytest.raises(InProgress):
         driver.remove()
     assert driver.state() is State.STOPPING
-    settled(driver, State.MISSING)
+    wait_for_state(driver, State.MISSING)
     unmake(again(driver))
     assert cloud.listing() == before
 
@@ -64,8 +64,8 @@ def test_resume_after_somebody_deleted_a_server_that_is_kept(cloud: Stack, tmp_p
     driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
     lost(cloud, driver)
     other = again(driver)
-    created(other)
-    settled(other, State.RUNNING)
+    create_until_done(other)
+    wait_for_state(other, State.RUNNING)
     assert len(cloud.project.servers) == 1
     unmake(again(other))
     assert cloud.listing() == before

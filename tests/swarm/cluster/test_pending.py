@@ -36,7 +36,7 @@ async def test_every_call_ends_when_the_engine_fails_under_them(count: int) -> N
         gate.set()
         done = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
         assert [type(one) for one in done if not isinstance(one, ApiError)] == []
-        assert len(engine.pending) == 0
+        assert len(engine.open_calls) == 0
 
 
 async def test_ending_twice_and_from_within_harms_nobody() -> None:

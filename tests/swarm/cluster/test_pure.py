@@ -29,7 +29,7 @@ def entry(key: str = "a" * 64, *names: str, **more: Any) -> dict[str, Any]:
 
 def container(host: Host, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord[Host]:
     made = ContainerRecord(host)
-    made.take(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
+    made.update(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
     return made
 
 
@@ -171,7 +171,7 @@ def test_a_rename_settles_the_names_on_both_sides() -> None:
     index.add(b)
     assert b.value()["Names"] == ["/n2/web", "/n2/other/web"]
     before = b.names
-    b.take(entry("b" * 64, "api"), "n2", "10.0.0.9", 1000.0)
+    b.update(entry("b" * 64, "api"), "n2", "10.0.0.9", 1000.0)
     index.renamed(b, before)
     assert names(a, b) == ["/web", "/api"]
 
@@ -206,7 +206,7 @@ def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_chang
         index.add(each)
     agrees()
     before = known[17].names
-    known[17].take({"Id": known[17].id, "Names": ["/old-17"], "Created": 3}, "n1", "10.0.0.1", 0.0)
+    known[17].update({"Id": known[17].id, "Names": ["/old-17"], "Created": 3}, "n1", "10.0.0.1", 0.0)
     index.renamed(known[17], before)
     agrees()
     for each in known[10:20]:

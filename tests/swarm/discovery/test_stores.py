@@ -106,7 +106,7 @@ async def elect(url: str) -> None:
     await asyncio.sleep(2.5)  # longer than the ttl: the lease is kept
     assert first.leading
     assert not second.leading
-    assert await second.known() == "m:1"
+    assert await second.wait_for_primary() == "m:1"
     one.cancel()
     await asyncio.gather(one, return_exceptions=True)
     await primary(second, "m:2")

@@ -34,7 +34,7 @@ def test_an_open_listener_is_refused(pair: Keys, host: str, tls: str) -> None:
         check(Address(host, 2375), demands)
     assert "--insecure" in found.value.resolution
     check(Address(host, 2375), demands._replace(insecure=True))
-    check(Address(host, 2375), demands._replace(trust=pair.server))
+    check(Address(host, 2375), demands._replace(tls=pair.server))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

@@ -35,7 +35,8 @@ async def test_an_empty_one_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [Reply(200, (), b"{}"), Reply(404, (CHUNKED,), b"{}"), Reply(200, ((b"content-length", b"2"),), b"{}")]
+    "reply",
+    [Reply(200, (), b"{}"), Reply(404, (CHUNKED,), b"{}"), Reply(200, ((b"content-length", b"2"),), b"{}")],
 )
 async def test_other_bodies_have_a_length(reply: Reply) -> None:
     got = (await answer(reply)).lower()

@@ -64,8 +64,8 @@ def test_binpack_fills_one() -> None:
 def test_the_first_few_are_those_that_come_first(strategy: str, asked: PlacementRequest) -> None:
     nodes = [node(f"n{n}", failures=n % 2) for n in range(9)]
     for n, each in enumerate(nodes):
-        each.pending = {str(number): held(str(number)) for number in range(n % 4)}
-    nodes = [each for each in nodes if not asked.memory or not each.pending]
+        each.creating = {str(number): held(str(number)) for number in range(n % 4)}
+    nodes = [each for each in nodes if not asked.memory or not each.creating]
     for most in (1, 2, 5):
         assert rank(nodes, asked, strategy, most=most) == rank(nodes, asked, strategy)[:most]
     assert len(rank(nodes, asked, "random", most=1)) == 1
@@ -98,7 +98,7 @@ def test_no_resources() -> None:
 def test_ports_of_stopped_and_pending_containers_count() -> None:
     port = Port("", "tcp", 80, 80)
     a, b = node("a", held("1", ports=[port])), node("b")
-    b.pending["2"] = held("2", ports=[port])
+    b.creating["2"] = held("2", ports=[port])
     b.invalidate()
     assert names(rank([a, b, node("c")], PlacementRequest(ports=(port,)))) == ["c"]
     with pytest.raises(NoNode, match="80/tcp"):

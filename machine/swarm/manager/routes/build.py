@@ -45,7 +45,7 @@ async def build(context: ManagerContext, request: Request) -> Reply:
     asked, query["buildargs"] = _parse_build(request.query_value("buildargs"), request.query_value("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
-    asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), elsewhere=()))
+    asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), pinned_names=()))
     session = request.query_value("session")
     engine = _engine_of(context, session) or caching.engine_with_cache(context, request, context.choose(asked))
     if session:
@@ -95,7 +95,7 @@ async def session(context: ManagerContext, request: Request) -> Reply:
 async def grpc(context: ManagerContext, request: Request) -> Reply:
     """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
     engine = _builder(context)
-    context.buildx = time.monotonic()
+    context.last_buildx_call = time.monotonic()
     context.images.begin(engine)
     try:
         reply = await _raw(engine, request)
@@ -154,7 +154,7 @@ def _engine_of(context: ManagerContext, key: str) -> Engine | None:
 async def _placed(context: ManagerContext, key: str) -> Engine | None:
     """The engine of the build that names this session, waiting a moment for it; None for a session without one."""
     now = time.monotonic()
-    end = now + (HOLD_BESIDE_GRPC if now - context.buildx < BUILDX_ACTIVE_SECONDS else HOLD)
+    end = now + (HOLD_BESIDE_GRPC if now - context.last_buildx_call < BUILDX_ACTIVE_SECONDS else HOLD)
     while (engine := _engine_of(context, key)) is None and time.monotonic() < end:
         await asyncio.sleep(0.01)
     return engine

@@ -41,7 +41,9 @@ class ManagerContext:
         self.primary = ""  # the primary's address, while we are a replica
         self.debug = debug
         self.names = NameReservations()
-        self.moved: OrderedDict[str, str] = OrderedDict()  # id of a network that was made again elsewhere -> its new id
+        self.replaced_network_ids: OrderedDict[str, str] = (
+            OrderedDict()
+        )  # id of a network that was made again elsewhere -> its new id
         self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
         self.execs: OrderedDict[str, Engine] = OrderedDict()
@@ -50,7 +52,7 @@ class ManagerContext:
         self.images = ImageChanges(cluster)
         self.merged_info: MergedInfo | None = None
         self.build_caches: OrderedDict[str, Engine] = OrderedDict()  # what was built -> where its cache is
-        self.buildx = float("-inf")  # time.monotonic() of the last call of buildx
+        self.last_buildx_call = float("-inf")  # time.monotonic() of the last call of buildx
 
     def remember_exec(self, key: str, engine: Engine) -> None:
         """Where an exec is, for its start, resize and inspect."""
@@ -72,12 +74,12 @@ class ManagerContext:
 
     def remember_move(self, before: str, after: str) -> None:
         """A network was made again under another id; both ids mean it from now on."""
-        for old, new in self.moved.items():
+        for old, new in self.replaced_network_ids.items():
             if new == before:
-                self.moved[old] = after
-        self.moved[before] = after
-        while len(self.moved) > MAX_REMEMBERED_NETWORKS:
-            self.moved.popitem(last=False)
+                self.replaced_network_ids[old] = after
+        self.replaced_network_ids[before] = after
+        while len(self.replaced_network_ids) > MAX_REMEMBERED_NETWORKS:
+            self.replaced_network_ids.popitem(last=False)
 
     @asynccontextmanager
     async def one_at_a_time(self, kind: str, name: str) -> AsyncIterator[None]:

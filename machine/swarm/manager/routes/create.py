@@ -62,36 +62,26 @@ async def make(
     name: str,
     *,
     avoid: frozenset[str] = frozenset(),
-    moved: RescheduleState | None = None,
+    reschedule: RescheduleState | None = None,
 ) -> Reply:
     """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
 
     `moved` is set for one that is made again because its engine failed.
     """
-    labels = body.get("Labels")
-    if moved is None and isinstance(labels, dict) and context.cluster.ledger.knows(str(labels.get(ID))):
-        del labels[ID]  # copied from another container, as tools do that replace one by a newer one
-    asked, given = _asked(context, request, body, name)
-    if is_reschedulable(body) and not name:
-        asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
-    located = await locate(context, asked, avoid=avoid, elsewhere=given)
-    replaced = replaced_by(context, name, body["Labels"])
-    if located or replaced:
-        asked = replace(asked, located=located, replaced_container_ids=replaced)
+    placement = await _placement(context, request, body, name, avoid=avoid, reschedule=reschedule)
     tries = context.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
     while True:
         try:
-            engine = await _choose(context, asked, body, avoid)
+            engine = await _choose(context, placement, body, avoid)
         except ApiError:
             if failed is None:
                 raise
             return failed  # nobody is left to try: why the last one could not says more
+        signed = _signed(context, engine, body, placement, reschedule or RescheduleState())
         try:
-            reply = await _make_on(
-                engine, request, _signed(context, engine, body, asked, moved or RescheduleState()), asked
-            )
+            reply = await _make_on(engine, request, signed, placement)
         except NotConnected as error:  # it died just now, and has heard nothing of this
             failed = Reply.error(error.status, error.message)
             avoid |= {engine.address}
@@ -100,10 +90,10 @@ async def make(
             return reply
         if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
             looked_for_image = True
-            having = [e for e in await engines_with_image(context, asked.image) if e is not engine]
-            if not having:
+            others = [other for other in await engines_with_image(context, placement.image) if other is not engine]
+            if not others:
                 return reply
-            avoid |= {e.address for e in context.cluster.engines.values() if e not in having}
+            avoid |= {other.address for other in context.cluster.engines.values() if other not in others}
             failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
             continue
         tries -= 1
@@ -113,7 +103,30 @@ async def make(
         avoid |= {engine.address}
 
 
-def _asked(
+async def _placement(
+    context: ManagerContext,
+    request: Request,
+    body: dict[str, Any],
+    name: str,
+    *,
+    avoid: frozenset[str],
+    reschedule: RescheduleState | None,
+) -> PlacementRequest:
+    """Return what the scheduler is to find an engine for, with the places of all that the container depends on."""
+    labels = body.get("Labels")
+    if reschedule is None and isinstance(labels, dict) and context.cluster.ledger.knows(str(labels.get(ID))):
+        del labels[ID]  # copied from another container, as tools do that replace one by a newer one
+    placement, pinned = _placement_request(context, request, body, name)
+    if is_reschedulable(body) and not name:
+        placement = replace(placement, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
+    located = await locate(context, placement, avoid=avoid, pinned_names=pinned)
+    replaced = replaced_by(context, name, body["Labels"])
+    if located or replaced:
+        placement = replace(placement, located=located, replaced_container_ids=replaced)
+    return placement
+
+
+def _placement_request(
     context: ManagerContext, request: Request, body: dict[str, Any], name: str
 ) -> tuple[PlacementRequest, list[str]]:
     """What the create wants, and the names that it gives with a node; ApiError(400).
@@ -147,7 +160,11 @@ def is_reschedulable(body: dict[str, Any]) -> bool:
 
 
 def _signed(
-    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: RescheduleState
+    context: ManagerContext,
+    engine: Engine,
+    body: dict[str, Any],
+    placement: PlacementRequest,
+    reschedule: RescheduleState,
 ) -> dict[str, Any]:
     """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
     labels = body["Labels"]
@@ -159,22 +176,24 @@ def _signed(
     create = SignedCreate(
         body=body,
         swarm_id=labels[ID],
-        name=asked.name,
+        name=placement.name,
         engine_id=engine.facts.id,
         engine_name=engine.facts.name,
-        generation=moved.generation,
-        runs=moved.runs,
+        generation=reschedule.generation,
+        runs=reschedule.runs,
         made=time.time(),
     )
     label = context.cluster.keyring.sign(create)
     if not label:
-        context.cluster.log(f"rescheduling: the create of {asked.name} is too long to be signed: it will not be moved")
+        context.cluster.log(
+            f"rescheduling: the create of {placement.name} is too long to be signed: it will not be moved"
+        )
         return body
     return {**body, "Labels": {**labels, LABEL: label}}
 
 
 async def _choose(
-    context: ManagerContext, asked: PlacementRequest, body: dict[str, Any], avoid: frozenset[str]
+    context: ManagerContext, placement: PlacementRequest, body: dict[str, Any], avoid: frozenset[str]
 ) -> Engine:
     """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
 
@@ -184,56 +203,56 @@ async def _choose(
     async def movable(located: Sequence[Located]) -> list[Located]:
         return await relocate.movable(context, located)
 
-    engine, leaving = await choose_engine_with_moves(fit, asked, movable)
+    engine, leaving = await choose_engine_with_moves(fit, placement, movable)
     for each in leaving:
         for before, after in (await relocate.move(context, each, engine)).items():
             rename_network(body, before, after)
     return engine
 
 
-async def _fit(context: ManagerContext, asked: PlacementRequest, avoid: frozenset[str]) -> Engine:
+async def _fit(context: ManagerContext, placement: PlacementRequest, avoid: frozenset[str]) -> Engine:
     """The best engine that has everything, its containers' reservations and ports known as far as they matter."""
     cluster = context.cluster
     engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
-    having = await with_image(context, asked.image, engines)
-    weighs = bool(asked.cpus or asked.memory)
+    having = await with_image(context, placement.image, engines)
+    weighs = bool(placement.cpus or placement.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
         for engine in cluster.healthy():  # the fullest can only be told when all are known
             if not engine.node.known:
                 await cluster.inspect_all(engine)
     try:
-        return await _best(context, asked, having, weighs=weighs)
+        return await _best(context, placement, having, weighs=weighs)
     except ApiError:
         if having is engines:
             raise
-        context.choose(asked, engines)  # says why, when the image is not the reason
-        raise ApiError(404, missing_message(asked.image, having or [])) from None
+        context.choose(placement, engines)  # says why, when the image is not the reason
+        raise ApiError(404, missing_message(placement.image, having or [])) from None
 
 
 async def _best(
-    context: ManagerContext, asked: PlacementRequest, engines: list[Engine] | None, *, weighs: bool
+    context: ManagerContext, placement: PlacementRequest, engines: list[Engine] | None, *, weighs: bool
 ) -> Engine:
     studied: set[str] = set()
     while True:
-        best = context.choose(asked, engines, most=1)[0]
-        if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
+        best = context.choose(placement, engines, most=1)[0]
+        if not (weighs or placement.ports or placement.host_mode) or best.node.known or best.address in studied:
             return best
         studied.add(best.address)
         await context.cluster.inspect_all(best)  # what was unknown can only make it worse: choose again
 
 
-async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: PlacementRequest) -> Reply:
+async def _make_on(engine: Engine, request: Request, body: dict[str, Any], placement: PlacementRequest) -> Reply:
     key = body["Labels"][ID]
-    engine.node.pending[key] = PlainContainer.in_creation(key, asked, body["Labels"])
+    engine.node.creating[key] = PlainContainer.in_creation(key, placement, body["Labels"])
     engine.node.invalidate()
     try:
         host = body.get("HostConfig") or {}
         told = body
-        if asked.cpus and engine.facts:
-            told = {**body, "HostConfig": {**host, "CpuShares": shares(asked.cpus, engine.facts.cpus)}}
+        if placement.cpus and engine.facts:
+            told = {**body, "HostConfig": {**host, "CpuShares": shares(placement.cpus, engine.facts.cpus)}}
         query = {k: list(v) for k, v in request.query.items() if k != "name"}
-        if asked.name:
-            query["name"] = [asked.name]
+        if placement.name:
+            query["name"] = [placement.name]
         call = request.with_path("/containers/create", query).replace(
             headers=[JSON, *_registry(request)], body=json.dumps(told).encode(), client=""
         )
@@ -242,10 +261,10 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
             made = str((await reply.json_body()).get("Id"))
             if not engine.cluster.id_is_free(engine, made):
                 raise reply.wrong("the id that it gives means a container on another engine")
-            await _remember(engine, made, told, asked)
+            await _remember(engine, made, told, placement)
         return reply
     finally:
-        engine.node.pending.pop(key, None)
+        engine.node.creating.pop(key, None)
         engine.node.invalidate()
 
 

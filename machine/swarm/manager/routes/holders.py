@@ -39,10 +39,10 @@ async def engines_with_image(context: ManagerContext, name: str, *, older: bool 
     If none is known to have it, every engine is asked.
     """
     await context.images.settle()
-    return cached_holders(context, name, older=older) or await _asked(context, name)
+    return cached_holders(context, name, older=older) or await _ask_engines(context, name)
 
 
-async def _asked(context: ManagerContext, name: str) -> list[Engine]:
+async def _ask_engines(context: ManagerContext, name: str) -> list[Engine]:
     """The engines that say they have it: lists leave out what other images were made from."""
     if not name.strip("/"):
         return []

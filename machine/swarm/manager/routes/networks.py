@@ -67,7 +67,7 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
     Of several with one name the one on `engine` is meant, if that is given; of those that every engine makes by
     itself any.
     """
-    text = context.moved.get(text, text)
+    text = context.replaced_network_ids.get(text, text)
     node, name = split_node(text, context.cluster.engine)
     owner = context.cluster.engine(node) if node else None
     found = pick_network(name, EngineObjects((e, e.networks) for e in context.cluster.healthy() if owner in (None, e)))

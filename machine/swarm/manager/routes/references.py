@@ -26,7 +26,7 @@ def strip_node_prefixes(context: ManagerContext, body: dict[str, Any]) -> list[P
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
     if networks:
         found = {
-            split_node(context.moved.get(key, key), context.cluster.engine): settings
+            split_node(context.replaced_network_ids.get(key, key), context.cluster.engine): settings
             for key, settings in networks.items()
         }
         body["NetworkingConfig"]["EndpointsConfig"] = {key: settings for (_, key), settings in found.items()}
@@ -49,7 +49,7 @@ def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
         if kind == "container" and colon:
             host[key] = f"container:{_reference(context, other)}"
         elif key == "NetworkMode" and mode:
-            node, host[key] = split_node(context.moved.get(mode, mode), context.cluster.engine)
+            node, host[key] = split_node(context.replaced_network_ids.get(mode, mode), context.cluster.engine)
             pins.append((node, host[key]))
     return pins
 

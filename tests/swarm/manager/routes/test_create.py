@@ -57,7 +57,7 @@ async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: F
     with pytest.raises(ApiError, match="no space left"):
         await fleet.create("web")
     assert tried(fleet) == [1]
-    assert fleet.engine("n1").node.pending == {}
+    assert fleet.engine("n1").node.creating == {}
 
 
 async def test_createretry_tries_other_engines() -> None:

@@ -91,13 +91,13 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text: str,
         stuck, reads = subscribers.listen({}), subscribers.listen({"type": ["image"]})
         waiting = [asyncio.ensure_future(anext(one)) for one in (stuck, reads)]
         await asyncio.sleep(0)
-        subscribers.spread({"n": 0, "Type": "image"})
+        subscribers.publish({"n": 0, "Type": "image"})
         assert await asyncio.gather(*waiting) == [b'{"n":0,"Type":"image"}\n'] * 2
         for n in range(many):
-            subscribers.spread({"n": n, "text": text})
+            subscribers.publish({"n": n, "text": text})
         with pytest.raises(StopAsyncIteration):
             await anext(stuck)
-        subscribers.spread({"n": 1, "Type": "image"})
+        subscribers.publish({"n": 1, "Type": "image"})
         assert await anext(reads) == b'{"n":1,"Type":"image"}\n'
 
 
