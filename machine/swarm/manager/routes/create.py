@@ -66,7 +66,7 @@ async def make(
 ) -> Reply:
     """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
 
-    `moved` is set for one that is made again because its engine failed.
+    `reschedule` is set for one that is made again because its engine failed.
     """
     placement = await _placement(context, request, body, name, avoid=avoid, reschedule=reschedule)
     tries = context.cluster.settings.createretry + 1

@@ -14,7 +14,7 @@ from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 async def locate(
     context: ManagerContext, asked: PlacementRequest, *, avoid: frozenset[str], pinned_names: Iterable[str]
 ) -> tuple[Located, ...]:
-    """Return where what a create names is already; engines in `avoid`, and names in `elsewhere`, are left out."""
+    """Return where what a create names is already; engines in `avoid`, and names in `pinned_names`, are left out."""
     if not asked.volumes and not asked.networks:
         return ()
     engines = [e for e in context.cluster.engines.values() if e.address not in avoid]
