@@ -137,8 +137,9 @@ class ListedContainer:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One engine. After changing `containers` or `creating` call `invalidate`; `cpus` and `memory` carry the overcommit.
+    """One engine. After changing `containers` or `creating` call `invalidate`.
 
+    `cpus` and `memory` carry the overcommit.
     `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
     `update_health` sets it.
     `owner` is whatever the caller needs to find its own object again.
