@@ -29,7 +29,7 @@ from machine.drivers.cloud.driver import CloudDriver, Provider
 from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.cloud.ports import PortRange
 from machine.drivers.cloud.user_data import UserDataLimits
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import (
     CommandFailed,
     CommandTimeout,

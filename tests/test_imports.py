@@ -56,7 +56,7 @@ OURS = {
 NOTHING = HEAVY | SLOW | OUTSIDE | OURS | {"machine.engine", "machine.secrets", "shutil"}
 READS_A_RECORD = NOTHING - {"machine.secrets"}  # inspect hides old clear text with it
 ASKS_AN_ENGINE = (HEAVY | SLOW | OURS | {"subprocess", "http", "http.client"}) - {"threading"}
-ONLY_CREATES = {"shlex", "machine.ssh.private_key", "machine.drivers.cloud.flags", "machine.drivers.gaps"}
+ONLY_CREATES = {"shlex", "machine.ssh.private_key", "machine.drivers.cloud.flags", "machine.drivers.missing_options"}
 ASKS_A_DRIVER = (
     HEAVY
     | {"ssl", "http", "http.client", "tempfile", "logging", "machine.provision", "machine.engine", "machine.redaction"}

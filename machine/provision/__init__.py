@@ -12,9 +12,9 @@ Docker's settings are decided in dockerd_command.py and settings.py; apply.py is
 from __future__ import annotations
 
 from machine.provision.apply import Outcome, apply_steps
-from machine.provision.deferred import plan, upgrade_engine
 from machine.provision.error_names import names_in_errors
 from machine.provision.facts import Facts, gather
+from machine.provision.lazy import plan, upgrade_engine
 from machine.provision.script import render
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Result, Run, WriteFile

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from machine.errors import ProvisionError, ShellError
 from machine.process import Completed
-from machine.provision import refusal, resolutions, script
+from machine.provision import resolutions, script, script_not_run
 from machine.provision.steps import Plan, Result, Step
 
 TYPE_CHECKING = False
@@ -95,13 +95,13 @@ def run_batch(steps: Sequence[Step], shell: Shell, *, exclusive: bool = False) -
 
 
 def _step_error(step: Step, answer: Completed) -> ProvisionError:
-    output = refusal.shortened(answer.output[-refusal.LARGEST :], _TAIL)
+    output = script_not_run.shortened(answer.output[-script_not_run.LARGEST :], _TAIL)
     if answer.status < 0:
         output = f"{output}\nthe machine stopped in the middle of it".strip()
     return ProvisionError(
         f"failed to {step.name}",
         details=output,
-        resolution=resolutions.resolution_for(answer.output[-refusal.LARGEST :]) or step.advice,
+        resolution=resolutions.resolution_for(answer.output[-script_not_run.LARGEST :]) or step.advice,
     )
 
 
@@ -118,11 +118,13 @@ def _refused_error(shell: Shell, result: Completed, text: str) -> ProvisionError
 
     Where the output does not show why, a probe is run on the machine.
     """
-    refusal_error = refusal.known_refusal(result, text)
+    refusal_error = script_not_run.known_refusal(result, text)
     if refusal_error is not None:
         return refusal_error
     try:
-        probe = shell.run(refusal.PROBE_COMMAND, stdin=refusal.PROBE_STDIN, timeout=refusal.PROBE_SECONDS)
+        probe = shell.run(
+            script_not_run.PROBE_COMMAND, stdin=script_not_run.PROBE_STDIN, timeout=script_not_run.PROBE_SECONDS
+        )
     except ShellError:
         probe = Completed(-1)
-    return refusal.known_refusal(probe, text) or refusal.unknown_refusal(result, text, probe)
+    return script_not_run.known_refusal(probe, text) or script_not_run.unknown_refusal(result, text, probe)

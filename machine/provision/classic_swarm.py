@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import layouts, packages, proxy, script_files, units
+from machine.provision import engine_config_files, packages, proxy, script_files, units
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
@@ -92,7 +92,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, found: dict[str, str]) -> I
     )
     key = WriteFile(SWARM_KEY, swarm.key, 0o600, secret=True)
     for file in (program, environment, *([key] if swarm.key else [])):
-        if not layouts.is_current(facts, file):
+        if not engine_config_files.is_current(facts, file):
             yield file
     for name, arguments in (("manager", swarm.manage), ("agent", swarm.join)):
         path = SWARM_UNITS[name]
@@ -105,7 +105,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, found: dict[str, str]) -> I
             dependencies += [spec.ca, spec.server_cert, *([swarm.key] if swarm.key else [])]
         text, digest = unit(name, found["python"], arguments, dependencies)
         file = WriteFile(path, text.encode())
-        current = layouts.is_current(facts, file)
+        current = engine_config_files.is_current(facts, file)
         if not current:
             yield file
         if not current or found.get(name, "").split(" ") != ["active", "enabled", digest]:

@@ -14,8 +14,8 @@ from machine.errors import ProvisionError
 from machine.provision import (
     classic_swarm,
     dockerd_command,
+    engine_config_files,
     install,
-    layouts,
     live_restore,
     proxy,
     rollback,
@@ -60,7 +60,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
         if isinstance(step, WriteFile) and step.path in facts.links
     ]
     if restart:
-        notes += [*live_restore.warnings(facts), *layouts.notes(facts, spec)]
+        notes += [*live_restore.warnings(facts), *engine_config_files.notes(facts, spec)]
     notes += settings.hidden_images_notes(facts, spec)
     replaced_keys = settings.replaced(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in replaced_keys]
@@ -206,7 +206,7 @@ def _check_port(facts: Facts, spec: Spec) -> None:
 
 def _check_swarm_mode(facts: Facts, spec: Spec) -> None:
     """Raise ProvisionError where the engine has live-restore and is to join a cluster, which it would refuse."""
-    command = layouts.unit_command(facts)
+    command = engine_config_files.unit_command(facts)
     if spec.swarm_mode and settings.live_restore(settings.existing(facts), command, spec):
         raise ProvisionError(
             "the engine on the machine has live-restore on, and Docker refuses that in swarm mode",
@@ -227,12 +227,12 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
 
     Only what is missing, and all of it or none.
     """
-    configuration = _daemon_json_last(layouts.configuration(facts, spec))
-    certificates = layouts.certificates(facts, spec)
+    configuration = _daemon_json_last(engine_config_files.configuration(facts, spec))
+    certificates = engine_config_files.certificates(facts, spec)
     paths = [put.path for put in (*configuration, *certificates)]
-    if all(layouts.is_current(facts, put) for put in certificates):
+    if all(engine_config_files.is_current(facts, put) for put in certificates):
         certificates = []  # all or none: since we looked another's key may have come there
-    pending = [put for put in configuration if not layouts.is_current(facts, put)]
+    pending = [put for put in configuration if not engine_config_files.is_current(facts, put)]
     is_stale = bool(facts.changed_since_start) or facts.interrupted or facts.service != "active"
     restarting = bool(certificates or pending or is_stale)
     is_to_be_enabled = (
@@ -257,7 +257,11 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
 
 def _present_settings(facts: Facts) -> list[Step]:
     """Return the step that checks a daemon.json changed after the engine's start, which a rollback would start with."""
-    if DAEMON_JSON not in facts.changed_since_start or facts.interrupted or facts.release < layouts.VALIDATE:
+    if (
+        DAEMON_JSON not in facts.changed_since_start
+        or facts.interrupted
+        or facts.release < engine_config_files.VALIDATE
+    ):
         return []
     return [
         Run(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.gaps import MissingOption, check_complete
+from machine.drivers.missing_options import MissingOption, check_complete
 from machine.errors import MissingOptions
 from tests.cli.typed import CommandResult, new_world
 

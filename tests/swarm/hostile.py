@@ -140,8 +140,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time limits of tenths of a second, so that a test sees them pass."""
     for name, seconds in (("HEAD_SECONDS", 0.4), ("SILENT_SECONDS", 0.3), ("TRANSFER_SECONDS", 0.5)):
         monkeypatch.setattr(limits, f"ENGINE_{name}", seconds)
-    monkeypatch.setattr("machine.swarm.cluster.calls.ANSWER", 0.6)
-    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.2)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.ANSWER", 0.6)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.2)
 
 
 def showable(reply: Reply, body: bytes) -> None:

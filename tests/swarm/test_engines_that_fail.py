@@ -211,8 +211,8 @@ async def test_an_engine_that_hangs_does_not_stall_the_others(fleet: Fleet) -> N
 async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.calls.ANSWER", 0.3)
-    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.1)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.ANSWER", 0.3)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.1)
 
     async with swarm(refresh_min=1000, refresh_max=1000) as fleet:
         fleet.hosts[0].hangs = True
@@ -227,7 +227,7 @@ async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_
 async def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.05)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.05)
 
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web", start=True)

@@ -173,7 +173,7 @@ async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(mo
 async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.5)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.5)
 
     async with manager(refresh_min=0.05, refresh_max=0.1) as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
@@ -187,7 +187,7 @@ async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_
 
 
 async def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.3)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.3)
 
     async with manager(refresh_min=1000, refresh_max=1000) as found:
         await found.until(lambda: found.row()["state"] == "Healthy")

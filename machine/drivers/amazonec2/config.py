@@ -11,7 +11,7 @@ from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
 from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.cloud.ports import group_name
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 
 FLAGS = DriverFlags("amazonec2")

@@ -10,7 +10,7 @@ from machine.drivers.azure.options import ENVIRONMENT, LOGINS
 from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
 from machine.drivers.cloud.firewall import reaches
 from machine.drivers.cloud.flags import DriverFlags
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -202,17 +202,17 @@ class Config(CloudConfig):
         return config
 
     def missing_options(self) -> list[MissingOption]:
-        gaps = []
+        missing = []
         if not self.subscription_id:
             way = "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)"
-            gaps.append(("the driver azure needs to know which subscription pays", way))
+            missing.append(("the driver azure needs to know which subscription pays", way))
         if (self.client_secret or self.client_certificate) and not self.client_id:
             brief = "a service principal has an id and a secret, and only the secret is given"
-            gaps.append((brief, "add --azure-client-id ID, or set AZURE_CLIENT_ID"))
+            missing.append((brief, "add --azure-client-id ID, or set AZURE_CLIENT_ID"))
         for word, credential in (("secret", self.client_secret), ("certificate", self.client_certificate)):
             if self.login == word and not credential:
-                gaps.append((f"--azure-login {word} needs --azure-client-{word}", f"add --azure-client-{word}"))
-        return [MissingOption(brief, way, credential=True) for brief, way in gaps]
+                missing.append((f"--azure-login {word} needs --azure-client-{word}", f"add --azure-client-{word}"))
+        return [MissingOption(brief, way, credential=True) for brief, way in missing]
 
     def validate(self) -> None:
         self.location = self.location.replace(" ", "").lower()  # "West US" and westus are the same

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers.cloud.flags import DriverFlags, absolute
 from machine.drivers.cloud.ports import PortRange, needed_port_ranges
-from machine.drivers.gaps import MissingOption, check_complete
+from machine.drivers.missing_options import MissingOption, check_complete
 from machine.errors import RecordBroken
 from machine.hostport import ENGINE_PORT
 from machine.options import Values

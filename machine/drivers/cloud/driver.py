@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from machine.drivers.base import Driver, DriverContext, preflight_errors
-from machine.drivers.cloud import adopt, ssh_key
+from machine.drivers.cloud import create_once, ssh_key
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadKey, ErrorClass, ErrorTable, MachineGone, NameTaken
 from machine.drivers.cloud.user_data import HostKey, UserDataLimits, for_create
@@ -164,7 +164,7 @@ class CloudDriver(Driver, Generic[C]):
 
     def own_name(self, longest: int = 200) -> str:
         """The name of a thing that is made for this machine alone."""
-        return adopt.own_name(self.ctx.name[:longest], self.ctx.machine_id)
+        return create_once.own_name(self.ctx.name[:longest], self.ctx.machine_id)
 
     def public_key(self) -> str:
         """The key that the machine shall let in; BadKey when there is none."""
@@ -176,7 +176,7 @@ class CloudDriver(Driver, Generic[C]):
         self, create: Callable[[], T], find: Callable[[], T | None], ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS
     ) -> T:
         """adopt.create_or_find, with repetitions as far as the config wants them."""
-        return adopt.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
+        return create_once.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
 
     def create_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
         """`create_or_find` of a thing with the machine's id in its name: if that is taken, an earlier try made it."""

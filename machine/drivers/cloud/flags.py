@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from machine import hostport
 from machine.drivers.cloud import ports
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 

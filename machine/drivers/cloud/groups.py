@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from machine.drivers.cloud import adopt, firewall
+from machine.drivers.cloud import create_once, firewall
 from machine.drivers.cloud.driver import CloudDriver, Json
 from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadFirewall, NameTaken
 from machine.drivers.cloud.firewall import Rule
@@ -50,4 +50,4 @@ def open_ports(
     """
     openings = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
     wanted = firewall.rules(openings, driver.config.allow_from, group, families)
-    adopt.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))
+    create_once.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))

@@ -18,7 +18,7 @@ from machine.drivers.cloud.config import (
 )
 from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.digitalocean.options import API, NEW, NO_FIREWALL
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 
 FLAGS = DriverFlags("digitalocean")

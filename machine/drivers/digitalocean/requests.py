@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.cloud import ports
-from machine.drivers.cloud.adopt import own_name as name_with_id
+from machine.drivers.cloud.create_once import own_name as name_with_id
 from machine.drivers.cloud.firewall import Rule
 from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.digitalocean.config import Config, split_tags

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.images import apt_sources, disks, fetch, image_spec, loader
+from machine.drivers.images import apt_sources, disks, fetch, grub, image_spec
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -65,7 +65,7 @@ def build(
         work,
         root=os.geteuid() == 0,
         driver=driver,
-        tools={**TOOLS, **(loader.needs(arch) if image_spec.bootable(name) else {})},
+        tools={**TOOLS, **(grub.needs(arch) if image_spec.bootable(name) else {})},
     )
     image = os.path.join(work, "root.img")
     os.close(disks.private(image))
@@ -85,7 +85,7 @@ def build(
         ) from error
     os.chmod(image, 0o600)
     if image_spec.bootable(name):
-        loader.install(image, image_spec.OFFSET, image_spec.LABEL, work, run)
+        grub.install(image, image_spec.OFFSET, image_spec.LABEL, work, run)
         return Built(_finish(image, work, run), "", "", "")
     return _unpack(image, work, run)
 

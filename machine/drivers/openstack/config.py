@@ -11,7 +11,7 @@ from typing import Any, Self
 from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
 from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.cloud.ports import group_name
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import DEFAULT_GROUP_NAME, PROFILES, RETRIES
 from machine.errors import UsageError

@@ -12,7 +12,7 @@ from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.firewall import closed_port_warnings
 from machine.drivers.cloud.logins import login_of
-from machine.drivers.openstack import client, conoha, firewall, limits, lookup, requests
+from machine.drivers.openstack import client, conoha, firewall, lookup, quotas, requests
 from machine.drivers.openstack.client import Api, Json
 from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.errors import ERRORS, BadServerGroup, BadZone
@@ -36,7 +36,7 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
     flavor = _flavor(api, config)
     image = _image(api, config, flavor)
     _login(config, image)
-    limits.servers(api, config, flavor, ctx.log)
+    quotas.servers(api, config, flavor, ctx.log)
     _disk(api, config, flavor, image, ctx.log)
     network = _network(api, config)
     if (
@@ -46,7 +46,7 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
     ):
         _drop_security_groups(config, ctx.log)
     groups = api.list_all(client.SECURITY_GROUP)
-    limits.network(api, config, groups, ctx.log)
+    quotas.network(api, config, groups, ctx.log)
     _check_zones(api, config)
     if config.existing_key and api.find(client.KEY_PAIR, config.key_pair) is None:
         raise ERRORS.error(errors.BadKey, f"there is no key pair {config.key_pair}")
@@ -112,7 +112,7 @@ def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[st
         if least > config.own_volume_size:
             raise ERRORS.error(errors.BadVolume, f"the image needs {least} GB of disk")
         _own_volume(api, config)
-        limits.volumes(api, config, log)
+        quotas.volumes(api, config, log)
 
 
 def _own_volume(api: Api, config: Config) -> None:

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.cloud.adopt import own_name as name_with_id
+from machine.drivers.cloud.create_once import own_name as name_with_id
 from machine.drivers.cloud.requests import filled
 from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.openstack import conoha

@@ -22,7 +22,7 @@ from machine.swarm.placing.locate import locate
 from machine.swarm.placing.project import engines_with_containers
 from machine.swarm.placing.relocate import choose_engine_with_moves, move_volume
 from machine.swarm.scheduler import NoNode, rank
-from machine.swarm.scheduler.placement import holders_of_project
+from machine.swarm.scheduler.compose_labels import holders_of_project
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest, parse_create
 from machine.swarm.scheduler.references import project_of
 

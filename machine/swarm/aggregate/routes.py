@@ -10,7 +10,7 @@ from machine.swarm.aggregate.create import ContainerCreator
 from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import AggregateEngine, Members
-from machine.swarm.aggregate.shared import create_network
+from machine.swarm.aggregate.networks import create_network
 from machine.swarm.aggregate.snapshot import Snapshot
 from machine.swarm.api.scope import is_spanning
 from machine.swarm.fanout.broadcast import ask_each, first_answer, removed

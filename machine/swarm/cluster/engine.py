@@ -16,17 +16,17 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
-from machine.swarm.cluster import calls
-from machine.swarm.cluster.authentic import signed_create
-from machine.swarm.cluster.calls import EngineConnection
+from machine.swarm.cluster import engine_connection
+from machine.swarm.cluster.answer_sequence import AnswerSequence
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.due import EVERYTHING, DueRefreshes
 from machine.swarm.cluster.ended_containers import EndedContainers
+from machine.swarm.cluster.engine_connection import EngineConnection
 from machine.swarm.cluster.engine_context import EngineContext
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
-from machine.swarm.cluster.list_order import AnswerSequence
+from machine.swarm.cluster.signature_check import signed_create
 from machine.swarm.events import Effect, Lines, effect, read_events
 from machine.swarm.http import hostport
 from machine.swarm.merge.node_info import NodeInfo
@@ -144,7 +144,7 @@ class Engine(EngineConnection):
     async def _reach(self, version: Any) -> EngineReply:
         """Learn what it is and all that is on it. The answer is its stream of events, opened before the looking."""
         await self._refresh_facts(version)
-        async with asyncio.timeout(calls.ANSWER):
+        async with asyncio.timeout(engine_connection.ANSWER):
             call = Request("GET", build(negotiate_version("1.99", self._facts()), "/events"))
             events = await send_checked(self.client, call, self.name)
         try:

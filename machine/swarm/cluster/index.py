@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from machine.swarm.cluster.container import ContainerRecord
-from machine.swarm.cluster.spelling import NameIndex
+from machine.swarm.cluster.name_index import NameIndex
 from machine.swarm.resolve import only, pick_container
-from machine.swarm.scheduler.placement import former_names, service_of
+from machine.swarm.scheduler.compose_labels import former_names, service_of
 
 C = TypeVar("C", bound=ContainerRecord[Any])
 K = TypeVar("K")

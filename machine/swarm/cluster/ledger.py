@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from machine.swarm import limits, named_file
+from machine.swarm import bounded_file, limits
 
 FILE = "rescheduling.log"  # in the manager's state directory
 REWRITTEN = 10_000  # lines after which the file is written anew at the start
@@ -125,7 +125,7 @@ class Ledger:
     def _load(self) -> None:
         """Read the file. A long one, or one whose last line is torn, is written anew without what was overtaken."""
         try:
-            data = named_file.read(self._path, limits.RESCHEDULE_LEDGER_FILE)
+            data = bounded_file.read(self._path, limits.RESCHEDULE_LEDGER_FILE)
         except FileNotFoundError:
             return
         except OSError as error:

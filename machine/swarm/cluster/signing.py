@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm import limits, named_file
+from machine.swarm import bounded_file, limits
 
 LABEL = "com.docker.swarm.signed-create"
 KEY_FILE = "rescheduling.key"  # in the manager's state directory
@@ -122,7 +122,7 @@ def load_key(path: str) -> bytes:
 def _read_key(path: str) -> bytes:
     try:
         status = os.stat(path)
-        key = bytes.fromhex(named_file.read(path, limits.RESCHEDULE_KEY_FILE).decode("ascii").strip())
+        key = bytes.fromhex(bounded_file.read(path, limits.RESCHEDULE_KEY_FILE).decode("ascii").strip())
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from machine.errors import masked
-from machine.swarm import named_file
+from machine.swarm import bounded_file
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
@@ -35,7 +35,7 @@ class File(Discovery):
 
     async def nodes(self) -> list[str]:
         """Those in the file as it is now. If some are missing that were there, it is read until it stays the same."""
-        if self._last and named_file.is_pipe(self._path):
+        if self._last and bounded_file.is_pipe(self._path):
             return list(self._last)
         found = await self._read()
         while not set(self._last) <= set(found):  # somebody may be writing it
@@ -46,7 +46,7 @@ class File(Discovery):
 
     async def _read(self) -> list[str]:
         try:
-            text = (await asyncio.to_thread(named_file.read, self._path)).decode("utf-8")
+            text = (await asyncio.to_thread(bounded_file.read, self._path)).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise DiscoveryError(

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 
 from machine.errors import masked
-from machine.swarm import named_file
+from machine.swarm import bounded_file
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 
@@ -64,13 +64,13 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
     if not (ca or cert or key):
         return None
     try:
-        context = ssl.create_default_context(cafile=named_file.rereadable_path(ca) if ca else None)
+        context = ssl.create_default_context(cafile=bounded_file.rereadable_path(ca) if ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if cert:
-            context.load_cert_chain(*(named_file.rereadable_path(path) for path in (cert, key) if path))
+            context.load_cert_chain(*(bounded_file.rereadable_path(path) for path in (cert, key) if path))
     except (OSError, ssl.SSLError) as error:
         raise DiscoveryError(
-            f"the certificates of --discovery-opt cannot be used: {named_file.reason(error)}",
+            f"the certificates of --discovery-opt cannot be used: {bounded_file.reason(error)}",
             resolution="name PEM files with --discovery-opt kv.cacertfile=PATH, kv.certfile=PATH and kv.keyfile=PATH",
         ) from error
     return context

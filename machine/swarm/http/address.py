@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from machine.errors import CertificateError, UsageError, masked
-from machine.swarm import named_file
+from machine.swarm import bounded_file
 from machine.swarm.http import hostport
 from machine.swarm.http.stream import Stream
 
@@ -108,10 +108,10 @@ class TlsConfig(NamedTuple):
     def _load(what: str, load: Callable[..., None], *paths: str) -> None:
         named = [path for path in paths if path]
         try:
-            load(*map(named_file.rereadable_path, named))
+            load(*map(bounded_file.rereadable_path, named))
         except (OSError, ssl.SSLError) as error:
             absent = [path for path in named if not os.path.exists(path)]  # the error itself names no file
-            why = os.strerror(errno.ENOENT) if absent else named_file.reason(error)
+            why = os.strerror(errno.ENOENT) if absent else bounded_file.reason(error)
             raise CertificateError(
                 f"the {what} certificate cannot be used",
                 details=f"{' and '.join(absent or named)}: {why}",

@@ -11,7 +11,7 @@ from typing import Any
 
 import h11
 
-from machine.swarm import limits, visited
+from machine.swarm import limits, loop_guard
 from machine.swarm.api.response_kind import FOR_EVER, body_of, patience_for
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
@@ -126,7 +126,7 @@ class Client:
         return f"the engine at {self.address} did not answer within {seconds:g} s"
 
     def _head(self, request: Request) -> list[tuple[bytes, bytes]]:
-        head = [(b"host", self._host), *forwardable_headers(request.headers), *visited.header()]
+        head = [(b"host", self._host), *forwardable_headers(request.headers), *loop_guard.header()]
         if request.upgrade:
             head += [(b"connection", b"Upgrade"), (b"upgrade", request.header(b"upgrade"))]
         if not isinstance(request.body, bytes):

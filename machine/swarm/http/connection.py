@@ -13,7 +13,7 @@ import h11
 
 from machine.errors import MachineError
 from machine.swarm import limits as bounds
-from machine.swarm import visited
+from machine.swarm import loop_guard
 from machine.swarm.http.admission import Admission, ClientConnection, counted_as
 from machine.swarm.http.deadline import Deadline
 from machine.swarm.http.headers import forwardable_headers, length, wire_head
@@ -56,7 +56,7 @@ class Listener(NamedTuple):
     admission: Admission
     verified: bool = False
     refuses: Callable[[Request], str] = lambda _: ""
-    mark: bytes = b""  # which calls that came through it carry (machine.swarm.visited)
+    mark: bytes = b""  # which calls that came through it carry (machine.swarm.loop_guard)
 
 
 class Connection:
@@ -198,7 +198,7 @@ class Connection:
             return Reply.error(403, refusal)
         forget = self._drop_when_gone() if request.method in _QUICK and not request.upgrade else None
         try:
-            visited.record_visit(self.listener.mark, request.headers)
+            loop_guard.record_visit(self.listener.mark, request.headers)
             return await self.chain(request)
         except ApiError as error:
             return Reply.error(error.status, error.message)

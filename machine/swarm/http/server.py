@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 
 from machine.errors import UsageError
-from machine.swarm import visited
+from machine.swarm import loop_guard
 from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.admission import Admission, backlog_for, limits_for
 from machine.swarm.http.connection import Connection, Limits, Listener
@@ -34,7 +34,7 @@ class Server:
         self.chain = chain
         self.limits = limits or Limits()
         self.log = cleaned(log)
-        self._mark = visited.new_listener_id()
+        self._mark = loop_guard.new_listener_id()
         self._admission: Admission | None = None
         self._listeners: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from machine.swarm.placing.engine_view import EngineView
-from machine.swarm.scheduler.placement import holders_of_project
+from machine.swarm.scheduler.compose_labels import holders_of_project
 from machine.swarm.scheduler.references import PROJECT
 
 V = TypeVar("V", bound=EngineView)

@@ -19,7 +19,7 @@ from machine.drivers.cloud.config import (
     text_field,
 )
 from machine.drivers.cloud.flags import DriverFlags
-from machine.drivers.gaps import MissingOption
+from machine.drivers.missing_options import MissingOption
 from machine.errors import MissingOptions, RecordBroken, UsageError
 
 

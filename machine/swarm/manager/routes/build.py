@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from machine.swarm.cluster import Engine
-from machine.swarm.manager.routes import caching
+from machine.swarm.manager.routes import build_cache
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.image_changes import WatchedConnection, followed
-from machine.swarm.manager.routes.locate import locate
+from machine.swarm.manager.routes.needed_objects import locate
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.parsing import request_json
 from machine.swarm.pipeline import ApiError, Hijack, Reply, Request
@@ -47,12 +47,12 @@ async def build(context: ManagerContext, request: Request) -> Reply:
         del query["buildargs"]
     asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), pinned_names=()))
     session = request.query_value("session")
-    engine = _engine_of(context, session) or caching.engine_with_cache(context, request, context.choose(asked))
+    engine = _engine_of(context, session) or build_cache.engine_with_cache(context, request, context.choose(asked))
     if session:
         context.remember_session(session, engine)
     if request.query_value("buildid"):
         context.remember_session(request.query_value("buildid"), engine)
-    caching.remember(context, request, engine)
+    build_cache.remember(context, request, engine)
     return await _watched(context, engine, request.with_path("/build", query), request.query.get("t", []))
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
 from machine.swarm.cluster.signing import LABEL, SignedCreate
-from machine.swarm.manager.routes import relocate
+from machine.swarm.manager.routes import move_objects
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import engines_with_image, missing_message, with_image
-from machine.swarm.manager.routes.locate import locate, replaced_by
-from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
+from machine.swarm.manager.routes.needed_objects import locate, replaced_by
+from machine.swarm.manager.routes.node_prefixes import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import JSON, ApiError, NotConnected, Reply, Request
 from machine.swarm.placing.name_reservations import check_name
@@ -201,11 +201,11 @@ async def _choose(
         return await _fit(context, wanted, avoid)
 
     async def movable(located: Sequence[Located]) -> list[Located]:
-        return await relocate.movable(context, located)
+        return await move_objects.movable(context, located)
 
     engine, leaving = await choose_engine_with_moves(fit, placement, movable)
     for each in leaving:
-        for before, after in (await relocate.move(context, each, engine)).items():
+        for before, after in (await move_objects.move(context, each, engine)).items():
             rename_network(body, before, after)
     return engine
 

@@ -10,7 +10,7 @@ from typing import Any
 from machine.swarm.api.scope import is_spanning
 from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
-from machine.swarm.manager.routes import object_filters, relocate
+from machine.swarm.manager.routes import move_objects, object_filters
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.table import TABLE
@@ -151,10 +151,10 @@ async def connect(context: ManagerContext, request: Request) -> Reply:
     key = str(network["Id"])
     if not is_spanning(network) and container.engine is not engine:
         found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []
-        if not await relocate.movable(context, found):
+        if not await move_objects.movable(context, found):
             shown = f"{engine.name}/{network.get('Name')}"
             raise ApiError(404, f"network {shown} is not on {container.engine.name}, where the container is")
-        key = (await relocate.move(context, found[0], container.engine)).get(key, key)
+        key = (await move_objects.move(context, found[0], container.engine)).get(key, key)
     body["Container"] = container.id
     call = Request.json("POST", request.with_path(f"/networks/{key}/{verb}").target, body)
     reply: Reply = await container.engine.ask(call)

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.images import disks, fetch, image_spec, loader
+from machine.drivers.images import disks, fetch, grub, image_spec
 from machine.drivers.images.cache import NAMES
 from machine.errors import DriverError
 
 OFFSET = image_spec.OFFSET
-HERE = shutil.which("grub-mkimage") and Path(loader.FIRST).exists()
+HERE = shutil.which("grub-mkimage") and Path(grub.FIRST).exists()
 
 
 @pytest.mark.skipif(not HERE, reason="grub-mkimage or grub-pc-bin is not installed")
 def test_a_disk_that_boots(tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes(bytes(OFFSET) + b"file system" + bytes((8 << 20) - 11))
-    loader.install(str(image), OFFSET, "machine", str(tmp_path), process.run)
+    grub.install(str(image), OFFSET, "machine", str(tmp_path), process.run)
     data = image.read_bytes()
     assert data[OFFSET : OFFSET + 11] == b"file system"
     assert disks.boots(str(image))
@@ -37,9 +37,9 @@ def test_a_disk_that_boots(tmp_path: Path) -> None:
 
 
 def test_only_for_a_pc() -> None:
-    assert loader.needs("amd64")[loader.FIRST] == "grub-pc-bin"
+    assert grub.needs("amd64")[grub.FIRST] == "grub-pc-bin"
     with pytest.raises(DriverError, match="arm64"):
-        loader.needs("arm64")
+        grub.needs("arm64")
 
 
 def test_generic_images() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.placing import locate as placing
-from machine.swarm.scheduler.placement import service_of
+from machine.swarm.scheduler.compose_labels import service_of
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 

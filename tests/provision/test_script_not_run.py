@@ -6,7 +6,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import refusal
+from machine.provision import script_not_run
 from machine.provision.error_names import fill_in, names_in_errors
 
 SCRIPT = "main() {\n    mark=@0123456789abcdef\n    printf 'DB_PASS=hush-hush for the engine' >/x\n}\nmain\n"
@@ -30,7 +30,7 @@ SCRIPT = "main() {\n    mark=@0123456789abcdef\n    printf 'DB_PASS=hush-hush fo
     ],
 )
 def test_each_cause_has_its_own_words(said: str, brief: str) -> None:
-    found = refusal.known_refusal(Completed(1, "", said), SCRIPT)
+    found = script_not_run.known_refusal(Completed(1, "", said), SCRIPT)
     assert found is not None
     assert brief in found.brief
     assert found.resolution
@@ -38,9 +38,9 @@ def test_each_cause_has_its_own_words(said: str, brief: str) -> None:
 
 def test_the_three_that_say_nothing_are_told_apart_by_one_question() -> None:
     done = Completed(0, "Welcome to the backup box\n")
-    works = refusal.unknown_refusal(done, SCRIPT, Completed(0, f"{refusal.PROBE_MARK}-command\n"))
-    other = refusal.unknown_refusal(done, SCRIPT, Completed(0, f"echo {refusal.PROBE_MARK}-stdin\n"))
-    forced = refusal.unknown_refusal(done, SCRIPT, Completed(0, "Welcome to the backup box\n"))
+    works = script_not_run.unknown_refusal(done, SCRIPT, Completed(0, f"{script_not_run.PROBE_MARK}-command\n"))
+    other = script_not_run.unknown_refusal(done, SCRIPT, Completed(0, f"echo {script_not_run.PROBE_MARK}-stdin\n"))
+    forced = script_not_run.unknown_refusal(done, SCRIPT, Completed(0, "Welcome to the backup box\n"))
     assert len({works.resolution, other.resolution, forced.resolution}) == 3
     assert "command=..." in forced.resolution
     assert "Welcome" in forced.details
@@ -48,14 +48,14 @@ def test_the_three_that_say_nothing_are_told_apart_by_one_question() -> None:
 
 def test_our_script_is_never_shown() -> None:
     said = f"{SCRIPT}\nfish: Unknown command: printf 'DB_PASS=hush-hush for the engine' >/x\na note\n"
-    found = refusal.unknown_refusal(Completed(1, said), SCRIPT, Completed(1))
+    found = script_not_run.unknown_refusal(Completed(1, said), SCRIPT, Completed(1))
     assert "hush" not in found.details
     assert "main" not in found.details
     assert "a note" in found.details
 
 
 def test_output_has_bounds() -> None:
-    found = refusal.unknown_refusal(Completed(1, "<html>" * 99999 + "\nx" * 999), SCRIPT, Completed(1))
+    found = script_not_run.unknown_refusal(Completed(1, "<html>" * 99999 + "\nx" * 999), SCRIPT, Completed(1))
     assert len(found.details) < 10_000
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import certs
 from machine.errors import CertificateError, UsageError
-from machine.swarm import limits, named_file
+from machine.swarm import bounded_file, limits
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import load_key
 from machine.swarm.discovery import DiscoveryError, from_url, tls_of
@@ -27,7 +27,7 @@ SWARM = (sys.executable, "-m", "machine", "swarm")
 @pytest.fixture
 def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A pipe that nobody writes to, and little patience."""
-    monkeypatch.setattr(named_file.read, "__defaults__", (limits.FILE, 0.2))
+    monkeypatch.setattr(bounded_file.read, "__defaults__", (limits.FILE, 0.2))
     path = tmp_path / "pipe"
     os.mkfifo(path)
     return str(path)
@@ -110,7 +110,7 @@ def test_what_was_removed_is_kept_in_memory_where_its_file_is_a_pipe(pipe: str) 
 
 def test_what_never_ends_is_refused() -> None:
     with pytest.raises(OSError, match="it has more than 1048576 bytes"):
-        named_file.read("/dev/zero", 1 << 20)
+        bounded_file.read("/dev/zero", 1 << 20)
 
 
 def _write(path: str, content: bytes) -> None:

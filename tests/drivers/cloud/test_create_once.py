@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.adopt import add_rules, create_or_find, own_name
+from machine.drivers.cloud.create_once import add_rules, create_or_find, own_name
 from machine.errors import DriverError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from machine.swarm.scheduler import NoNode, rank
+from machine.swarm.scheduler.compose_labels import former_names, holders_of_project, service_of
 from machine.swarm.scheduler.expressions import BadExpression, parse
 from machine.swarm.scheduler.node import Node, PlainContainer
-from machine.swarm.scheduler.placement import former_names, holders_of_project, service_of
 from machine.swarm.scheduler.placement_request import (
     EXPRESSION_LABELS,
     Located,

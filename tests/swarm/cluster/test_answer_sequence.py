@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.cluster import list_order
+from machine.swarm.cluster import answer_sequence
 from machine.swarm.cluster.engine import Engine
 from tests.swarm.fleet import swarm
 
@@ -73,8 +73,8 @@ async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(
 
 
 def test_what_is_remembered_of_removals_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_order, "MAX_REMOVALS", 10)
-    found = list_order.AnswerSequence()
+    monkeypatch.setattr(answer_sequence, "MAX_REMOVALS", 10)
+    found = answer_sequence.AnswerSequence()
     first = found.begin()
     for number in range(100):
         found.remove(str(number))

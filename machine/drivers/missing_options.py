@@ -17,18 +17,18 @@ class MissingOption:
     credential: bool = False
 
 
-def check_complete(driver_name: str, gaps: Sequence[MissingOption]) -> None:
-    """MissingOptions that tells all `gaps` of a driver at once, its exit code saying if credentials are among them."""
-    if not gaps:
+def check_complete(driver_name: str, missing: Sequence[MissingOption]) -> None:
+    """MissingOptions that tells all `missing` of a driver at once, its exit code saying if credentials are among them."""
+    if not missing:
         return
-    if len(gaps) == 1:
-        error = MissingOptions(gaps[0].brief, resolution=gaps[0].resolution)
+    if len(missing) == 1:
+        error = MissingOptions(missing[0].brief, resolution=missing[0].resolution)
     else:
         error = MissingOptions(
-            f"the driver {driver_name} needs {len(gaps)} things that were not given",
-            details="\n".join(gap.brief for gap in gaps),
-            resolution="\n".join(gap.resolution for gap in gaps),
+            f"the driver {driver_name} needs {len(missing)} things that were not given",
+            details="\n".join(one.brief for one in missing),
+            resolution="\n".join(one.resolution for one in missing),
         )
-    if any(gap.credential for gap in gaps):
+    if any(one.credential for one in missing):
         error.exit_code = NOTHING_MADE
     raise error
