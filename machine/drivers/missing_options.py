@@ -18,7 +18,7 @@ class MissingOption:
 
 
 def check_complete(driver_name: str, missing: Sequence[MissingOption]) -> None:
-    """MissingOptions that tells all `missing` of a driver at once, its exit code saying if credentials are among them."""
+    """Raise MissingOptions that tells all of a driver at once; its exit code tells whether credentials are."""
     if not missing:
         return
     if len(missing) == 1:

@@ -81,14 +81,14 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd: str) -> None:
             assert (await second.ask("GET", "/containers/new/json"))["Node"]["Name"] == "n1"
             await first.server.close()
             await first.alive.__aexit__(None, None, None)
-            first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
-            await first.alive.__aenter__()
 
             async def took_over() -> bool:
                 return (await second.role())["Role"] == "primary"
 
             await until(took_over)
             assert len(await second.ask("GET", "/containers/json?all=1")) == 2
+            first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
+            await first.alive.__aenter__()
     await engine.close()
 
 
