@@ -34,7 +34,7 @@ SERVICES = {
         f"limited {START_SECONDS} systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
         # what an engine said right before its end may be on its way to the journal still
-        log="journalctl --sync 2>/dev/null || true\n"
+        log="sleep 0.5; journalctl --sync 2>/dev/null || true\n"
         'journalctl -u docker.service --since "@${began:-0}" -n 30 --no-pager -o cat',
     ),
     "openrc": Service(
