@@ -107,8 +107,7 @@ def finish_machine(creation: CreateState) -> None:
     session, record = creation.session, creation.record
     provision.finish(session, record, _endpoint_of(creation))
     _make_context(creation)
-    record.phase = "ready"
-    session.store.save(record)  # before the line that scripts wait for; a ready one's, too: its store may have moved
+    provision.record_ready(session, record)  # before the last line, which scripts wait for
     session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **location(record))
 
 

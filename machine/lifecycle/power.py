@@ -69,8 +69,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
         provision.apply_plan(session, record, endpoint, shell)
     provision.finish(session, record, endpoint)
-    record.phase = "ready"
-    session.store.save(record)
+    provision.record_ready(session, record)
 
 
 def stop(session: Session, driver: Driver, verb: Verb) -> None:

@@ -39,6 +39,7 @@ def provision(session: Session, name: str) -> None:
         with shell:
             outcome = apply_plan(session, record, endpoint, shell)
         finish(session, record, endpoint)
+        record_ready(session, record)
         session.console.done(
             f"{name} is set up again" if outcome.changed else f"{name} is as it should be: nothing changed"
         )
@@ -73,6 +74,7 @@ def regenerate(session: Session, name: str) -> None:
         with shell:
             apply_plan(session, record, endpoint, shell, new_certificate=True)
         finish(session, record, endpoint)
+        record_ready(session, record)
         session.console.done(f"{name} has a new certificate")
 
 
@@ -154,7 +156,7 @@ def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Wait until the engine answers over TLS from here, and join the machine's clusters. WaitTimeout.
 
-    After that the machine is ready but for its docker context; the caller records the phase.
+    After that the machine is ready but for its docker context; the caller calls `record_ready`.
     """
     session.console.step("Checking the engine from here")
     try:
@@ -165,6 +167,12 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
         raise
     join_clusters(session, record, endpoint)
     certificates.refresh_contexts(session, record.cert_dir())
+
+
+def record_ready(session: Session, record: Record) -> None:
+    """Record the phase "ready". The record is written in any case: its store may have moved, and it has paths."""
+    record.phase = "ready"
+    session.store.save(record)
 
 
 def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
