@@ -27,14 +27,15 @@ def test_a_free_port() -> None:
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_the_program_that_has_it(where: str, kind: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as server:
-        server.bind((where, 18091))
+        server.bind((where, 0))  # the four of them run at once, beside other tests
+        port = server.getsockname()[1]
         if kind == "tcp":
             server.listen(1)
-        cause, cure = port_holder.why(ADDRESS, 18091, kind)
+        cause, cure = port_holder.why(ADDRESS, port, kind)
         assert f"(process {os.getpid()}) has it" in cause
         assert str(os.getpid()) in cure
-        assert port_holder.sentence(ADDRESS, 18091, cause).startswith(f"port 18091 of {ADDRESS} is taken: ")
-        assert port_holder.holder("127.84.0.76", 18091, kind)[0] == (os.getpid() if where == "0.0.0.0" else 0)
+        assert port_holder.sentence(ADDRESS, port, cause).startswith(f"port {port} of {ADDRESS} is taken: ")
+        assert port_holder.holder("127.84.0.76", port, kind)[0] == (os.getpid() if where == "0.0.0.0" else 0)
 
 
 @linux

@@ -137,7 +137,7 @@ def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
     "flags",
     [
         {"discovery": ""},
-        {"discovery": "", "containers": True},
+        {"discovery": "", "use_containers": True},
         {"discovery": "token://[::1/T"},
         {"discovery": "token://two words"},
         {"discovery": "token://"},
