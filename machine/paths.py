@@ -22,7 +22,7 @@ KNOWN_HOSTS = "known_hosts"
 SECRETS = "secrets.json"
 SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
 SWARM_REGISTRY = "registry.db"  # which engines are registered under which token of a classic swarm
-FORWARDER = "helper.lock"  # machine.host_agent
+FORWARDER_LOCK = "helper.lock"  # machine.forwarder_lock
 LOG = "machine.log"  # everything every command did to this machine, newest last
 
 

@@ -1,6 +1,6 @@
 """Why a port of this host cannot be opened, and which program has it.
 
-Needs little more than `os` and `socket`: the watcher of published ports is a small process of its own.
+Needs little more than `os` and `socket`: the forwarder is a small process of its own.
 """
 
 from __future__ import annotations

@@ -43,22 +43,22 @@ class App:
 
             root = self.flags.storage_path or paths.default_store(dict(self.environ))
             self._store = Store(os.path.abspath(os.path.expanduser(root)), self.environ)
-            self._store.on_load = self._ensure_host_agent
+            self._store.on_load = self._ensure_forwarder
         return self._store
 
-    def _ensure_host_agent(self, record: Record) -> None:
-        """Start a machine's host agent again if it has ended; called whenever a record is loaded."""
+    def _ensure_forwarder(self, record: Record) -> None:
+        """Start a machine's forwarder again if it has ended; called whenever a record is loaded."""
         import os
 
         from machine import paths
 
-        path = paths.machine(self.store.root, record.name, paths.FORWARDER)
+        path = paths.machine(self.store.root, record.name, paths.FORWARDER_LOCK)
         if not os.path.exists(path):
             return
-        from machine import host_agent
+        from machine import forwarder_lock
 
-        if host_agent.missing(path):
-            from machine.lifecycle.host_agent import restart
+        if forwarder_lock.missing(path):
+            from machine.lifecycle.forwarder import restart
 
             restart(self.open_session(), record)
 

@@ -190,11 +190,11 @@ class AccountAware(Protocol):
 
 
 @runtime_checkable
-class HasHostAgent(Protocol):
-    """A process of ours runs beside each machine; machine.host_agent tells when it was ended."""
+class HasForwarder(Protocol):
+    """A forwarder, a process of ours, runs beside each machine; machine.forwarder_lock tells when it was ended."""
 
-    def restart_host_agent(self) -> bool:
-        """Start it again if the machine runs; whether it does. Harmless when the helper is there."""
+    def restart_forwarder(self) -> bool:
+        """Start it again if the machine runs; whether it does. Harmless when it still runs."""
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from machine.drivers.base import (
     Diagnosable,
     Driver,
     GrowsDisk,
-    HasHostAgent,
+    HasForwarder,
     ProvidesSshKey,
 )
 from machine.drivers.cloud.driver import CloudDriver
@@ -177,7 +177,7 @@ def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
         again.remove()
 
 
-CAPABILITIES = (AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable, GrowsDisk, HasHostAgent, ProvidesSshKey)
+CAPABILITIES = (AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable, GrowsDisk, HasForwarder, ProvidesSshKey)
 
 
 def test_every_public_method_is_of_the_contract(cls: type[Driver]) -> None:
@@ -199,5 +199,5 @@ def test_capabilities_are_had_whole(cls: type[Driver]) -> None:
 def test_what_qemu_can_do_is_found() -> None:
     qemu = registry.find("qemu")
     assert all(
-        hasattr(qemu, name) for part in (HasHostAgent, GrowsDisk, ConsoleLog) for name in vars(part) if name[0] != "_"
+        hasattr(qemu, name) for part in (HasForwarder, GrowsDisk, ConsoleLog) for name in vars(part) if name[0] != "_"
     )

@@ -124,13 +124,13 @@ def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program)
 def test_the_follower_of_ports_is_started_again(program: Program) -> None:
     """Killed, it is missed by the next command, takes over what is open, and closes what has gone meanwhile."""
     address = program("ip", "dev").out.strip()
-    helper = program.store / "machines/dev/helper.lock"
+    lock = program.store / "machines/dev/helper.lock"
     docker(program, f"docker run -d --name late -p 8084:80 busybox sh -c '{SERVE}'")
     until(lambda: answers(address, 8084), "a published port is not opened")
-    first = int(helper.read_text())
+    first = int(lock.read_text())
     os.kill(first, signal.SIGKILL)
     docker(program, "docker rm -f late")
-    until(lambda: program("ls").fine() and helper.read_text() not in ("", f"{first}\n"), "nobody noticed")
+    until(lambda: program("ls").fine() and lock.read_text() not in ("", f"{first}\n"), "nobody noticed")
     until(lambda: not answers(address, 8084), "what was open stays open")
     assert fetch(f"http://{address}:8080/") == "it works\n"
     assert "started again" not in program("ls").fine().err

@@ -34,7 +34,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 def left(program: Program, seconds: float = 5.0) -> list[str]:
-    """What is still there of this store's machines after a moment: the watcher of ports ends when it sees qemu gone."""
+    """What is still there of this store's machines after a moment: the forwarder ends when it sees qemu gone."""
     deadline = time.monotonic() + seconds
     while (found := _traces(program)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from machine import files, lock, paths
-from machine.drivers.images import build, disks, fetch, guest, image_spec, image_users
+from machine.drivers.images import build, disks, fetch, image_spec, image_users, port_reporter_unit
 from machine.errors import DriverError, ImageNotFound, PreflightFailed, masked
 from machine.process import Completed
 
@@ -54,8 +54,8 @@ class Boot:
 class Image:
     """An image in the cache. `disk`, `kernel` and `initrd` are file names in its directory; `origin` says where from.
 
-    `root` is the disk as its kernel names it, "" when the disk has a boot loader. `taught` means that the machine's
-    end of the watcher is in it already.
+    `root` is the disk as its kernel names it, "" when the disk has a boot loader. `taught` means that a port
+    reporter is in it already.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Image:
     origin: str = ""
     taught: bool = False
     made: str = ""  # ISO date and time, UTC
-    agent: str = ""  # which version of the watcher's end is in it; "" for one from before there were versions
+    agent: str = ""  # the version of its port reporter; "" for one from before there were versions
 
     @classmethod
     def of(cls, known: Any) -> Image:
@@ -82,8 +82,8 @@ class Image:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether today's version of the watcher's end is in it already."""
-        return self.taught and self.agent == guest.VERSION
+        """Whether today's version of the port reporter is in it already."""
+        return self.taught and self.agent == port_reporter_unit.VERSION
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -256,7 +256,7 @@ class Cache:
                 built.root,
                 mirror or build.THIS_HOST,
                 taught=True,
-                agent=guest.VERSION,
+                agent=port_reporter_unit.VERSION,
             )
         )
 

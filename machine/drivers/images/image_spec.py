@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from machine.drivers.images import guest, nat
+from machine.drivers.images import nat, port_reporter_unit
 
 SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}  # name of an image -> release
 GENERIC = "-generic"  # ending of the names of images with a boot loader and all drivers
@@ -44,7 +44,7 @@ MASKED = (
     ),
 )
 
-ENABLED = ("systemd-networkd.service", "systemd-timesyncd.timer", guest.UNIT)
+ENABLED = ("systemd-networkd.service", "systemd-timesyncd.timer", port_reporter_unit.UNIT)
 # docker.service: provisioning starts and enables it, once, with its certificates; until then the socket does for it.
 DISABLED = ("systemd-timesyncd.service", "docker.service")
 
@@ -78,7 +78,7 @@ _LATER = "[Unit]\nDescription=Keep the clock right, when the boot is over\n[Time
 _SEED_FIRST = "[Unit]\nAfter=systemd-modules-load.service\n"
 
 FILES = (
-    *guest.FILES,
+    *port_reporter_unit.FILES,
     ("/etc/cloud/cloud.cfg.d/90_machine.cfg", "0644", _CLOUD),
     ("/etc/modules-load.d/machine.conf", "0644", "virtio_blk\nisofs\noverlay\n"),
     ("/etc/systemd/system/cloud-init-main.service.d/seed.conf", "0644", _SEED_FIRST),

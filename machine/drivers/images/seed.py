@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine import files, names
-from machine.drivers.images import guest
 from machine.drivers.images import nat as inside
+from machine.drivers.images import port_reporter_unit
 
 LABEL = "cidata"
 
@@ -29,7 +29,7 @@ class Seed:
     nat_mac: str
     peer: str  # its address on the machines' network
     lan_mac: str  # of its card there
-    install_port_agent: bool  # the image does not know the watcher's other end yet: bring it
+    install_port_reporter: bool  # the image has no port reporter of today's version: install it
     lan_bits: int = 24  # of the prefix of that network
     nat_static: bool = True  # the address inside the NAT is the usual one; False: asked for by DHCP
     files: tuple[tuple[str, str, str], ...] = ()  # more files: (path, mode, content)
@@ -86,8 +86,8 @@ def _user_data(seed: Seed) -> dict[str, Any]:
     if private:
         config["ssh_deletekeys"] = True
         config["ssh_keys"] = {"ed25519_private": private, "ed25519_public": public}
-    files = (*(guest.FILES if seed.install_port_agent else ()), *seed.files)
-    units = (*((guest.UNIT,) if seed.install_port_agent else ()), *seed.units)
+    files = (*(port_reporter_unit.FILES if seed.install_port_reporter else ()), *seed.files)
+    units = (*((port_reporter_unit.UNIT,) if seed.install_port_reporter else ()), *seed.units)
     if files:
         config["write_files"] = [{"path": path, "permissions": mode, "content": text} for path, mode, text in files]
     if units:

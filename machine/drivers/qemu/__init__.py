@@ -4,7 +4,7 @@ driver.py   decisions: what to make, in which order, what each state means
 options.py  the flags                      config.py    their values, checked
 preflight.py  checks before a create       accel.py     KVM, HVF or software
 argv.py     the qemu command line, pure     vm.py        the acts on one virtual machine
-net.py      addresses, ports and MACs       forward.py   the watcher that follows published ports
+net.py      addresses, ports and MACs       forwarder.py the process that opens published ports here
 qmp.py      the protocol client             process.py   finding and ending the right qemu
 paths.py    every file name, spelled once
 

@@ -104,14 +104,14 @@ def _disks(machine: Machine) -> list[str]:
 
 
 def _console(machine: Machine) -> list[str]:
-    """Boot messages into a file; QMP for the driver and for the watcher; the machine's word on its open ports."""
+    """Boot messages into a file; QMP for the driver and for the forwarder; the machine's word on its open ports."""
     log = f"{machine.directory}/{paths.CONSOLE}"
 
     def server(ident: str, name: str) -> tuple[str, str]:
         return "-chardev", f"socket,id={ident},path={_escape(f'{machine.sockets}/{name}')},server=on,wait=off"
 
     return [
-        # append: what the watcher cuts off (forward.py) is not there any more, instead of becoming a hole
+        # append: what the forwarder cuts off is not there any more, instead of becoming a hole
         *("-chardev", f"file,id=console,path={_escape(log)},append=on", "-serial", "chardev:console"),
         *server("qmp", paths.QMP),
         *("-mon", "chardev=qmp,mode=control"),

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from machine import files, host_agent
+from machine import files, forwarder_lock
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.images import cache, console, disks, image_users, nat, seed
 from machine.drivers.images.cache import Cache, Image
@@ -80,7 +80,7 @@ class QemuDriver(Driver):
     def create(self) -> None:
         """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
         if self._pid():
-            self._watch(self._machine(self._base()))  # a crash may have come in between
+            self._start_forwarder(self._machine(self._base()))  # a crash may have come in between
             return
         image = self._image()
         self._assign_ports()
@@ -154,12 +154,12 @@ class QemuDriver(Driver):
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
 
-    def restart_host_agent(self) -> bool:
-        """Start the watcher of published ports again if it is not there although the machine runs."""
+    def restart_forwarder(self) -> bool:
+        """Start the forwarder again if it is not there although the machine runs."""
         if self._pid():
-            vm.watch_ports(self._machine(self._base()), self.ctx.run)
+            vm.start_forwarder(self._machine(self._base()), self.ctx.run)
             return True
-        disks.remove(self._file(paths.HELPER))
+        disks.remove(self._file(paths.FORWARDER_LOCK))
         return False
 
     def console_log(self) -> str:
@@ -297,7 +297,7 @@ class QemuDriver(Driver):
             nat_mac=net.nat_mac(self.ctx.machine_id),
             peer=self._place().peer,
             lan_mac=net.lan_mac(self._place().peer),
-            install_port_agent=not image.up_to_date,
+            install_port_reporter=not image.up_to_date,
             user_data=self.ctx.user_data,
         )
         seed.write(self._file(paths.SEED), wanted)
@@ -328,19 +328,19 @@ class QemuDriver(Driver):
             paths.prepare(self.sockets)
         for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
             disks.remove(os.path.join(self.sockets, name))
-        for name in (paths.FORWARDS, paths.HELPER, paths.CONSOLE):
+        for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.CONSOLE):
             disks.remove(self._file(name))
         vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
         vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
         for path in (*map(self._socket, paths.SOCKETS), self._file(paths.CONSOLE)):
             if os.path.exists(path):
                 os.chmod(path, 0o600)  # qemu -daemonize sets a umask of its own
-        self._watch(machine)
+        self._start_forwarder(machine)
 
-    def _watch(self, machine: argv.Machine) -> None:
-        """Start the watcher of published ports, and write down that there shall be one."""
-        host_agent.expect(self._file(paths.HELPER))
-        vm.watch_ports(machine, self.ctx.run)
+    def _start_forwarder(self, machine: argv.Machine) -> None:
+        """Start the forwarder, and write down that there shall be one."""
+        forwarder_lock.expect(self._file(paths.FORWARDER_LOCK))
+        vm.start_forwarder(machine, self.ctx.run)
 
     def _accel(self) -> str:
         return accel.choose(accel.detect()) if self.settings.accel == "auto" else self.settings.accel

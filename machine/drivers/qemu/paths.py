@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from machine import host_agent
+from machine import forwarder_lock
 from machine.errors import DriverError
 
 DISK = "disk.qcow2"  # the machine's own, over a shared base image
@@ -13,13 +13,13 @@ SEED = "seed.iso"
 PID = "qemu.pid"
 CONSOLE = "console.log"
 FORWARDS = "forward.log"
-HELPER = host_agent.FILE  # by which everybody sees whether the watcher of published ports lives
+FORWARDER_LOCK = forwarder_lock.FILE  # shows whether the forwarder runs
 BASE = "base.img"  # a copy of an image that others could change
 QMP = "qmp.sock"  # for the driver
-QMP_FORWARD = "qmp-forward.sock"  # for the watcher of published ports
+QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
 SOCKETS = (QMP, QMP_FORWARD, GUEST)
-FILES = (SEED, PID, CONSOLE, FORWARDS, HELPER, BASE, DISK)
+FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
 

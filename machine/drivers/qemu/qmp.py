@@ -1,6 +1,6 @@
 """QEMU Machine Protocol: JSON lines over a unix socket (https://www.qemu.org/docs/master/interop/qmp-spec.html).
 
-Needs json and socket only: the watcher of published ports is a process of its own and lives on this.
+Needs json and socket only: the forwarder is a process of its own and lives on this.
 """
 
 from __future__ import annotations

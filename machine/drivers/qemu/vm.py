@@ -128,13 +128,13 @@ def explained(error: CommandFailed, name: str) -> DriverError:
     return DriverError(brief, details=said, resolution=cure)
 
 
-def watch_ports(vm: argv.Machine, run: Run) -> None:
-    """Start the watcher that keeps the forwards in step with the ports that containers publish."""
+def start_forwarder(vm: argv.Machine, run: Run) -> None:
+    """Start the forwarder, which keeps the forwards in step with the ports that containers publish."""
     fixed = ",".join(str(guest) for _, guest in vm.forwards)
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
     sockets = (os.path.join(vm.sockets, name) for name in (paths.QMP_FORWARD, paths.GUEST))
-    log, helper = (os.path.join(vm.directory, name) for name in (paths.FORWARDS, paths.HELPER))
-    words = [sys.executable, "-m", "machine.drivers.qemu.forward", *sockets, log, vm.place.address, fixed, helper]
+    log, lock = (os.path.join(vm.directory, name) for name in (paths.FORWARDS, paths.FORWARDER_LOCK))
+    words = [sys.executable, "-m", "machine.drivers.qemu.forwarder", *sockets, log, vm.place.address, fixed, lock]
     run(words, cwd=package_root, timeout=30)
 
 

@@ -291,7 +291,7 @@ class VirtualBoxDriver(Driver):
             peer=str(self.data["IPAddress"]),
             lan_mac=network.mac(self.ctx.machine_id, 2),
             lan_bits=self.plan.bits,
-            install_port_agent=False,
+            install_port_reporter=False,
             nat_static=False,
             files=((f"/etc/systemd/system/{unit[0]}", "0644", unit[1]),) if unit else (),
             units=(unit[0],) if unit else (),

@@ -12,7 +12,7 @@ from typing import Any
 import pycdlib
 
 from machine import names
-from machine.drivers.images import guest, seed
+from machine.drivers.images import port_reporter_unit, seed
 
 PLAIN = seed.Seed(
     name="dev",
@@ -23,7 +23,7 @@ PLAIN = seed.Seed(
     nat_mac="52:54:00:00:00:01",
     peer="10.84.7.1",
     lan_mac="02:54:0a:54:07:01",
-    install_port_agent=False,
+    install_port_reporter=False,
 )
 
 
@@ -52,8 +52,8 @@ def test_the_host_key_is_given_and_others_are_dropped() -> None:
 
 def test_an_image_that_does_not_know_the_watcher_is_taught() -> None:
     assert "write_files" not in config(PLAIN)
-    found = config(replace(PLAIN, install_port_agent=True))
-    assert [entry["path"] for entry in found["write_files"]] == [path for path, _, _ in guest.FILES]
+    found = config(replace(PLAIN, install_port_reporter=True))
+    assert [entry["path"] for entry in found["write_files"]] == [path for path, _, _ in port_reporter_unit.FILES]
     assert found["runcmd"] == [["systemctl", "enable", "--now", "machine-ports.service"]]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.images import build, cache, fetch, guest, image_users
+from machine.drivers.images import build, cache, fetch, image_users, port_reporter_unit
 from machine.drivers.images.build import Built
 from machine.drivers.images.cache import Cache
 from machine.errors import DriverError
@@ -158,7 +158,7 @@ def test_an_image_with_an_older_agent_is_still_an_image(tmp_path: Path) -> None:
     found = own.find("debian-13", "amd64")
     assert found is not None
     assert not found.up_to_date
-    (images / "debian-13-amd64.json").write_text(json.dumps({**manifest, "agent": guest.VERSION}))
+    (images / "debian-13-amd64.json").write_text(json.dumps({**manifest, "agent": port_reporter_unit.VERSION}))
     renewed = own.find("debian-13", "amd64")
     assert renewed is not None
     assert renewed.up_to_date

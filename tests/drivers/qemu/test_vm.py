@@ -25,7 +25,7 @@ from machine.ssh import keys
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.qemu.test_driver import remove
-from tests.drivers.qemu.test_forward import watchers
+from tests.drivers.qemu.test_forwarder import forwarder_pids
 
 NEEDED = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "ssh")
 MISSING = [tool for tool in NEEDED if shutil.which(tool) is None]
@@ -168,7 +168,7 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
     machine.wait("an orderly end", machine.is_in(State.STOPPED), 90)
     assert "Power down" in driver.console_log()
     driver.power(Verb.STOP)
-    assert not watchers(f"{machine.ctx.directory}/{paths.GUEST}"), "the watcher ends with qemu"
+    assert not forwarder_pids(f"{machine.ctx.directory}/{paths.GUEST}"), "the forwarder ends with qemu"
 
     again = QemuDriver.load(machine.ctx, machine.saved[-1])
     start(again)

@@ -1,8 +1,8 @@
-"""The helper of a machine: a process that runs beside it, and the file by which everybody sees whether it lives.
+"""The lock file of a machine's forwarder, by which every command sees whether that process still runs.
 
-A driver writes the file when it starts one; the helper holds a lock on it as long as it lives, and removes it when its
-work is done. So a file without a holder means that the helper was ended, in whatever way. The file's text is its pid.
-Asked by every command: needs `os` and `time` only, and `fcntl` where there is such a file.
+A driver writes the file when it starts a forwarder; the forwarder holds a lock on it as long as it runs, and removes it
+when its work is done. So a file that nobody locks means that the forwarder was ended. The file's text is its pid.
+Used by every command: needs `os` and `time` only, and `fcntl` where there is such a file.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import time
 
 from machine import files, paths
 
-FILE = paths.FORWARDER
-START_SECONDS = 30.0  # for a helper to be there, on a loaded computer
-_TRIES, _PAUSE = 20, 0.05  # of a helper, to be the one; seconds between two tries
+FILE = paths.FORWARDER_LOCK
+START_SECONDS = 30.0  # for a forwarder to hold the lock, on a loaded computer
+_TRIES, _PAUSE = 20, 0.05  # of a forwarder to take the lock; seconds between two tries
 
 
 def expect(path: str) -> None:
-    """Write down that a helper should be there from now on; a file that is there already stays."""
+    """Write down that a forwarder should run from now on; a file that is there already stays."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE))
 
 
 def missing(path: str) -> bool:
-    """Whether a helper should be there and is not. One that was just asked for has some time to come."""
+    """Whether a forwarder should run and does not. One that was just started has START_SECONDS to take the lock."""
     descriptor = _open(path)
     if descriptor < 0:
         return False
@@ -36,7 +36,7 @@ def missing(path: str) -> bool:
 
 
 def hold(path: str) -> int | None:
-    """Be the helper: a descriptor to be kept open. None when there is one already, or none is expected."""
+    """Take the lock: a descriptor to be kept open. None when another forwarder has it, or none is expected."""
     descriptor = _open(path)
     if descriptor < 0:
         return None
@@ -53,7 +53,7 @@ def hold(path: str) -> int | None:
 
 
 def release(descriptor: int, path: str) -> None:
-    """The helper's work is done. Its file goes, unless that is about another one by now."""
+    """Remove the file, unless it is another forwarder's by now, and give the lock back: the work is done."""
     try:
         if os.path.samestat(os.fstat(descriptor), os.stat(path)):
             os.unlink(path)
@@ -74,7 +74,7 @@ def _lock(descriptor: int) -> bool:
     """Take the lock without waiting; whether that went. It is given back with the descriptor."""
     try:
         import fcntl
-    except ImportError:  # Windows: no driver there has helpers
+    except ImportError:  # Windows: no driver there has forwarders
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

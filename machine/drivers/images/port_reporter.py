@@ -1,9 +1,9 @@
-"""The program that runs inside a machine beside its host's watcher: it tells which ports are open, and keeps the clock.
+"""The port reporter: runs inside a machine, tells the forwarder which ports are open, and keeps the machine's clock.
 
 Only Python's own library, for it runs on the machine, whatever Python that has (3.7 or newer). It goes there as text.
 
 Every half second it reads the kernel's tables of sockets, and writes one JSON line to the virtio serial port whenever
-they change (and every 15 seconds, for a watcher that came late):
+they change (and every 15 seconds, for a forwarder that came late):
 
     {"open": [[protocol, port], ...],            reached at the machine's address inside the NAT
      "bound": [[protocol, address, port], ...],  reached there too, by a rule of ours: at an address of the host's

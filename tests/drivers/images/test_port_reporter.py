@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from machine.drivers.images import agent, guest
+from machine.drivers.images import port_reporter, port_reporter_unit
 
-ANY4, ANY6 = agent.ANY4, agent.ANY6
+ANY4, ANY6 = port_reporter.ANY4, port_reporter.ANY6
 
 
 def of(address: str) -> str:
@@ -20,7 +20,7 @@ def of(address: str) -> str:
 
 
 def report(*found: tuple[str, str, int, str], six: tuple[int, ...] = ()) -> dict[str, object]:
-    return agent.report(found, lambda protocol, port, inode: port in six)
+    return port_reporter.report(found, lambda protocol, port, inode: port in six)
 
 
 def test_what_is_open() -> None:
@@ -45,11 +45,11 @@ def test_ports_for_ipv6_only_are_told_apart() -> None:
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp6"), reason="no IPv6 here")
 def test_the_kernels_own_tables_and_ss() -> None:
-    questions = agent.Questions()
+    questions = port_reporter.Questions()
     for dual, wanted in ((True, False), (False, True)):
         with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=dual) as server:
             port = server.getsockname()[1]
-            inode = next(inode for kind, _, number, inode in agent.sockets() if (kind, number) == ("tcp", port))
+            inode = next(inode for kind, _, number, inode in port_reporter.sockets() if (kind, number) == ("tcp", port))
             assert inode == str(os.fstat(server.fileno()).st_ino)
             assert questions.only_six("tcp", port, inode) is wanted
 
@@ -58,7 +58,7 @@ def test_rules() -> None:
     bound = [("tcp", "127.84.7.1", 8080)]
     assert [
         "-A",
-        agent.CHAIN,
+        port_reporter.CHAIN,
         "-p",
         "tcp",
         "--dport",
@@ -67,8 +67,10 @@ def test_rules() -> None:
         "DNAT",
         "--to-destination",
         "127.84.7.1:8080",
-    ] in list(agent.rules(bound))
-    assert ["-I", "PREROUTING", "-d", agent.INSIDE, "-j", agent.CHAIN] not in list(agent.rules([]))
+    ] in list(port_reporter.rules(bound))
+    assert ["-I", "PREROUTING", "-d", port_reporter.INSIDE, "-j", port_reporter.CHAIN] not in list(
+        port_reporter.rules([])
+    )
 
 
 class Times:
@@ -77,8 +79,8 @@ class Times:
     def __init__(self) -> None:
         self.host, self.running, self.put = 1_000_000.0, 50.0, list[float]()
 
-    def clock(self) -> agent.Clock:
-        return agent.Clock(lambda: int(self.host), lambda: self.running, self.put.append, self.sleep)
+    def clock(self) -> port_reporter.Clock:
+        return port_reporter.Clock(lambda: int(self.host), lambda: self.running, self.put.append, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.host += seconds
@@ -109,13 +111,15 @@ def test_an_ordinary_day() -> None:
 
 
 def test_a_machine_without_such_a_clock() -> None:
-    clock = agent.Clock(lambda: None, lambda: 0.0, lambda _: pytest.fail("set"), lambda _: None)
+    clock = port_reporter.Clock(lambda: None, lambda: 0.0, lambda _: pytest.fail("set"), lambda _: None)
     assert not clock.look()
 
 
 def test_it_needs_nothing_but_python() -> None:
-    said = subprocess.run([sys.executable, "-SE", "-c", guest.SCRIPT.replace("__main__", "x")], check=False, timeout=30)
+    said = subprocess.run(
+        [sys.executable, "-SE", "-c", port_reporter_unit.SCRIPT.replace("__main__", "x")], check=False, timeout=30
+    )
     assert said.returncode == 0
     assert "machine" not in [
-        line.split()[1] for line in guest.SCRIPT.splitlines() if line.startswith(("import ", "from "))
+        line.split()[1] for line in port_reporter_unit.SCRIPT.splitlines() if line.startswith(("import ", "from "))
     ]

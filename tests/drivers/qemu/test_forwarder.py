@@ -1,4 +1,4 @@
-"""The watcher of published ports: what it makes of reports, and the whole of it with a real qemu."""
+"""The forwarder of published ports: what it makes of reports, and the whole of it with a real qemu."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shutil import which
 
 import pytest
 
-from machine import host_agent
-from machine.drivers.qemu import forward, paths
-from machine.drivers.qemu.forward import Forwards, Patience, wanted
+from machine import forwarder_lock
+from machine.drivers.qemu import forwarder, paths
+from machine.drivers.qemu.forwarder import Forwards, Patience, wanted
 
 ADDRESS = "127.84.0.78"
 
@@ -98,7 +98,7 @@ def test_more_nonsense(more: dict[str, object]) -> None:
 def test_a_machine_cannot_have_all_files_of_qemu() -> None:
     found = wanted(report(*(("tcp", number) for number in range(1, 60_000))), set())
     assert found is not None
-    assert len(found) == forward.MOST_PORTS
+    assert len(found) == forwarder.MOST_PORTS
 
 
 def test_why_a_port_cannot_be_had_is_found_out() -> None:
@@ -136,7 +136,7 @@ def test_forwards_outlive_a_restart_of_the_engine() -> None:
     clock[0] = 200.0
     assert patience.over("c")
     assert not patience.over("")
-    clock[0] += forward.ENGINE_AWAY
+    clock[0] += forwarder.ENGINE_AWAY
     assert patience.over(""), "an engine that stays away keeps nothing open for ever"
 
 
@@ -153,12 +153,12 @@ Hub -1 (nat):
 
 
 def test_forwards_of_an_earlier_watcher_are_taken_over() -> None:
-    assert forward.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
+    assert forwarder.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
 
 
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
-    """A real qemu, a real watcher; the test speaks for the machine at its serial port."""
+    """A real qemu, a real forwarder; the test speaks for the machine at its serial port."""
     qmp, guest, log = tmp_path / "q", tmp_path / "g", tmp_path / "log"
     words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
     qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
@@ -168,7 +168,7 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
             server.listen(1)
             server.settimeout(20)
             _until(qmp.exists)
-            module = [sys.executable, "-m", "machine.drivers.qemu.forward"]
+            module = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
             subprocess.run([*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376"], check=True, timeout=30)
             speaker, _ = server.accept()
             speaker.sendall(report(("tcp", 22), ("tcp", 18080)).encode() + b"\n")
@@ -176,7 +176,7 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
             speaker.sendall(b"nonsense\n" + report(("tcp", 22)).encode() + b"\n")
             _until(lambda: not _answers(18080))
             speaker.close()
-        _until(lambda: not watchers(str(guest)))
+        _until(lambda: not forwarder_pids(str(guest)))
     finally:
         qemu.kill()
         qemu.wait()
@@ -186,11 +186,11 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> None:
-    qmp, guest, log, helper = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
+    qmp, guest, log, lock = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
     words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
     qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
-    module = [sys.executable, "-m", "machine.drivers.qemu.forward"]
-    start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(helper)]
+    module = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
+    start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(lock)]
     try:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(guest))
@@ -198,21 +198,21 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
             server.settimeout(20)
             _until(qmp.exists)
             subprocess.run(start, check=True, timeout=30)
-            _until(lambda: not watchers(str(guest)))
+            _until(lambda: not forwarder_pids(str(guest)))
             assert not log.exists(), "none is expected, so none works"
-            host_agent.expect(str(helper))
-            assert not host_agent.missing(str(helper)), "it has time to come"
+            forwarder_lock.expect(str(lock))
+            assert not forwarder_lock.missing(str(lock)), "it has time to come"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()
             speaker.sendall(report(("tcp", 18081), ("tcp", 18082)).encode() + b"\n")
             _until(lambda: _answers(18081) and _answers(18082))
             subprocess.run(start, check=True, timeout=30)  # a second one finds the first and goes
-            _until(lambda: len(watchers(str(guest))) == 1)
-            assert not host_agent.missing(str(helper))
-            assert [int(helper.read_text())] == watchers(str(guest))
-            os.kill(int(helper.read_text()), 9)
+            _until(lambda: len(forwarder_pids(str(guest))) == 1)
+            assert not forwarder_lock.missing(str(lock))
+            assert [int(lock.read_text())] == forwarder_pids(str(guest))
+            os.kill(int(lock.read_text()), 9)
             speaker.close()
-            _until(lambda: host_agent.missing(str(helper)))
+            _until(lambda: forwarder_lock.missing(str(lock)))
             assert _answers(18081), "qemu keeps its forwards"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()
@@ -223,8 +223,8 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
             qemu.kill()
             qemu.wait()
             speaker.close()
-        _until(lambda: not watchers(str(guest)))
-        assert not helper.exists(), "with its machine off, nobody misses it"
+        _until(lambda: not forwarder_pids(str(guest)))
+        assert not lock.exists(), "with its machine off, nobody misses it"
     finally:
         qemu.kill()
         qemu.wait()
@@ -232,11 +232,11 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
 
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path) -> None:
-    """A real qemu whose boot sector prints for ever, with the console as machines have it; a real watcher."""
+    """A real qemu whose boot sector prints for ever, with the console as machines have it; a real forwarder."""
     qmp, guest, disk, console = (tmp_path / name for name in ("q", "g", "disk", paths.CONSOLE))
     code = bytes.fromhex("baf803b078eeebfd")  # mov dx, 0x3f8; mov al, 'x'; out dx, al; jmp back to out
     disk.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
-    console.write_bytes(b"before " * (forward.LONGEST_LOG // 7 + 1))
+    console.write_bytes(b"before " * (forwarder.LONGEST_LOG // 7 + 1))
     words = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-netdev", "user,id=nat", "-snapshot"]
     words += ["-chardev", f"file,id=console,path={console},append=on", "-serial", "chardev:console"]
     qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off", "-drive", f"format=raw,file={disk}"])
@@ -246,12 +246,12 @@ def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path
             server.listen(1)
             _until(qmp.exists)
             _until(lambda: console.read_bytes().endswith(b"xxx"), 30)
-            module = [sys.executable, "-m", "machine.drivers.qemu.forward"]
+            module = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
             subprocess.run([*module, str(qmp), str(guest), str(tmp_path / "log"), ADDRESS, ""], check=True, timeout=30)
             speaker, _ = server.accept()
-            _until(lambda: console.stat().st_size < forward.LONGEST_LOG // 2, 30)
+            _until(lambda: console.stat().st_size < forwarder.LONGEST_LOG // 2, 30)
             size = console.stat().st_size
-            assert size >= forward.KEPT_LOG
+            assert size >= forwarder.KEPT_LOG
             _until(lambda: console.stat().st_size > size, 30)
             assert console.stat().st_blocks * 512 >= size, "no hole where it was cut"
             assert b"\0" not in console.read_bytes()
@@ -259,39 +259,39 @@ def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path
     finally:
         qemu.kill()
         qemu.wait()
-    _until(lambda: not watchers(str(guest)))
+    _until(lambda: not forwarder_pids(str(guest)))
 
 
 def test_a_log_is_cut_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "LONGEST_LOG", 100)
-    monkeypatch.setattr(forward, "KEPT_LOG", 10)
+    monkeypatch.setattr(forwarder, "LONGEST_LOG", 100)
+    monkeypatch.setattr(forwarder, "KEPT_LOG", 10)
     log, link = tmp_path / "log", tmp_path / "link"
-    say = forward._log(str(log))
+    say = forwarder._log(str(log))
     say("x")
     before = log.read_bytes()
-    forward.cut(str(log))
+    forwarder.cut(str(log))
     assert log.read_bytes() == before
     for number in range(10):
         say(f"line {number}")
     link.symlink_to(log)
-    forward.cut(str(link))
+    forwarder.cut(str(link))
     assert log.stat().st_size > 100
-    forward.cut(str(log))
+    forwarder.cut(str(log))
     assert log.read_bytes().endswith(b" line 9\n")
     assert log.stat().st_size == 10
     say("more")
     assert b"\0" not in log.read_bytes()
-    forward.cut(str(tmp_path / "nothing"))
+    forwarder.cut(str(tmp_path / "nothing"))
 
 
 def test_a_machine_that_reports_without_end_is_not_listened_to_all_the_time() -> None:
     slept: list[float] = []
-    lines = forward.paced(io.StringIO("a\nb\nc\n"), slept.append)
+    lines = forwarder.paced(io.StringIO("a\nb\nc\n"), slept.append)
     assert next(lines) == "a\n"
     time.sleep(0.3)
     assert list(lines) == ["b\n", "c\n"]
     assert slept[0] >= 0.3
-    assert slept[1:] == [forward.PAUSE, forward.PAUSE]
+    assert slept[1:] == [forwarder.PAUSE, forwarder.PAUSE]
 
 
 def _answers(port: int) -> bool:
@@ -302,7 +302,7 @@ def _answers(port: int) -> bool:
     return True
 
 
-def watchers(mark: str) -> list[int]:
+def forwarder_pids(mark: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -310,7 +310,7 @@ def watchers(mark: str) -> list[int]:
                 words = Path(f"/proc/{entry}/cmdline").read_bytes().decode().split("\0")
             except OSError:
                 continue
-            if mark in words and "machine.drivers.qemu.forward" in words:
+            if mark in words and "machine.drivers.qemu.forwarder" in words:
                 found.append(int(entry))
     return found
 

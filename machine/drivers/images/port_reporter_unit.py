@@ -1,4 +1,4 @@
-"""What is put into a machine for the watcher at its host: the program agent.py, and its systemd unit.
+"""The files of the port reporter as they are written into a machine: the program port_reporter.py and its systemd unit.
 
 Python 3 is there wherever cloud-init is.
 """
@@ -11,7 +11,7 @@ import os
 UNIT = "machine-ports.service"
 PROGRAM = "/usr/local/lib/machine/ports.py"
 
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent.py"), encoding="utf-8") as _file:
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "port_reporter.py"), encoding="utf-8") as _file:
     SCRIPT = _file.read()
 
 SERVICE = f"""\

@@ -1,11 +1,11 @@
-"""The watcher: keeps the host's forwards in step with the ports that are open inside one machine.
+"""The forwarder: keeps the host's forwards in step with the ports that are open inside one machine.
 
-It is a process of its own beside each qemu (`python -m machine.drivers.qemu.forward`), started with the machine. The
+It is a process of its own beside each qemu (`python -m machine.drivers.qemu.forwarder`), started with the machine. The
 machine tells its open ports over a virtio serial port; this adds and removes forwards through a QMP socket of its own.
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
 may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
-While it works it holds the lock of the machine's helper file (machine.host_agent), so that any command notices when
+While it works it holds the machine's lock file (machine.forwarder_lock), so that any command notices when
 it was ended. One that starts later takes over the forwards that qemu has.
 """
 
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from machine import host_agent, port_holder
+from machine import forwarder_lock, port_holder
 from machine.drivers.qemu import paths
 from machine.drivers.qemu.qmp import NAT, Client, QmpError
 from machine.hostport import ENGINE_PORT
@@ -80,7 +80,7 @@ def wanted(report: str, fixed: Collection[Port], address: str = "") -> set[Port]
 
 
 def existing(listing: str, address: str, fixed: Collection[Port]) -> set[Port]:
-    """The forwards of an earlier watcher, in what qemu's monitor prints for `info usernet`."""
+    """The forwards of an earlier forwarder, in what qemu's monitor prints for `info usernet`."""
     found = set()
     for kind, where, outside, inside in _FORWARD.findall(listing):
         if where == address and outside == inside and (kind.lower(), int(inside)) not in fixed:
@@ -177,15 +177,15 @@ def watch(
 
 
 def main(argv: list[str]) -> int:
-    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [HELPER]`.
+    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
 
-    FIXED is a comma list of guest ports that are forwarded anyway, HELPER the machine's helper file.
+    FIXED is a comma list of guest ports that are forwarded anyway, LOCK the file of machine.forwarder_lock.
     """
-    qmp_path, guest_path, log_path, address, fixed_text, *helper = argv
+    qmp_path, guest_path, log_path, address, fixed_text, *lock = argv
     fixed = {("tcp", int(number)) for number in fixed_text.split(",") if number}
     _to_background()
-    held = host_agent.hold(helper[0]) if helper else None
-    if helper and held is None:
+    held = forwarder_lock.hold(lock[0]) if lock else None
+    if lock and held is None:
         return 1  # another one serves it already, or the machine is being switched off
     try:
         with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
@@ -199,12 +199,12 @@ def main(argv: list[str]) -> int:
     except (QmpError, OSError):
         pass  # qemu has ended: so do we
     if held is not None and not _answers(qmp_path):
-        host_agent.release(held, helper[0])
+        forwarder_lock.release(held, lock[0])
     return 0
 
 
 def _answers(qmp_path: str) -> bool:
-    """Whether qemu lives on, so that another watcher is needed."""
+    """Whether qemu lives on, so that another forwarder is needed."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(qmp_path)
@@ -214,7 +214,7 @@ def _answers(qmp_path: str) -> bool:
 
 
 def _log(path: str) -> Callable[[str], None]:
-    """The machine's log, 0600. It begins when the machine is switched on; a watcher that was started again goes on."""
+    """The machine's log, 0600. It begins when the machine is switched on; a forwarder that is restarted goes on."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def say(text: str) -> None:
