@@ -6,7 +6,6 @@ What is listed in ``__all__`` keeps its name and meaning; every other module may
 from __future__ import annotations
 
 from machine.errors import UsageError
-from machine.swarm.backends.registry import BackendContext
 from machine.swarm.pipeline import (
     ApiError,
     Backend,
@@ -19,6 +18,7 @@ from machine.swarm.pipeline import (
     Request,
     Unreachable,
 )
+from machine.swarmd.backends.registry import BackendContext
 
 __all__ = [
     "ApiError",

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.scripted_answers import CHUNK, HEAD_OF_CHUNKS, Answer, Hang, Pause, Repeat, Step, chunk, silent_stream
 
 READ_LIMIT = 16 << 20  # bytes of a request's head or body

@@ -81,7 +81,7 @@ def _swarm_commands() -> list[str]:
 
 
 def _swarmd_backends() -> list[str]:
-    from machine.swarm.backends.registry import names
+    from machine.swarmd.backends.registry import names
 
     return list(names())
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.store import Store
-    from machine.swarm.backends.registry import BackendFactory
+    from machine.swarmd.backends.registry import BackendFactory
 
 HELP = """Run a pipeline of backends that speak the Docker API. Each argument is one backend with its arguments:
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         app.stdout.write(parser_of("swarmd", sys.modules[__name__], [], app.environ).format_help())
         return 0
     if not args.rest:
-        from machine.swarm.backends.registry import names
+        from machine.swarmd.backends.registry import names
 
         lines = names(store_backends(app.store))
         width = max(len(name) for name in lines) + 2
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     import asyncio
 
     from machine import paths
-    from machine.swarm.swarmd import serve
+    from machine.swarmd.serve import serve
 
     registry = paths.swarm(app.store.root, paths.SWARM_REGISTRY)
     extra = store_backends(app.store)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def store_backends(store: Store) -> dict[str, BackendFactory]:
-    """Return the backends that know the machine store, by name: machine/swarm knows of none."""
+    """Return the backends that know the machine store, by name: machine/swarmd knows of none."""
     from machine.clusters.store_backends.create import CreateBackend
     from machine.clusters.store_backends.machine import MachineBackend
 

@@ -1,1 +1,1 @@
-"""Many engines behind one endpoint: discovery, scheduling, and the chain of backends."""
+"""Many engines behind one endpoint: discovery, scheduling, a manager, an agent. All of it is sent to machines."""

@@ -19,13 +19,13 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import HelpAsked, ParsedArgs, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
 from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig, tls_from_flags
 from machine.swarm.http.listener import ListenerPolicy, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
+from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.parsing import booleans
 from machine.swarm.pipeline import Backend, compose

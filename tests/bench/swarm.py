@@ -51,7 +51,7 @@ def farm(engines: int, containers: int, place: Path) -> Iterator[Path]:
     """A farm as a process of its own; gives the file with its addresses."""
     nodes = place / "nodes"
     with nodes.open("wb") as out:
-        argv = [sys.executable, "-m", "machine.swarm.simulator.fleet", str(engines), str(containers)]
+        argv = [sys.executable, "-m", "machine.swarmd.simulator.fleet", str(engines), str(containers)]
         process = subprocess.Popen(argv, stdout=out)
     try:
         until(lambda: len(nodes.read_text().split()) == engines, process)

@@ -17,7 +17,7 @@ from tests.clients.images import give_images, make_images
 from tests.sshd import free_port
 from tests.swarm.network_namespaces import Islands, NamespacedEngine
 from tests.swarm.real_manager import Manager
-from tests.swarm.test_swarmd import swarmd
+from tests.swarmd.test_serve import swarmd
 
 MACHINE = "dev"
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # the library requests prefers these to the CA that it is told

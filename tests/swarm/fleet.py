@@ -16,8 +16,8 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import NotConnected, Reply, Request
-from machine.swarm.simulator.backend import simulated
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.engine import SimulatedEngine
 
 
 class SimulatedHost:

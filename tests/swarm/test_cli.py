@@ -26,7 +26,6 @@ from machine.clusters.classic import store_integration
 from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli import CliContext, exports, run
 from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
 from machine.swarm.discovery import DiscoveryError
@@ -34,8 +33,9 @@ from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
 from machine.swarm.http.address import TLS_FILES, Address, TlsConfig
 from machine.swarm.http.server import Server
-from machine.swarm.simulator.backend import simulated
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarm.manager.config import manager_config_from
+from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from machine.cli import main as machine
 from machine.errors import UsageError
-from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.pipeline import ApiError, CallNext, Request, not_implemented
+from machine.swarmd.backends.registry import BackendContext, open_pipeline
 from tests.swarm.http.recording import front, keys, raw_server
 
 HERE = {"HOME": "/nowhere"}
@@ -90,9 +90,9 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
-        from machine.swarm.backends.swarm import manager_config_from
         from machine.swarm.cli import _registering
         from machine.swarm.cli_flags import MANAGE, gather
+        from machine.swarm.manager.config import manager_config_from
 
         said: list[str] = []
         around = CliContext(HERE, said.append, said.append, registry=path)

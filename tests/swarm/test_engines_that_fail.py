@@ -13,9 +13,9 @@ import pytest
 from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS
-from machine.swarm.simulator.container import Container
-from machine.swarm.simulator.engine import SimulatedEngine
-from machine.swarm.simulator.responses import Response
+from machine.swarmd.simulator.container import Container
+from machine.swarmd.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.responses import Response
 from tests.swarm.fleet import Fleet, engines, swarm
 
 MOVES: dict[str, Any] = {"Env": ["reschedule:on-node-failure"]}
@@ -252,7 +252,7 @@ async def test_an_engine_that_returns_with_another_id_and_other_containers_is_ta
         await settled(fleet, 1)
         place = fleet.hosts[0]
         place.engine = SimulatedEngine("n1", named=("new",))
-        from machine.swarm.simulator.backend import simulated
+        from machine.swarmd.simulator.backend import simulated
 
         place.ask = simulated(place.engine)
         place.switch(down=False)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from machine.errors import MachineError, masked
-from machine.swarm.backends.debug import shown_target
 from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.http.address import parse
+from machine.swarmd.backends.debug import shown_target
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECRET = "s3cret"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.aggregate.routes import HANDLERS
 from machine.swarm.manager.routes import TABLE
 from machine.swarm.parsing.routes import ROUTES, Answerer
 from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.routing import Handlers
+from machine.swarmd.aggregate.routes import HANDLERS
 
 TABLES: list[Handlers[Any]] = [TABLE, HANDLERS]
 

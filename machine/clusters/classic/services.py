@@ -5,12 +5,12 @@ from __future__ import annotations
 from machine import redaction
 from machine.clusters.classic import cluster_key, settings
 from machine.clusters.classic.membership import uses_systemd_services
+from machine.clusters.classic.zipapp_file import bundle
 from machine.console import MASK
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record
-from machine.swarm.zipapp_file import bundle
 
 PLACEHOLDER_ADDRESS = "machine-address"  # of a machine that is not made yet
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from machine import hostport, paths
 from machine.errors import UsageError, masked
 from machine.model import Endpoint, SwarmOptions
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import JOIN, MANAGE, gather, lease
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.registry import TOKEN
 from machine.swarm.discovery.token import base_of
 from machine.swarm.http.address import Address, parse
+from machine.swarm.manager.config import manager_config_from
 
 PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps

@@ -14,11 +14,11 @@ from machine import authority, files, paths
 from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import ParsedArgs
 from machine.swarm.discovery import Discovery
 from machine.swarm.http import hostport
 from machine.swarm.http.address import TlsConfig, parse
+from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import ManagerConfig
 
 NAMES = ("localhost", "127.0.0.1", "::1")

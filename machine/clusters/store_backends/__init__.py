@@ -1,1 +1,1 @@
-"""Backends of swarmd that know the machine store; machine/cli/swarmd.py adds them to those of machine/swarm."""
+"""Backends of swarmd that know the machine store; machine/cli/swarmd.py adds them to those of machine/swarmd."""

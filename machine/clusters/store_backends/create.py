@@ -11,8 +11,8 @@ from machine import names
 from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
 from machine.store import Store
-from machine.swarm.backends.registry import BackendContext, BackendFactory
 from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
+from machine.swarmd.backends.registry import BackendContext, BackendFactory
 
 
 class CreateBackend(BackendFactory):

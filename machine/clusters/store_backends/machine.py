@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from machine import paths
 from machine.errors import EngineError, UsageError
 from machine.store import Store
-from machine.swarm.backends.registry import BackendContext, BackendFactory
 from machine.swarm.http.address import TLS_PORT, Address, TlsConfig, parse
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request, Unreachable
+from machine.swarmd.backends.registry import BackendContext, BackendFactory
 
 
 class MachineBackend(BackendFactory):

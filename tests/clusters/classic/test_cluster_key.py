@@ -16,9 +16,9 @@ from machine.provision.host_files import SWARM_KEY
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.cluster.signing import Keyring, SignedCreate, load_key
+from machine.swarm.manager.config import manager_config_from
 
 CREATE = SignedCreate({"Image": "x"}, "s1", "web", "id1", "n1")
 ONE, OTHER = "token://0123456789abcdef", "token://fedcba9876543210"

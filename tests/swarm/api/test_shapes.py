@@ -12,7 +12,7 @@ import pytest
 
 from machine.swarm.api.response_shapes import CONTAINER, IMAGE, NETWORK
 from machine.swarm.api.shapes import Check, WrongShape, a_list
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.engine import SimulatedEngine
 
 ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 1.0, 70_000, 2**63, -(2**70), "", "x", "a b", "a\nb", "\x1b[m", "a" * 300,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.manager.routes import TABLE, answer
 from machine.swarm.parsing.fields import FIELD_TYPES
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request, not_implemented
-from machine.swarm.simulator import SimulatedEngine
+from machine.swarmd.backends.registry import BackendContext, open_pipeline
+from machine.swarmd.simulator import SimulatedEngine
 from tests.swarm.fleet import Fleet
 
 ARGUMENTS = (

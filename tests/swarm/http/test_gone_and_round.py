@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from machine.swarm.aggregate.members import AggregateEngine, Members
-from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.http.address import Address, dial
 from machine.swarm.http.client import Client
 from machine.swarm.http.request_head import BadHead, origin_form
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
-from machine.swarm.simulator import SimulatedEngine
-from machine.swarm.simulator.backend import simulated
+from machine.swarmd.aggregate.members import AggregateEngine, Members
+from machine.swarmd.aggregate.routes import Aggregate
+from machine.swarmd.simulator import SimulatedEngine
+from machine.swarmd.simulator.backend import simulated
 from tests.sshd import free_port
 from tests.swarm.http.raw import echo
 from tests.swarm.http.recording import client, front, raw_server

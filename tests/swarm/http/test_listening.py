@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext
 from machine.swarm.cli import run as act
 from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.listener import ListenerPolicy, check
 from machine.swarm.pipeline import not_implemented
+from machine.swarmd.backends.registry import BackendContext, open_pipeline
 from tests.swarm.http.recording import Keys, keys
 
 BEYOND = ("0.0.0.0", "::", "192.0.2.1", "swarm.example", "127.1", "0x7f.0.0.1")

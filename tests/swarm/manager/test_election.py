@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.discovery.candidate import ElectionCandidate
+from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.election import Election
 
 

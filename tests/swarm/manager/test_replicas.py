@@ -14,8 +14,8 @@ from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import ApiError, Request, compose
-from machine.swarm.simulator.backend import simulated
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 from tests.swarm.discovery.test_stores import candidate, etcd
 

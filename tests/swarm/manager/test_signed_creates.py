@@ -14,12 +14,12 @@ import pytest
 
 from machine.errors import UsageError
 from machine.swarm import limits
-from machine.swarm.backends.swarm import manager_config_from
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.cluster import Settings
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
+from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS, ID
 from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.merge.containers import inspected, merge_containers
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.images import merge_images
@@ -16,7 +15,8 @@ from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.merge.objects import merge_networks, merge_volumes
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins, merge_prune
 from machine.swarm.merge.values import total, union
-from machine.swarm.merge.version import merge_version
+from machine.swarmd.aggregate.info import aggregate_info
+from machine.swarmd.aggregate.version import merge_version
 
 A = NodeInfo("a", "ID-A", "tcp://10.0.0.1:2376", "10.0.0.1", 4, 8, {"zone": "x", "ssd": ""})
 B = NodeInfo("b", "ID-B", "tcp://10.0.0.2:2376", "10.0.0.2")

@@ -9,7 +9,7 @@ import pytest
 
 from machine.swarm.pipeline import ApiError
 from machine.swarm.scheduler.placement_request import EXPRESSION_LABELS
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
 PREFIX = "com.docker.compose."

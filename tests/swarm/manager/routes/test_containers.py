@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
-from machine.swarm.simulator.engine import GIB, SimulatedEngine
+from machine.swarmd.simulator.engine import GIB, SimulatedEngine
 from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
 

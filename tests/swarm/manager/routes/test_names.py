@@ -13,7 +13,7 @@ import pytest
 from machine.swarm import events
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 PROJECT = "com.docker.compose.project"

@@ -12,7 +12,7 @@ from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
-from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
 

@@ -1,0 +1,137 @@
+"""The settings of a manager, made from the flags of `manage`, which are those of swarmd's backend `swarm` too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.cli_flags import ParsedArgs, pairs, percent, seconds
+from machine.swarm.cluster import Settings, ledger, signing
+from machine.swarm.discovery import Discovery, DiscoveryError, from_url
+from machine.swarm.discovery.ranges import address
+from machine.swarm.http.address import tls_from_flags
+from machine.swarm.manager.manager import ManagerConfig
+from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES
+
+_MIN, _MAX = "--engine-refresh-min-interval", "--engine-refresh-max-interval"
+_RETRY = "--engine-failure-retry"
+
+
+def manager_config_from(
+    given: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
+) -> ManagerConfig:
+    """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
+    discovery = discovery or _discovery(given, environ, registry)
+    cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
+    settings = Settings(
+        strategy=_strategy(given.text("--strategy")),
+        filters=_filters(given.all("--filter")),
+        overcommit=percent(cluster_options.get("swarm.overcommit", "0.05")),
+        createretry=_whole(cluster_options.get("swarm.createretry", "0"), "swarm.createretry"),
+        refresh_min=seconds(given.text("--engine-refresh-min-interval"), "--engine-refresh-min-interval"),
+        refresh_max=seconds(given.text("--engine-refresh-max-interval"), "--engine-refresh-max-interval"),
+        retry=_whole(given.text("--engine-failure-retry"), "--engine-failure-retry"),
+        heartbeat=seconds(given.text("--heartbeat"), "--heartbeat"),
+        cors=given.on("--api-enable-cors"),
+    )
+    _check_settings(settings)
+    if given.on("--replication") and not given.text("--advertise"):
+        raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT, our address")
+    if given.on("--replication"):
+        _check_advertised(given.text("--advertise"))
+    if given.text("--engine-refresh-retry") not in ("", "3"):
+        raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
+    if given.text("--cluster-driver") != "swarm":
+        raise UsageError(f"there is no cluster driver {given.text('--cluster-driver')!r}; there is swarm")
+    state = _state(given.text("--registry") or registry, environ)
+    own_key = os.path.join(state, signing.KEY_FILE)
+    return ManagerConfig(
+        discovery=discovery,
+        settings=settings,
+        tls=tls_from_flags(given.switches(), environ),
+        replication=given.on("--replication"),
+        advertise=given.text("--advertise"),
+        ttl=_replication_ttl(given.text("--replication-ttl")),
+        key_file=cluster_options.get("swarm.key") or own_key,
+        key_named=bool(cluster_options.get("swarm.key")),
+        older_key_file=own_key,
+        ledger_file=os.path.join(state, ledger.FILE),
+    )
+
+
+def _replication_ttl(text: str) -> int:
+    """The ttl of the primary's lease, in the whole seconds that stores count. UsageError below one second."""
+    ttl = seconds(text, "--replication-ttl")
+    if ttl < 1:
+        raise UsageError("--replication-ttl should be at least one second", resolution="--replication-ttl 20s")
+    return round(ttl)
+
+
+def _discovery(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Discovery:
+    """Return the discovery that the command line or the environment names. UsageError."""
+    try:
+        return from_url(
+            given.one_url(environ.get("SWARM_DISCOVERY", "")),
+            registry=given.text("--registry") or registry,
+            options=pairs(given.all("--discovery-opt"), "--discovery-opt"),
+            environ=environ,
+        )
+    except DiscoveryError as error:
+        raise UsageError(str(error), resolution=error.resolution) from error
+
+
+def _check_advertised(text: str) -> None:
+    """UsageError for an address that replicas would not take from the discovery."""
+    try:
+        address(text)
+    except DiscoveryError as error:
+        raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT, our address") from error
+
+
+def _state(registry: str, environ: Mapping[str, str]) -> str:
+    """The directory for what a manager has to know again after a restart: beside its registry, or systemd's, or ours.
+
+    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory= ,
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    if registry:
+        return os.path.dirname(os.path.abspath(registry))
+    if environ.get("STATE_DIRECTORY"):
+        return environ["STATE_DIRECTORY"].partition(":")[0]
+    home = environ.get("HOME") or os.path.expanduser("~")
+    base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
+    return os.path.join(base, "machine-swarm")
+
+
+def _check_settings(settings: Settings) -> None:
+    """UsageError in classic Swarm's words."""
+    if settings.refresh_min <= 0:
+        raise UsageError("min refresh interval should be a positive number", resolution=f"{_MIN} 30s")
+    if settings.refresh_max < settings.refresh_min:
+        raise UsageError(
+            "max refresh interval cannot be less than min refresh interval", resolution=f"{_MIN} 30s {_MAX} 60s"
+        )
+    if settings.retry < 1:
+        raise UsageError("invalid failure retry count: it should be a positive number", resolution=f"{_RETRY} 3")
+    if settings.heartbeat < 1:
+        raise UsageError("--heartbeat should be at least one second", resolution="--heartbeat 60s")
+
+
+def _strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise UsageError(f"there is no strategy {name!r}", resolution="choose spread, binpack or random")
+    return name
+
+
+def _filters(names: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in FILTERS]
+    if unknown:
+        raise UsageError(f"there is no filter {unknown[0]!r}", resolution=f"choose among {', '.join(FILTERS)}")
+    return tuple(names) or DEFAULT
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise UsageError(f"{name} must be a whole number, not {text!r}")
+    return int(text)

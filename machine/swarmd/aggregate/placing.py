@@ -1,0 +1,161 @@
+"""Where an aggregate puts a new container or volume: with the manager's code, on what its engines answer just now.
+
+A container goes where what it refers to is, there to an engine that has its image, then to one that has its project,
+where its ports are free, with the fewest containers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from machine.swarm.api.scope import is_spanning
+from machine.swarm.merge.values import objects
+from machine.swarm.pipeline import ApiError
+from machine.swarm.placing.locate import locate
+from machine.swarm.placing.project import engines_with_containers
+from machine.swarm.placing.relocate import choose_engine_with_moves, move_volume
+from machine.swarm.scheduler import NoNode, rank
+from machine.swarm.scheduler.compose_labels import holders_of_project
+from machine.swarm.scheduler.placement_request import Located, PlacementRequest, parse_create
+from machine.swarm.scheduler.references import project_of
+from machine.swarmd.aggregate.lookup import Lookup
+from machine.swarmd.aggregate.members import AggregateEngine, Members
+from machine.swarmd.aggregate.snapshot import EngineSnapshot, Snapshot
+
+
+class Placement(NamedTuple):
+    """The engine for a container, and what the container takes there."""
+
+    member: AggregateEngine
+    request: PlacementRequest
+
+
+async def choose(
+    members: Members, lookup: Lookup, config: Mapping[str, Any], node: str = "", name: str = ""
+) -> Placement:
+    """Return the engine for a container called `name` with this create call's body; `node` names one.
+
+    Empty volumes may have been moved there. ApiError(404) when there is no such engine, ApiError(409) when none has all
+    that the container refers to.
+    """
+    found = await Snapshot.of(members)
+    engines = _named(found, node)
+    asked = _parse(config, name)
+    await found.load(asked.volumes, asked.networks)
+    _refuse_if_absent(lookup, found, asked.volumes)
+    asked = await _located(found, lookup, asked, named=bool(node))
+    preferred = await _of_project(found, members, project_of(config))
+    having_image = await found.ask_all(f"/images/{asked.image}/json") if asked.image else {}
+    with_image = [engine for engine in engines if engine in having_image]
+    group = with_image or engines
+
+    async def fit(wanted: PlacementRequest) -> EngineSnapshot:
+        return _choose_best(group, wanted, preferred)
+
+    try:
+        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
+    except ApiError:
+        if len(group) == len(engines):
+            raise
+        group = engines  # the client pulls the image there
+        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
+    for each in leaving:
+        await move_volume(found.engines_with(each), engine, each.name)
+    return Placement(engine.member, asked)
+
+
+async def choose_for_volume(
+    members: Members, lookup: Lookup, body: Mapping[str, Any], node: str = ""
+) -> AggregateEngine:
+    """Return the engine for a volume: the one that has it, else its Compose project's, else one with few containers.
+
+    ApiError as for `choose`.
+    """
+    found = await Snapshot.of(members)
+    engines = _named(found, node)
+    name = str(body.get("Name") or "")
+    if node:
+        return engines[0].member
+    await found.load([name] if name else [], ())
+    _refuse_if_absent(lookup, found, [name])
+    having = [engine for engine in engines if engine.volumes]
+    preferred = set() if having else await _of_project(found, members, project_of(body))
+    return _choose_best(having or engines, PlacementRequest(), preferred).member
+
+
+def _named(found: Snapshot, node: str) -> list[EngineSnapshot]:
+    """Return the one engine that the client has named, or all. ApiError(404)."""
+    engines = [engine for name, engine in found.engines.items() if node in ("", name)]
+    if not engines:
+        raise ApiError(404, f"there is no engine {node}")
+    return engines
+
+
+def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
+    """Return what a create wants; expressions, CPUs and memory are the engines' own business here. ApiError(400)."""
+    try:
+        return replace(parse_create(config, {}, name), cpus=0, memory=0)
+    except ValueError as error:
+        raise ApiError(400, f"this create cannot be read: {error}") from error
+
+
+async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
+    """Return what is asked with where that is. Who has `named` an engine need not meet his network. ApiError(404)."""
+    skipped = asked.networks if named else ()
+    located = await locate(list(found.engines.values()), asked, pinned_names=skipped, one_per_name=True)
+    for each in located:
+        if each.kind == "volume":
+            lookup.remember_volume(each.name, each.nodes)
+    owners = [(container, (await lookup.owner(container))[0].name) for container in asked.colocate_with]
+    beside = tuple(Located("container", container, frozenset([owner])) for container, owner in owners)
+    return replace(asked, located=(*beside, *located))
+
+
+def _choose_best(
+    engines: Sequence[EngineSnapshot], asked: PlacementRequest, preferred: Collection[EngineSnapshot]
+) -> EngineSnapshot:
+    """Return the engine that has all that is asked; those `preferred` count if one of them has, free ports at last.
+
+    ApiError(409) in the scheduler's words.
+    """
+    try:
+        fitting = rank([engine.node for engine in engines], asked, names=())
+    except NoNode as error:
+        raise ApiError(409, str(error)) from error
+    fitting = [node for node in fitting if node.owner in preferred] or fitting
+    with suppress(NoNode):
+        fitting = rank(fitting, asked, names=("port",), most=1)
+    engine: EngineSnapshot = fitting[0].owner
+    return engine
+
+
+async def _of_project(found: Snapshot, members: Members, project: str) -> Collection[EngineSnapshot]:
+    """Return where a Compose project is, or is to begin: with its containers, volumes, images, else where builds are.
+
+    Compose calls the images that it builds PROJECT-SERVICE (PROJECT_SERVICE before its version 2). What it builds under
+    other names is known only to be where this aggregate had it built. Networks that span engines hold no project.
+    """
+    engines = list(found.engines.values())
+    networks = [network for engine in engines for network in engine.networks]
+    if not project or (networks and all(map(is_spanning, networks))):
+        return ()
+    there: Collection[EngineSnapshot] = engines_with_containers(engines, project)
+    if not there:
+        await found.load_project(project)
+        there = holders_of_project(project, {engine: engine.volumes for engine in engines})
+    if not there:
+        named = {"filters": [json.dumps({"reference": [f"{project}-*", f"{project}_*"]})]}
+        there = [engine for engine, images in (await found.ask_all("/images/json", named)).items() if objects(images)]
+    return there or [engine for engine in engines if engine.member is members.builder]
+
+
+def _refuse_if_absent(lookup: Lookup, found: Snapshot, volumes: Iterable[str]) -> None:
+    """ApiError(409) when a volume was seen on an engine that is away: another engine would make an empty one."""
+    for name in volumes:
+        absent = lookup.volume_seen(name).difference(found.engines)
+        if absent and not any(v.get("Name") == name for engine in found.engines.values() for v in engine.volumes):
+            raise ApiError(409, f"volume {name} is on {', '.join(sorted(absent))}, which does not answer")

@@ -1,0 +1,26 @@
+"""swarm [flags of manage] DISCOVERY: the classic swarm manager as a backend. The end of a pipeline."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.discovery import DiscoveryError
+from machine.swarm.manager.config import manager_config_from
+from machine.swarm.manager.manager import manager
+from machine.swarm.pipeline import Backend
+from machine.swarmd.backends.registry import BackendContext
+
+
+@contextlib.asynccontextmanager
+async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+    """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
+    given = gather("swarm", words, MANAGE, context.environ)
+    plan = manager_config_from(given, context.environ, context.registry)
+    try:
+        async with manager(plan, context.log) as backend:
+            yield backend
+    except DiscoveryError as error:
+        raise UsageError(str(error), resolution=error.resolution) from error
