@@ -40,6 +40,6 @@ def certificate_paths(record: Record) -> tuple[str, str, str]:
     )
 
 
-def engine_at(record: Record, address: str, port: int, seconds: float) -> engine.Engine:
+def engine_at(record: Record, address: str, port: int, seconds: float) -> engine.EngineClient:
     """Return a client of what serves the Engine API on the machine at `port`, with `seconds` for each reply."""
-    return engine.Engine(address, port, engine.Tls(*certificate_paths(record)), timeout=seconds, name=record.name)
+    return engine.EngineClient(address, port, engine.Tls(*certificate_paths(record)), timeout=seconds, name=record.name)

@@ -10,7 +10,7 @@ from machine.errors import CertificateError, EngineError, EngineTimeout, EngineU
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machine.cli.app import App
-    from machine.engine import Engine
+    from machine.engine import EngineClient
     from machine.store import Record
 
 ENGINE_SECONDS = 3.5  # for one engine that the user asked for; ls has --timeout
@@ -72,12 +72,12 @@ def _missing_keys_resolution(record: Record) -> str:
     return f"machine create --resume {name} continues its creation"
 
 
-def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
+def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> EngineClient:
     """Return a client of a machine's engine; `url` if it is another one than the record's (a swarm's).
 
     `seconds` is the time for each call, 0 for ENGINE_SECONDS.
     """
-    from machine.engine import Engine, Tls
+    from machine.engine import EngineClient, Tls
 
     url = url or url_of(record)
     host, port = hostport.of_url(url)
@@ -88,7 +88,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
         )
     files = certificates(record)
     tls = Tls(*files) if files else None
-    return Engine(host, port or hostport.ENGINE_PORT, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
+    return EngineClient(host, port or hostport.ENGINE_PORT, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
 
 
 def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.ls_rows import Row
-    from machine.engine import Answer, Engine
+    from machine.engine import Answer, EngineClient
 
 _SILENT_FRACTION = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
 
@@ -34,7 +34,7 @@ def fill_in_states(app: App, rows: Sequence[Row], seconds: float) -> None:
     from machine.engine import ask_many
 
     states = _DriverStates(app, time.monotonic() + seconds)
-    waiting: dict[Engine, Row] = {}
+    waiting: dict[EngineClient, Row] = {}
     for row in readable:
         try:
             waiting[engine_of(row.record, seconds=seconds)] = row  # type: ignore[arg-type]

@@ -48,9 +48,9 @@ def find(name: str) -> type[Driver]:
 
     path = program.find(name)
     if path:
-        from machine.drivers.plugin.driver import made_for
+        from machine.drivers.plugin.driver import driver_class
 
-        return made_for(name, path)
+        return driver_class(name, path)
     known = names()
     raise DriverError(
         f"there is no driver called {name!r}",

@@ -7,8 +7,8 @@ One question is one connection with one deadline. `ask_many` asks any number of 
 
 from __future__ import annotations
 
-from machine.engine.client import Engine
+from machine.engine.client import EngineClient
 from machine.engine.tls import Tls
 from machine.engine.versions import Answer, ask_many
 
-__all__ = ["Answer", "Engine", "Tls", "ask_many"]
+__all__ = ["Answer", "EngineClient", "Tls", "ask_many"]

@@ -22,7 +22,7 @@ LONGEST_WORD = 128  # characters of a version; dockerd's have about 20
 LONGEST_MESSAGE = 1000  # characters of an engine's own words in an error
 
 
-class Engine:
+class EngineClient:
     """One engine at tcp://host:port; `tls` None means plain http. `name` is the machine's, for advice.
 
     Every method raises EngineError (no sensible answer), EngineTimeout (none within `timeout` seconds, all in

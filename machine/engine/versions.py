@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from machine.engine.client import Engine
+from machine.engine.client import EngineClient
 from machine.engine.multi_request import PendingRequest, run_all
 from machine.errors import MachineError
 
@@ -19,11 +19,13 @@ class Answer:
 
     __slots__ = ("engine", "error", "seconds", "version")
 
-    def __init__(self, engine: Engine, version: dict[str, Any] | None, error: MachineError | None, seconds: float):
+    def __init__(
+        self, engine: EngineClient, version: dict[str, Any] | None, error: MachineError | None, seconds: float
+    ):
         self.engine, self.version, self.error, self.seconds = engine, version, error, seconds
 
 
-def ask_many(engines: Iterable[Engine], on_answer: Callable[[Answer], None] | None = None) -> list[Answer]:
+def ask_many(engines: Iterable[EngineClient], on_answer: Callable[[Answer], None] | None = None) -> list[Answer]:
     """The version of every engine, all asked at once, in the order given; errors are part of the answers.
 
     `on_answer` is called with each answer as soon as it is there, in this thread.

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import adopt, clouds, hypervisor, ls, standing, startup, virtual
+from tests.bench import adopt, clouds, hypervisor, ls, openstack, startup, virtual
 from tests.bench.figures import Row, table
 from tests.bench.subject import Subject, install
 
@@ -18,7 +18,7 @@ SECTIONS: dict[str, tuple[Callable[[Subject], Iterator[Row]], ...]] = {
     "startup": (startup.rows,),
     "ls": (ls.rows,),
     "create": (adopt.rows,),
-    "clouds": (clouds.rows, standing.rows, hypervisor.rows),
+    "clouds": (clouds.rows, openstack.rows, hypervisor.rows),
     "vm": (virtual.rows,),
 }
 ALWAYS = ("startup", "ls", "create", "clouds")

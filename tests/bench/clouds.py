@@ -2,7 +2,7 @@
 
 The machine is a lab host that has Docker, so what is left is the program's own time and the API's answers. For real
 clouds add a round trip for each call, and the boot. A docker-machine is run beside where its driver can be pointed at
-the stand-in (amazonec2, openstack). On a real OpenStack: standing.py.
+the stand-in (amazonec2, openstack). On a real OpenStack: openstack.py.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def compared(tallies: list[Tally], create: str, rm: str) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Case:
-    """A driver and what stands in for its cloud; `lab` has `typed` and `boots` (see tests/drivers/machine_life.py)."""
+    """A driver and what stands in for its cloud; `lab` has `typed` and `boots` (tests/drivers/machine_lifecycle.py)."""
 
     driver: str
     package: str  # a module of the SDK

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from machine.engine import Engine, Tls, ask_many
+from machine.engine import EngineClient, Tls, ask_many
 from machine.errors import EngineError, EngineTimeout
-from tests.bench import clouds, hypervisor, standing, startup, vboxmanage
+from tests.bench import clouds, hypervisor, openstack, startup, vboxmanage
 from tests.bench.figures import Failed, Row, Samples, interleaved, table
 from tests.bench.stores import PORT, Fleet
 from tests.bench.subject import PEER, Subject, timed
@@ -58,8 +58,8 @@ def test_the_engines_answer_refuse_or_are_silent(tmp_path: Path, net: str) -> No
         (tmp_path / "fleet" / name).write_bytes(content)
     addresses = [*fleet.answering(2), *fleet.refusing(1), *fleet.silent(1)]
     with fleet.engines(answering=2, silent=1):
-        answers = ask_many(Engine(address, PORT, tls, timeout=1.0) for address in addresses)
-        again = Engine(addresses[0], PORT, tls, timeout=5.0).info()
+        answers = ask_many(EngineClient(address, PORT, tls, timeout=1.0) for address in addresses)
+        again = EngineClient(addresses[0], PORT, tls, timeout=5.0).info()
     assert [answer.version and answer.version["Version"] for answer in answers] == ["27.9.9", "27.9.9", None, None]
     assert again["Version"] == "27.9.9"
     assert "nothing listens" in str(answers[2].error)
@@ -149,7 +149,7 @@ def test_an_old_client_finds_its_way_in_the_stand_in() -> None:
 
 def test_a_real_cloud_is_measured_only_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_TEST_LAB_CACHE", str(tmp_path))
-    (row,) = standing.rows(Subject(tmp_path, "none", "", runs=1))
+    (row,) = openstack.rows(Subject(tmp_path, "none", "", runs=1))
     assert row.remark == "not measured: none stands here (python -m tests.labs.openstack up)"
 
 

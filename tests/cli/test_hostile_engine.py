@@ -107,12 +107,12 @@ def test_a_length_that_no_answer_has_is_refused_before_it_comes(
 
 @pytest.mark.parametrize("word", ["0.1", "1.23", "x", "-1.50", "1.٤٦", "9" * 5000])
 def test_an_api_version_that_none_has(fleet: StoreWithEngines, engine: ScriptedEngine, word: str) -> None:
-    from machine.engine import Engine
+    from machine.engine import EngineClient
     from machine.errors import EngineError
 
     engine.answers["*"] = json_answer({**VERSION, "ApiVersion": word})
     with pytest.raises(EngineError):
-        Engine("127.0.0.1", engine.port).info()
+        EngineClient("127.0.0.1", engine.port).info()
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

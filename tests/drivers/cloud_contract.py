@@ -31,7 +31,7 @@ from machine.store import Record, Store
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers.cloud_stand_in import Cloud, again, create_until_done, make, new, unmake, wait_for_state
 from tests.drivers.commands import calls_of_create, kill_at, line
-from tests.drivers.fault_proxy import Answer, Call, answer, instead, late, lost, silent
+from tests.drivers.fault_proxy import Answer, Call, answer, delay, drop_answer, hang, reply_with
 from tests.drivers.pauses import written_down
 from tests.program import Program
 from tests.test_imports import loaded
@@ -217,7 +217,7 @@ class CloudContract:
         assert cloud.making in names
         for name in names:
             cloud.door.clear()
-            cloud.door.on(name, lost, times=1)
+            cloud.door.on(name, drop_answer, times=1)
             driver = new(cloud, tmp_path / name)
             make(driver)
             assert cloud.machines() == 1, name
@@ -235,7 +235,7 @@ class CloudContract:
             cloud.door.clear()
             pauses.asked.clear()
             once: set[str] = set()
-            cloud.door.on(first_of_each_name(once), instead(spoilt))
+            cloud.door.on(first_of_each_name(once), reply_with(spoilt))
             driver = make(new(cloud, tmp_path / str(spoilt.status)))
             assert cloud.machines() == 1
             unmake(driver)
@@ -254,12 +254,12 @@ class CloudContract:
             assert caught.value.resolution
 
     def test_a_slow_cloud_is_waited_for(self, cloud: Cloud, tmp_path: Path) -> None:
-        cloud.door.on(None, late(0.2))
+        cloud.door.on(None, delay(0.2))
         driver = make(new(cloud, tmp_path))
         unmake(driver)
 
     def test_a_cloud_that_never_answers(self, cloud: Cloud, tmp_path: Path) -> None:
-        cloud.door.on(None, silent)
+        cloud.door.on(None, hang)
         began = time.monotonic()
         with pytest.raises(PreflightFailed) as caught:
             new(cloud, tmp_path, **cloud.impatient).check()
@@ -272,7 +272,7 @@ class CloudContract:
         driver = new(cloud, tmp_path, **cloud.impatient)
         driver.check()
         driver.ctx.save(driver)
-        cloud.door.on(cloud.making, lost)
+        cloud.door.on(cloud.making, drop_answer)
         with pytest.raises(DriverError) as caught:
             create_until_done(driver)
         assert caught.value.resolution

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tests.drivers.fault_proxy import Call, after
+from tests.drivers.fault_proxy import Call, before_answer
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
         os.kill(box[0].pid, signal.SIGKILL)
 
     seen = iter(range(10**6))
-    cloud.door.on(lambda call: call.name == number if isinstance(number, str) else next(seen) == number, after(kill))
+    cloud.door.on(
+        lambda call: call.name == number if isinstance(number, str) else next(seen) == number, before_answer(kill)
+    )
     with running(cloud, program, line(cloud)) as process:
         box.append(process)
         started.set()
@@ -80,7 +82,7 @@ def calls_of_create(cloud: Cloud, program: Program) -> list[str]:
             asked.set()
         return found
 
-    cloud.door.on(is_made, after(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.door.on(is_made, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, line(cloud)) as process:
         box.append(process)
         _, said = process.communicate(timeout=120)

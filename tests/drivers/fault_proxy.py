@@ -1,9 +1,9 @@
-"""The door between a program and a cloud's API: an HTTP proxy that sees every call and can spoil it.
+"""An HTTP proxy between a program and a cloud's API that records every call and can make it fail.
 
-    door = Door("http://127.0.0.1:5000", naming)
-    door.on("RunInstances", lost, times=1)      # done over there, the answer never arrives
-    door.on(None, answer(503, b"..."), times=3) # whatever is called next
-    door.calls                                  # all of them, in order
+    door = FaultProxy("http://127.0.0.1:5000", naming)
+    door.on("RunInstances", drop_answer, times=1)  # done over there, the answer never arrives
+    door.on(None, answer(503, b"..."), times=3)    # whatever is called next
+    door.calls                                     # all of them, in order
 
 Rules are asked in the order of their making; without one a call goes through as it is.
 """
@@ -47,35 +47,35 @@ class Answer:
 Act = Callable[["FaultProxy", Call], Answer | None]  # None: the connection is closed without an answer
 
 
-def through(door: FaultProxy, call: Call) -> Answer | None:
-    """As if there was no door."""
+def pass_through(door: FaultProxy, call: Call) -> Answer | None:
+    """Pass the call on, and the answer back, unchanged."""
     return door.forward(call)
 
 
-def lost(door: FaultProxy, call: Call) -> Answer | None:
-    """Done over there, and the answer is lost."""
+def drop_answer(door: FaultProxy, call: Call) -> Answer | None:
+    """Pass the call on and close the connection without its answer."""
     door.forward(call)
     return None
 
 
-def silent(door: FaultProxy, call: Call) -> Answer | None:
-    """Nothing happens, for as long as the door stands."""
+def hang(door: FaultProxy, call: Call) -> Answer | None:
+    """Neither pass the call on nor answer it, until the proxy is closed."""
     door.closed.wait(600)
     return None
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Act:
-    """This instead of asking over there."""
+    """Answer with this status, body and headers, and pass nothing on."""
     return lambda door, call: Answer(status, body, headers or {})
 
 
-def instead(found: Answer) -> Act:
-    """`found` instead of asking over there."""
+def reply_with(found: Answer) -> Act:
+    """Answer with `found`, and pass nothing on."""
     return lambda door, call: found
 
 
-def late(seconds: float) -> Act:
-    """The real answer, later."""
+def delay(seconds: float) -> Act:
+    """Pass the call on `seconds` later."""
 
     def act(door: FaultProxy, call: Call) -> Answer | None:
         time.sleep(seconds)
@@ -84,8 +84,8 @@ def late(seconds: float) -> Act:
     return act
 
 
-def after(then: Callable[[], None]) -> Act:
-    """The call is done over there; `then` happens before its answer is sent."""
+def before_answer(then: Callable[[], None]) -> Act:
+    """Pass the call on, and run `then` before its answer goes back."""
 
     def act(door: FaultProxy, call: Call) -> Answer | None:
         found = door.forward(call)
@@ -163,8 +163,8 @@ class FaultProxy:
         self.server.server_close()
         self._thread.join(10)
 
-    def pass_through(self, call: Call) -> Answer | None:
-        """Note the call and do what the first fitting rule says."""
+    def handle_call(self, call: Call) -> Answer | None:
+        """Record the call and do what the first rule that matches it says."""
         with self._lock:
             self.calls.append(call)
             rule = next((rule for rule in self._rules if rule.left > 0 and rule.matches(call)), None)
@@ -173,7 +173,7 @@ class FaultProxy:
         return rule.act(self, call) if rule is not None else self.forward(call)
 
     def forward(self, call: Call) -> Answer:
-        """Ask over there."""
+        """The answer of the cloud's API to the call."""
         link = http.client.HTTPConnection(str(self.upstream.hostname), self.upstream.port or 80, timeout=60)
         try:
             kept = {key: value for key, value in call.headers.items() if key.lower() not in HOP}
@@ -202,7 +202,7 @@ def _handler(door: FaultProxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             call = Call(self.command, self.path, dict(self.headers.items()), body)
             call = Call(call.method, call.path, call.headers, call.body, door.naming(call))
-            found = door.pass_through(call)
+            found = door.handle_call(call)
             if found is None:
                 self.close_connection = True
                 return

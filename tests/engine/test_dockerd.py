@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.engine import Engine, Tls, ask_many
+from machine.engine import EngineClient, Tls, ask_many
 from machine.errors import EngineError, EngineRefused, EngineTimeout, EngineUntrusted
 from tests.engine.servers import Files
 from tests.sshd import free_port
@@ -45,7 +45,7 @@ class Dockerd:
         deadline = time.monotonic() + 60
         while True:
             try:
-                Engine("127.0.0.1", self.port, self.files.tls, timeout=5).ping()
+                EngineClient("127.0.0.1", self.port, self.files.tls, timeout=5).ping()
             except EngineError as error:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
@@ -75,14 +75,14 @@ def dockerd() -> Iterator[Dockerd]:
 
 
 def test_version_is_what_dockerd_says(dockerd: Dockerd) -> None:
-    engine = Engine("127.0.0.1", dockerd.port, dockerd.files.tls)
+    engine = EngineClient("127.0.0.1", dockerd.port, dockerd.files.tls)
     line = subprocess.run(["dockerd", "--version"], capture_output=True, text=True, check=True).stdout
     assert f"version {engine.version()['Version']}," in line
     assert engine.ping() == engine.version()["ApiVersion"]
 
 
 def test_info_and_lists_in_the_negotiated_version(dockerd: Dockerd) -> None:
-    engine = Engine("127.0.0.1", dockerd.port, dockerd.files.tls)
+    engine = EngineClient("127.0.0.1", dockerd.port, dockerd.files.tls)
     assert engine.info()["DockerRootDir"] == str(dockerd.directory / "data")
     assert engine.get("/containers/json?all=1") == []
     with pytest.raises(EngineError, match="answered 404") as caught:
@@ -91,7 +91,7 @@ def test_info_and_lists_in_the_negotiated_version(dockerd: Dockerd) -> None:
 
 
 def test_things_are_made_and_removed(dockerd: Dockerd) -> None:
-    engine = Engine("127.0.0.1", dockerd.port, dockerd.files.tls)
+    engine = EngineClient("127.0.0.1", dockerd.port, dockerd.files.tls)
     assert engine.post("/volumes/create", {"Name": "made-here", "Labels": {"a": "b"}})["Labels"] == {"a": "b"}
     assert engine.post("/volumes/prune")["VolumesDeleted"] in (None, [], ["made-here"])
     engine.post("/volumes/create", {"Name": "made-here"})
@@ -107,25 +107,25 @@ def test_dockerd_refuses_other_clients(dockerd: Dockerd, client: str, tmp_path: 
     files = dockerd.files
     if client == "none":
         with pytest.raises(EngineUntrusted, match="speaks TLS only"):
-            Engine("127.0.0.1", dockerd.port, None).ping()
+            EngineClient("127.0.0.1", dockerd.port, None).ping()
         return
     foreign = Files(tmp_path / "foreign").tls
     tls = files.expired() if client == "expired" else Tls(files.ca, foreign.cert, foreign.key)
     with pytest.raises(EngineUntrusted, match="does not accept our client certificate"):
-        Engine("127.0.0.1", dockerd.port, tls).ping()
+        EngineClient("127.0.0.1", dockerd.port, tls).ping()
 
 
 def test_a_frozen_dockerd_is_a_timeout(dockerd: Dockerd) -> None:
     os.kill(dockerd.process.pid, 19)
     try:
         with pytest.raises(EngineTimeout):
-            Engine("127.0.0.1", dockerd.port, dockerd.files.tls, timeout=0.5).ping()
+            EngineClient("127.0.0.1", dockerd.port, dockerd.files.tls, timeout=0.5).ping()
     finally:
         os.kill(dockerd.process.pid, 18)
 
 
 def test_a_hundred_questions_at_once(dockerd: Dockerd) -> None:
-    engines = [Engine("127.0.0.1", dockerd.port, dockerd.files.tls, timeout=20) for _ in range(100)]
+    engines = [EngineClient("127.0.0.1", dockerd.port, dockerd.files.tls, timeout=20) for _ in range(100)]
     answers = ask_many(engines)
     assert [a.error for a in answers if a.error] == []
     assert len({json.dumps(a.version, sort_keys=True) for a in answers}) == 1

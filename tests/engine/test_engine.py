@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine.engine import Answer, Engine, Tls, ask_many
+from machine.engine import Answer, EngineClient, Tls, ask_many
 from machine.errors import CertificateError, EngineError, EngineTimeout, EngineUntrusted
 from tests.engine.servers import VERSION, Files, blackhole, raw, respond, server_context, serving
 
@@ -32,7 +32,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 def test_ping_version_info(files: Files) -> None:
     with serving(server_context(files.server, files.ca)) as port:
-        engine = Engine("127.0.0.1", port, files.tls)
+        engine = EngineClient("127.0.0.1", port, files.tls)
         assert engine.ping() == "1.41"
         assert engine.version() == VERSION
         assert engine.info() == {"asked": "/v1.41/info"}
@@ -41,16 +41,16 @@ def test_ping_version_info(files: Files) -> None:
 def test_ipv6_and_names(files: Files) -> None:
     context = server_context(files.server, files.ca)
     with serving(context) as port:
-        assert Engine("localhost", port, files.tls).ping() == "1.41"
+        assert EngineClient("localhost", port, files.tls).ping() == "1.41"
     with serving(context, address="::1", family=socket.AF_INET6) as port:
-        engine = Engine("::1", port, files.tls)
+        engine = EngineClient("::1", port, files.tls)
         assert engine.ping() == "1.41"
         assert engine.url == f"tcp://[::1]:{port}"
 
 
 def test_plain_http(files: Files) -> None:
     with serving(None) as port:
-        assert Engine("127.0.0.1", port).version() == VERSION
+        assert EngineClient("127.0.0.1", port).version() == VERSION
 
 
 def test_an_engine_newer_than_this_program_is_asked_in_our_newest() -> None:
@@ -58,12 +58,12 @@ def test_an_engine_newer_than_this_program_is_asked_in_our_newest() -> None:
         return respond(path).replace(b"Api-Version: 1.41", b"Api-Version: 1.99")
 
     with serving(None, answer) as port:
-        assert Engine("127.0.0.1", port).info() == {"asked": "/v1.52/info"}
+        assert EngineClient("127.0.0.1", port).info() == {"asked": "/v1.52/info"}
 
 
 def test_an_engines_refusal_is_quoted() -> None:
     with serving(None) as port, pytest.raises(EngineError, match="answered 404") as caught:
-        Engine("127.0.0.1", port).get("/nope")
+        EngineClient("127.0.0.1", port).get("/nope")
     assert caught.value.details == "page not found"
 
 
@@ -71,13 +71,13 @@ def test_refused(files: Files) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(EngineError, match="nothing listens at") as caught:
-        Engine("127.0.0.1", port, files.tls, name="dev").ping()
+        EngineClient("127.0.0.1", port, files.tls, name="dev").ping()
     assert caught.value.resolution == "machine provision dev"
 
 
 def test_a_name_that_does_not_exist(files: Files) -> None:
     with pytest.raises(EngineError, match="unknown"):
-        Engine("no-such-host.invalid", 2376, files.tls, timeout=10).ping()
+        EngineClient("no-such-host.invalid", 2376, files.tls, timeout=10).ping()
 
 
 @pytest.mark.parametrize("where", ["connect", "handshake", "answer", "drip"])
@@ -99,7 +99,7 @@ def test_the_deadline_is_over_the_whole_exchange(files: Files, where: str) -> No
     with servers[where]() as port:
         started = time.monotonic()
         with pytest.raises(EngineTimeout, match=r"did not answer within 0\.5 s") as caught:
-            Engine("127.0.0.1", port, files.tls, timeout=0.5).ping()
+            EngineClient("127.0.0.1", port, files.tls, timeout=0.5).ping()
         assert 0.45 < time.monotonic() - started < 2.5
     words = {"connect": "firewall", "handshake": "handshake", "answer": "did not answer", "drip": "did not answer"}
     assert words[where] in caught.value.details
@@ -110,7 +110,7 @@ def test_a_foreign_engine_is_not_trusted(files: Files, foreign: Files) -> None:
         serving(server_context(foreign.server, foreign.ca)) as port,
         pytest.raises(EngineUntrusted, match="not signed by this store's CA") as caught,
     ):
-        Engine("127.0.0.1", port, files.tls, name="dev").ping()
+        EngineClient("127.0.0.1", port, files.tls, name="dev").ping()
     assert "machine regenerate-certs dev" in caught.value.resolution
 
 
@@ -119,7 +119,7 @@ def test_an_expired_engine_is_not_trusted(files: Files) -> None:
         serving(server_context(files.old_server(), files.ca)) as port,
         pytest.raises(EngineUntrusted, match="has expired"),
     ):
-        Engine("127.0.0.1", port, files.tls).ping()
+        EngineClient("127.0.0.1", port, files.tls).ping()
 
 
 def test_an_engine_of_the_future_points_at_the_clock(files: Files) -> None:
@@ -127,7 +127,7 @@ def test_an_engine_of_the_future_points_at_the_clock(files: Files) -> None:
         serving(server_context(files.future_server(), files.ca)) as port,
         pytest.raises(EngineUntrusted, match="clocks"),
     ):
-        Engine("127.0.0.1", port, files.tls).ping()
+        EngineClient("127.0.0.1", port, files.tls).ping()
 
 
 @pytest.mark.parametrize("names", [("127.0.0.9",), ("other.example",)])
@@ -135,7 +135,7 @@ def test_a_certificate_for_another_machine_is_not_trusted(files: Files, names: t
     with serving(server_context(files.server_for(*names), files.ca)) as port:
         for host in ("127.0.0.1", "localhost"):
             with pytest.raises(EngineUntrusted, match="other names or addresses"):
-                Engine(host, port, files.tls).ping()
+                EngineClient(host, port, files.tls).ping()
 
 
 @pytest.mark.parametrize("which", ["foreign", "expired"])
@@ -145,7 +145,7 @@ def test_a_client_certificate_that_the_engine_refuses(files: Files, foreign: Fil
         serving(server_context(files.server, files.ca)) as port,
         pytest.raises(EngineUntrusted, match="does not accept our client certificate") as caught,
     ):
-        Engine("127.0.0.1", port, tls).ping()
+        EngineClient("127.0.0.1", port, tls).ping()
     assert caught.value.details.startswith("its TLS alert: ")
 
 
@@ -156,7 +156,7 @@ def test_tls_asked_of_plain_http(files: Files) -> None:
         peer.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request")
 
     with serving(None, refuse) as port, pytest.raises(EngineUntrusted, match="does not speak TLS"):
-        Engine("127.0.0.1", port, files.tls).ping()
+        EngineClient("127.0.0.1", port, files.tls).ping()
 
 
 @pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b""])
@@ -168,7 +168,7 @@ def test_something_else_answers(files: Files, greeting: bytes) -> None:
 
     context = server_context(files.server, files.ca)
     with serving(context, answer) as port, pytest.raises(EngineError, match="not a Docker Engine"):
-        Engine("127.0.0.1", port, files.tls).ping()
+        EngineClient("127.0.0.1", port, files.tls).ping()
 
 
 @pytest.mark.parametrize("body", [b"[]", b"<html>", b"7", b""])
@@ -177,7 +177,7 @@ def test_http_that_is_no_engine(body: bytes) -> None:
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
     with serving(None, answer) as port, pytest.raises(EngineError, match="not a Docker Engine"):
-        Engine("127.0.0.1", port).version()
+        EngineClient("127.0.0.1", port).version()
 
 
 def test_missing_and_broken_files_are_named(files: Files, tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ def test_missing_and_broken_files_are_named(files: Files, tmp_path: Path) -> Non
     junk.write_text("junk")
     for tls in (Tls(gone, files.tls.cert, files.tls.key), Tls(files.ca, gone, files.tls.key)):
         with pytest.raises(CertificateError, match="gone"):
-            Engine("127.0.0.1", 1, tls, name="dev").ping()
+            EngineClient("127.0.0.1", 1, tls, name="dev").ping()
     with pytest.raises(CertificateError, match="holds no certificate"):
-        Engine("127.0.0.1", 1, Tls(str(junk), files.tls.cert, files.tls.key)).ping()
+        EngineClient("127.0.0.1", 1, Tls(str(junk), files.tls.cert, files.tls.key)).ping()
     other = certs.make_client(files.authority, "other")
     (tmp_path / "k.pem").write_bytes(other.key)
     with pytest.raises(CertificateError, match="not a usable pair"):
-        Engine("127.0.0.1", 1, Tls(files.ca, files.tls.cert, str(tmp_path / "k.pem"))).ping()
+        EngineClient("127.0.0.1", 1, Tls(files.ca, files.tls.cert, str(tmp_path / "k.pem"))).ping()
 
 
 def test_many_at_once_good_and_bad_in_order(files: Files, foreign: Files, tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_many_at_once_good_and_bad_in_order(files: Files, foreign: Files, tmp_pa
         serving(server_context(foreign.server, foreign.ca)) as stranger,
     ):
         ports = [good, hole, mute, stranger, good]
-        engines = [Engine("127.0.0.1", port, tls, timeout=1.0, name=f"m{port}") for port in ports]
-        engines.append(Engine("127.0.0.1", 1, Tls("/nonexistent", tls.cert, tls.key)))
+        engines = [EngineClient("127.0.0.1", port, tls, timeout=1.0, name=f"m{port}") for port in ports]
+        engines.append(EngineClient("127.0.0.1", 1, Tls("/nonexistent", tls.cert, tls.key)))
         started = time.monotonic()
         told: list[Answer] = []
         answers = ask_many(engines, told.append)
@@ -233,16 +233,16 @@ def test_nobody_to_ask() -> None:
 def test_more_engines_than_sockets_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.engine.multi_request.MOST_AT_ONCE", 3)
     with serving(None) as port:
-        answers = ask_many([Engine("127.0.0.1", port, timeout=5) for _ in range(10)])
+        answers = ask_many([EngineClient("127.0.0.1", port, timeout=5) for _ in range(10)])
     assert [a.version for a in answers] == [VERSION] * 10
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
 def test_no_socket_stays_behind() -> None:
     script = (
-        "import os, sys; from machine.engine import Engine, ask_many;"
+        "import os, sys; from machine.engine import EngineClient, ask_many;"
         "count = lambda: len(os.listdir('/proc/self/fd')); before = count();"
-        "answers = ask_many([Engine('127.0.0.1', int(p), timeout=0.1) for p in sys.argv[1:] * 5]);"
+        "answers = ask_many([EngineClient('127.0.0.1', int(p), timeout=0.1) for p in sys.argv[1:] * 5]);"
         "print(len([a for a in answers if a.error]), count() - before)"
     )
     with blackhole() as hole, serving(None, raw(lambda peer: None)) as rude:

@@ -71,12 +71,12 @@ def ensure(session: Session, record: Record, endpoint: Endpoint) -> None:
         _start(client, name)
 
 
-def engine_of(record: Record, endpoint: Endpoint, seconds: float = 10.0) -> engine.Engine:
+def engine_of(record: Record, endpoint: Endpoint, seconds: float = 10.0) -> engine.EngineClient:
     """Return a client of the machine's own engine, with `seconds` for each answer."""
     return clients.engine_at(record, endpoint.address, endpoint.engine_port, seconds)
 
 
-def _start(client: engine.Engine, name: str) -> None:
+def _start(client: engine.EngineClient, name: str) -> None:
     try:
         client.post(f"/containers/{name}/start")
     except EngineRefused as refused:
@@ -84,7 +84,7 @@ def _start(client: engine.Engine, name: str) -> None:
             raise
 
 
-def _get_or_none(client: engine.Engine, path: str) -> dict[str, Any] | None:
+def _get_or_none(client: engine.EngineClient, path: str) -> dict[str, Any] | None:
     try:
         return dict(client.get(path))
     except EngineRefused as refused:

@@ -1,7 +1,7 @@
 """The engine's API of swarm mode: one function for each call.
 
 https://docs.docker.com/reference/api/engine/, the sections Swarm, Node and Task. Every function raises what
-machine.engine.Engine raises; a node that is no manager refuses (503) all but local, init, join, leave and unlock.
+machine.engine.EngineClient raises; a node that is no manager refuses (503) all but local, init, join, leave and unlock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from machine import hostport
 from machine.clusters.swarm_mode.membership import Membership, nanoseconds
 from machine.clusters.swarm_mode.nodes import Node, parse_node
-from machine.engine import Engine
+from machine.engine import EngineClient
 from machine.errors import EngineRefused
 
 CONTROL_PORT = 2377  # a manager's port
@@ -39,7 +39,7 @@ def control_address(address: str) -> str:
     return hostport.join(address, CONTROL_PORT)
 
 
-def local_node(engine: Engine) -> LocalNode:
+def local_node(engine: EngineClient) -> LocalNode:
     """Return what the engine says of its own membership (/info); every node answers that, a worker too."""
     return parse_local_node(engine.info().get("Swarm"))
 
@@ -63,7 +63,7 @@ def parse_local_node(found: object) -> LocalNode:
     )
 
 
-def init(engine: Engine, membership: Membership, advertise: str, pools: Sequence[str]) -> None:
+def init(engine: EngineClient, membership: Membership, advertise: str, pools: Sequence[str]) -> None:
     """Start a cluster with this engine as its first manager."""
     spec: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": membership.autolock}}
     if membership.cert_expiry:
@@ -80,7 +80,7 @@ def init(engine: Engine, membership: Membership, advertise: str, pools: Sequence
     engine.post("/swarm/init", body)
 
 
-def join(engine: Engine, membership: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
+def join(engine: EngineClient, membership: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
     """Ask the engine to join; it keeps trying in the background when it answers that the time is up."""
     body: dict[str, Any] = {
         "ListenAddr": control_address("::" if ":" in advertise else "0.0.0.0"),
@@ -97,7 +97,7 @@ def join(engine: Engine, membership: Membership, advertise: str, managers: Seque
             raise
 
 
-def leave(engine: Engine) -> None:
+def leave(engine: EngineClient) -> None:
     """Have the engine leave its cluster, as manager or worker; not to be in one is success."""
     try:
         engine.post("/swarm/leave?force=true")
@@ -106,41 +106,41 @@ def leave(engine: Engine) -> None:
             raise
 
 
-def cluster(manager: Engine) -> dict[str, Any]:
+def cluster(manager: EngineClient) -> dict[str, Any]:
     """Return /swarm: ID, Spec, Version, JoinTokens {Manager, Worker}, which are secrets that must not be kept."""
     found: dict[str, Any] = manager.get("/swarm")
     return found
 
 
-def token(manager: Engine, role: str) -> str:
+def token(manager: EngineClient, role: str) -> str:
     """Return the token with which a machine joins as `role`."""
     return str(cluster(manager)["JoinTokens"][role.capitalize()])
 
 
-def rotate(manager: Engine, role: str) -> None:
+def rotate(manager: EngineClient, role: str) -> None:
     """Replace the role's token by a new one."""
     current = cluster(manager)
     flag = f"rotate{role.capitalize()}Token=true"
     manager.post(f"/swarm/update?version={current['Version']['Index']}&{flag}", current["Spec"])
 
 
-def unlock_key(manager: Engine) -> str:
+def unlock_key(manager: EngineClient) -> str:
     """Return the key that an autolocked manager needs after its engine was restarted; "" where there is none."""
     found = manager.get("/swarm/unlockkey")
     return str((found or {}).get("UnlockKey") or "")
 
 
-def unlock(engine: Engine, key: str) -> None:
+def unlock(engine: EngineClient, key: str) -> None:
     """Give a locked engine its key."""
     engine.post("/swarm/unlock", {"UnlockKey": key})
 
 
-def nodes(manager: Engine) -> list[Node]:
+def nodes(manager: EngineClient) -> list[Node]:
     """Return all nodes of the cluster."""
     return [parse_node(found) for found in manager.get("/nodes")]
 
 
-def update(manager: Engine, node_id: str, *, role: str = "", availability: str = "") -> None:
+def update(manager: EngineClient, node_id: str, *, role: str = "", availability: str = "") -> None:
     """Change a node's role or availability; another change at the same time makes it try again."""
     for attempt in range(5):
         current = parse_node(manager.get(f"/nodes/{node_id}"))
@@ -158,7 +158,7 @@ def update(manager: Engine, node_id: str, *, role: str = "", availability: str =
             return
 
 
-def forget(manager: Engine, node_id: str) -> None:
+def forget(manager: EngineClient, node_id: str) -> None:
     """Take a node off the list; absent is success."""
     try:
         manager.delete(f"/nodes/{node_id}?force=true")
@@ -167,7 +167,7 @@ def forget(manager: Engine, node_id: str) -> None:
             raise
 
 
-def tasks_left(manager: Engine, node_id: str) -> int:
+def tasks_left(manager: EngineClient, node_id: str) -> int:
     """Return how many tasks still run on a node."""
     filters = quote(json.dumps({"node": [node_id]}))
     running = ("running", "starting", "preparing", "ready", "assigned", "accepted")

@@ -14,7 +14,7 @@ from machine.clusters.swarm_mode.ownership import is_own_cluster
 from machine.clusters.swarm_mode.ports import Side
 from machine.drivers import registry
 from machine.drivers.base import Driver
-from machine.engine import Engine
+from machine.engine import EngineClient
 from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
 from machine.model import Endpoint
 from machine.session import Session
@@ -113,7 +113,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
             _init_cluster(session, record, endpoint, engine)
 
 
-def _wait_until_known(session: Session, record: Record, engine: Engine) -> api.LocalNode:
+def _wait_until_known(session: Session, record: Record, engine: EngineClient) -> api.LocalNode:
     """Wait until the engine knows after its start whether it is in a cluster, and return its membership."""
 
     def probe() -> api.LocalNode:
@@ -157,7 +157,7 @@ def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
     )
 
 
-def _save_own_node(session: Session, record: Record, engine: Engine, local: api.LocalNode) -> None:
+def _save_own_node(session: Session, record: Record, engine: EngineClient, local: api.LocalNode) -> None:
     """Record the node that an engine in its own cluster is. SwarmModeError when it is in another cluster."""
     membership = members.require_membership(record)
     cluster_id = _cluster_of(session, record, local)
@@ -219,7 +219,7 @@ def in_other_cluster(record: Record, membership: Membership) -> SwarmModeError:
     )
 
 
-def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: Engine) -> None:
+def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: EngineClient) -> None:
     """Start the cluster with this engine. SwarmModeError when it may exist, with managers that do not answer."""
     membership = members.require_membership(record)
     others = members.members(session, membership.cluster, excluding=[record.name])
@@ -284,7 +284,7 @@ def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]
     return found
 
 
-def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
+def _join(session: Session, record: Record, endpoint: Endpoint, engine: EngineClient, manager: Manager) -> None:
     """Join by a manager that answers, over TLS, with a token that is asked for now and kept nowhere."""
     membership = members.require_membership(record)
     ignored_flags = cluster_wide_flags(membership)

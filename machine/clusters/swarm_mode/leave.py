@@ -11,7 +11,7 @@ from machine.clusters.swarm_mode import api, members
 from machine.clusters.swarm_mode.members import Manager
 from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
 from machine.clusters.swarm_mode.nodes import Node, quorum_risk
-from machine.engine import Engine
+from machine.engine import EngineClient
 from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
 from machine.session import Session
 from machine.store import Record
@@ -210,7 +210,7 @@ def _check_quorum(operation: LeaveOperation, nodes: list[Node], node: Node) -> N
         )
 
 
-def _drain(operation: LeaveOperation, manager: Engine, node: Node) -> None:
+def _drain(operation: LeaveOperation, manager: EngineClient, node: Node) -> None:
     """Have the tasks of the node move to others. What has not moved in time is a warning."""
     api.update(manager, node.id, availability="drain")
     if node.state != "ready":
@@ -231,7 +231,7 @@ def _drain(operation: LeaveOperation, manager: Engine, node: Node) -> None:
         operation.session.console.warn(error.brief)
 
 
-def demote(session: Session, record: Record, manager: Engine, node: Node) -> None:
+def demote(session: Session, record: Record, manager: EngineClient, node: Node) -> None:
     """Make a node a worker and wait until the managers count without it."""
     api.update(manager, node.id, role="worker")
 

@@ -30,7 +30,7 @@ class Manager:
     """A machine of the store whose engine manages its cluster now."""
 
     record: Record
-    engine: engine.Engine
+    engine: engine.EngineClient
     local: api.LocalNode
 
 
@@ -68,7 +68,7 @@ def save_membership(session: Session, record: Record, membership: Membership | N
         session.store.save(record)
 
 
-def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.Engine:
+def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.EngineClient:
     """Return a client of the machine's engine, as seen from here. EngineError while its address is not known."""
     reached_at = endpoint or record.endpoint()
     if reached_at is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from machine import secrets
 from machine.clusters.swarm_mode import api, members
 from machine.clusters.swarm_mode.membership import UNLOCK_KEY
-from machine.engine import Engine
+from machine.engine import EngineClient
 from machine.errors import EngineError, SwarmModeError
 from machine.model import Endpoint
 from machine.session import Session
@@ -17,7 +17,7 @@ from machine.wait import NotYet, until
 UNLOCK_SECONDS = 30.0
 
 
-def keep_key(session: Session, record: Record, manager: Engine) -> None:
+def keep_key(session: Session, record: Record, manager: EngineClient) -> None:
     """Store the cluster's unlock key, if it has one, among the secrets of this machine, which is a manager."""
     key = api.unlock_key(manager)
     membership = members.require_membership(record)
@@ -49,7 +49,7 @@ def unlock_if_locked(session: Session, record: Record, endpoint: Endpoint) -> No
         unlock(session, record, members.engine_of(record, endpoint))
 
 
-def unlock(session: Session, record: Record, engine: Engine) -> bool:
+def unlock(session: Session, record: Record, engine: EngineClient) -> bool:
     """Unlock an engine; False if it was not locked. SwarmModeError when no key is known or none fits."""
     if api.local_node(engine).state != "locked":
         return False

@@ -19,8 +19,8 @@ NESTING = 64  # objects and lists in each other in a plugin's JSON; published pl
 _FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
 
 
-def new(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> dict[str, Any]:
-    """The object of a new machine: what the plugin made of the flags, and the notes."""
+def new_document(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> dict[str, Any]:
+    """The Driver object of a new machine: what the plugin made of the flags, and the notes."""
     data = {key: value for key, value in config.items() if key != NOTES}
     places = flags.hidden_places(data, values, declared)
     for option in declared:
@@ -38,18 +38,18 @@ def new(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -
 
 
 def reset(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
-    """The object of the same machine when nothing of it is there any more."""
+    """The Driver object of a machine of which the platform has nothing left: the notes, without the plugin's JSON."""
     kept = {key: value for key, value in data.items() if key in (NOTES, *SWARM) or key.startswith(_FLAG)}
     return {**kept, "MachineName": name, "StorePath": store}
 
 
-def own(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What of it is the plugin's."""
+def plugin_config(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The plugin's own JSON: the Driver object without our notes and secrets."""
     return {key: value for key, value in data.items() if key != NOTES and not key.startswith(_FLAG)}
 
 
-def too_deep(data: Mapping[str, Any]) -> bool:
-    """Whether it is nested deeper than any machine's."""
+def is_too_deep(data: Mapping[str, Any]) -> bool:
+    """Whether the JSON is nested deeper than NESTING levels."""
     level: list[Any] = [data]
     for _ in range(NESTING):
         inner = (value.values() if isinstance(value, dict) else value for value in level)
@@ -77,7 +77,7 @@ def note_secrets(data: dict[str, Any]) -> None:
     if NOTES in data:
         places = data[NOTES]["Secrets"]
         known = {place["Key"] for place in places}
-        places += [place for place in flags.secret_places(own(data)) if place["Key"] not in known]
+        places += [place for place in flags.secret_places(plugin_config(data)) if place["Key"] not in known]
 
 
 def secret_options(data: Mapping[str, Any]) -> tuple[Option, ...]:
@@ -88,8 +88,8 @@ def secret_options(data: Mapping[str, Any]) -> tuple[Option, ...]:
     )
 
 
-def encode(data: Mapping[str, Any]) -> dict[str, Any]:
-    """For the record: secrets from inside objects stand beside them, under dotted keys, where the caller takes them."""
+def to_record(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The object for the record: secrets inside objects are moved to dotted top-level keys, which the store hides."""
     found: dict[str, Any] = json.loads(json.dumps(data))
     texts = dict(flags.texts(found))
     for key in _inner(found):
@@ -98,8 +98,8 @@ def encode(data: Mapping[str, Any]) -> dict[str, Any]:
     return found if NOTES not in found else {key: value for key, value in found.items() if key not in SWARM}
 
 
-def unfolded(data: Mapping[str, Any]) -> dict[str, Any]:
-    """From the record: the secrets under dotted keys go back into their objects."""
+def from_record(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The object out of a record: secrets under dotted keys are moved back into their objects, see `to_record`."""
     found: dict[str, Any] = json.loads(json.dumps(data))
     for key in _inner(found):
         flags.put(found, key, found.pop(key, ""))

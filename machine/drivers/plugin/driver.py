@@ -18,12 +18,12 @@ from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
 POLL_SECONDS = 1.0  # between two looks at what a plugin knows while it creates
-PATIENCE = 60.0  # seconds for a plugin to come to an end with Create after Ctrl-C
+FINISH_TIME = 60.0  # seconds for a plugin to come to an end with Create after Ctrl-C
 STATES = (  # libmachine/state, by number; the last one is rancher's
     *(State.NONE, State.RUNNING, State.PAUSED, State.SAVED, State.STOPPED),
     *(State.STOPPING, State.STARTING, State.ERROR, State.TIMEOUT, State.MISSING),
 )
-SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
+STATE_AFTER = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
 
 
 class PluginOptions(Sequence[Option]):
@@ -33,7 +33,7 @@ class PluginOptions(Sequence[Option]):
         self.path, self.name = path, name
 
     @cached_property
-    def _asked(self) -> tuple[Option, ...]:
+    def _options(self) -> tuple[Option, ...]:
         with contextlib.closing(Session(self.path, self.name)) as plugin:
             plugin.ask("SetConfigRaw", gob.BYTES, b'{"MachineName":"","StorePath":""}')
             return flags.options(plugin.ask("GetCreateFlags"))
@@ -43,14 +43,14 @@ class PluginOptions(Sequence[Option]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Option]: ...
     def __getitem__(self, index: int | slice) -> Option | Sequence[Option]:
-        return self._asked[index]
+        return self._options[index]
 
     def __len__(self) -> int:
-        return len(self._asked)
+        return len(self._options)
 
 
 class PluginDriver(Driver):
-    """The base of a class per plugin; `made_for` makes them."""
+    """The base of a class per plugin; `driver_class` makes them."""
 
     path: ClassVar[str] = ""  # of the program
 
@@ -70,17 +70,17 @@ class PluginDriver(Driver):
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
         """Have the plugin read the flags, which is a call to a program on this computer. UsageError with its words."""
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
-        driver._tell(driver._open(), values)
-        driver._look()
-        driver.data = document.new(driver.data, values, cls.traits.options)
+        driver._send_flags(driver._open(), values)
+        driver._refresh_config()
+        driver.data = document.new_document(driver.data, values, cls.traits.options)
         return driver
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, document.unfolded(data))
+        return cls(ctx, document.from_record(data))
 
     def dump(self) -> dict[str, Any]:
-        return document.encode(self.data)
+        return document.to_record(self.data)
 
     def key_path(self) -> str:
         """Plugins make their keys themselves; which one it is they say afterwards."""
@@ -91,14 +91,14 @@ class PluginDriver(Driver):
 
     def check(self) -> None:
         try:
-            self._work("PreCreateCheck")
+            self._call_and_wait("PreCreateCheck")
         except rpc.PluginRefused as error:
             raise PreflightFailed(
-                f"the plugin of driver {self.traits.name} refuses: {_first(error)}",
-                details=_rest(error),
+                f"the plugin of driver {self.traits.name} refuses: {_first_line(error)}",
+                details=_other_lines(error),
                 resolution=f"machine create -d {self.traits.name} --help explains its flags",
             ) from None
-        self._look()  # some make up a password there
+        self._refresh_config()  # some make up a password there
 
     def create(self) -> None:
         """One Create, never two: what an earlier one has left is gone on with, or removed first."""
@@ -107,10 +107,10 @@ class PluginDriver(Driver):
             return
         if stage == "begun" or not self._open().configured:  # another process told the plugin what to make, if any did
             values = self._start_over()
-            self._tell(self._open(), values)
+            self._send_flags(self._open(), values)
             self.check()
         plugin = self._open()
-        self._enter("begun")
+        self._set_stage("begun")
         self._create(plugin)
         try:
             self._finish()
@@ -127,40 +127,42 @@ class PluginDriver(Driver):
                 while not call.wait(POLL_SECONDS):
                     self.ctx.clock.sleep(0.0)
                     with contextlib.suppress(DriverError, StoreError):  # whatever is wrong, Create goes on
-                        self._keep()
+                        self._save_if_changed()
             except (Interrupted, KeyboardInterrupt):
-                self.ctx.log(f"letting the plugin come to an end, {PATIENCE:g} s at most; Ctrl-C again stops at once")
-                if call.wait(PATIENCE):
+                self.ctx.log(
+                    f"letting the plugin come to an end, {FINISH_TIME:g} s at most; Ctrl-C again stops at once"
+                )
+                if call.wait(FINISH_TIME):
                     with contextlib.suppress(DriverError, StoreError):
                         plugin.result(call)
                         self._finish()
                 raise
             finally:
                 with contextlib.suppress(DriverError, StoreError):
-                    self._keep()
+                    self._save_if_changed()
         try:
             plugin.result(call)
         except rpc.PluginRefused as error:
             raise DriverError(
-                f"the plugin of driver {self.traits.name} could not create {self.ctx.name}: {_first(error)}",
-                details=_rest(error),
+                f"the plugin of driver {self.traits.name} could not create {self.ctx.name}: {_first_line(error)}",
+                details=_other_lines(error),
             ) from None
 
     def _finish(self) -> None:
-        path = self._question("GetSSHKeyPath")
+        path = self._query("GetSSHKeyPath")
         if not isinstance(path, str) or not path.isprintable():
             raise DriverError(f"the plugin of driver {self.traits.name} gives no path for GetSSHKeyPath: {path!r:.200}")
-        self._look()
+        self._refresh_config()
         if path:
             self.data["SSHKeyPath"] = path
-        self._enter("done")
+        self._set_stage("done")
 
     def _take_over(self) -> bool:
         """Whether an earlier Create that was cut short got as far as an address of its machine; it is switched on."""
         try:
             state = self.state()
             if state in (State.STOPPED, State.SAVED, State.PAUSED):
-                self._work("Start")
+                self._call_and_wait("Start")
             found = state not in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT) and self.endpoint()
         except DriverError as error:  # some plugins crash when they are asked about a host that they have not made
             self.ctx.log(f"the earlier try left nothing to go on with ({error.brief})")
@@ -185,7 +187,7 @@ class PluginDriver(Driver):
     def state(self) -> State:
         if document.stage(self.data) == "":
             return State.MISSING
-        number = self._question("GetState")
+        number = self._query("GetState")
         return STATES[number] if type(number) is int and number in range(len(STATES)) else State.ERROR
 
     def endpoint(self) -> Endpoint | None:
@@ -198,20 +200,20 @@ class PluginDriver(Driver):
         return found
 
     def power(self, verb: Verb) -> None:
-        if verb in SETTLED and self.state() is SETTLED[verb]:
+        if verb in STATE_AFTER and self.state() is STATE_AFTER[verb]:
             return
         try:
-            self._work(verb.value.capitalize())
+            self._call_and_wait(verb.value.capitalize())
         except rpc.PluginRefused as error:
             raise self._failed(f"{verb} {self.ctx.name}", error) from None
-        self._keep()
+        self._save_if_changed()
 
     def remove(self) -> None:
         """Nothing, when Create was never called; else what the plugin's Remove does."""
         if document.stage(self.data) == "":
             return
         try:
-            self._work("Remove")
+            self._call_and_wait("Remove")
         except DriverError as error:
             failed = self._failed(f"remove {self.ctx.name}", error) if isinstance(error, rpc.PluginRefused) else error
             failed.resolution = (
@@ -220,9 +222,10 @@ class PluginDriver(Driver):
             raise failed from None
         if NOTES in self.data:
             with contextlib.suppress(StoreError):  # the disk is full: the record goes next, which makes room
-                self._enter("")
+                self._set_stage("")
 
-    def _enter(self, stage: str) -> None:
+    def _set_stage(self, stage: str) -> None:
+        """Note how far Create has come, and save it: "", "begun" or "done"."""
         self.data[NOTES]["Create"] = stage
         self.ctx.save(self)
 
@@ -230,11 +233,11 @@ class PluginDriver(Driver):
         """The plugin for this machine, which has read its JSON."""
         if self._session is None or not self._session.alive:
             self._session = session.session_for(self.path, self.traits.name, self.ctx.directory, self.ctx.log)
-            self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(document.own(self.data)).encode())
+            self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(document.plugin_config(self.data)).encode())
         return self._session
 
-    def _tell(self, plugin: Session, values: Values) -> None:
-        """SetConfigFromFlags; UsageError with the plugin's words."""
+    def _send_flags(self, plugin: Session, values: Values) -> None:
+        """Call SetConfigFromFlags with the values of the flags; UsageError with the plugin's words."""
         swarm = {
             "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or 3376 in self.ctx.cluster_ports)),
             "swarm-host": ("string", str(self.data.get("SwarmHost") or "")),
@@ -246,61 +249,62 @@ class PluginDriver(Driver):
             )
         except rpc.PluginRefused as error:
             raise UsageError(
-                f"the plugin of driver {self.traits.name} does not take these flags: {_first(error)}",
-                details=_rest(error),
+                f"the plugin of driver {self.traits.name} does not take these flags: {_first_line(error)}",
+                details=_other_lines(error),
                 resolution=f"machine create -d {self.traits.name} --help explains them",
             ) from None
         plugin.configured = True
 
-    def _question(self, method: str) -> Any:
-        """A call for an answer; DriverError with the plugin's words."""
+    def _query(self, method: str) -> Any:
+        """The answer to a call of `method`; DriverError with the plugin's words."""
         try:
             return self._open().ask(method)
         except rpc.PluginRefused as error:
             raise self._failed(f"answer {method}", error) from None
 
-    def _work(self, method: str) -> None:
-        """A call that takes as long as it takes. Refused with the plugin's words."""
+    def _call_and_wait(self, method: str) -> None:
+        """Call `method` and wait for its end without a deadline. PluginRefused with the plugin's words."""
         plugin = self._open()
         call = plugin.start(method)
         while not call.wait(POLL_SECONDS):
             self.ctx.clock.sleep(0.0)
         plugin.result(call)
 
-    def _look(self) -> bool:
-        """Read the plugin's JSON anew; whether something in it is new."""
-        raw = self._question("GetConfigRaw")
+    def _refresh_config(self) -> bool:
+        """Read the plugin's JSON again; return whether it has changed."""
+        raw = self._query("GetConfigRaw")
         try:
             found = json.loads(raw)
         except (ValueError, TypeError, RecursionError):
             found = None
-        if not isinstance(found, dict) or document.too_deep(found):
+        if not isinstance(found, dict) or document.is_too_deep(found):
             raise DriverError(f"the plugin of driver {self.traits.name} gives no JSON object for its machine")
         if not found.get("SSHKeyPath"):  # it says so by GetSSHKeyPath only
             found.pop("SSHKeyPath", None)
         before = json.dumps(self.data)
-        self.data |= document.own(found)  # the notes are ours alone
+        self.data |= document.plugin_config(found)  # the notes are ours alone
         document.note_secrets(self.data)
         return json.dumps(self.data) != before
 
-    def _keep(self) -> None:
-        self._unsaved = self._look() or self._unsaved
+    def _save_if_changed(self) -> None:
+        """Read the plugin's JSON again, and save it if it is not what the record has."""
+        self._unsaved = self._refresh_config() or self._unsaved
         if self._unsaved:
             self.ctx.save(self)
             self._unsaved = False
 
     def _failed(self, act: str, error: rpc.PluginRefused) -> DriverError:
         return DriverError(
-            f"the plugin of driver {self.traits.name} could not {act}: {_first(error)}",
-            details=_rest(error),
+            f"the plugin of driver {self.traits.name} could not {act}: {_first_line(error)}",
+            details=_other_lines(error),
             resolution=f"those are the words of {self.path}; its flags: machine create -d {self.traits.name} --help",
         )
 
 
-def made_for(name: str, path: str) -> type[PluginDriver]:
+def driver_class(name: str, path: str) -> type[PluginDriver]:
     """The driver class of the plugin at `path`; the program is not started yet."""
     key = (name, path)
-    if key not in _MADE:
+    if key not in _CLASSES:
         traits = Traits(
             name=name,
             options=PluginOptions(path, name),
@@ -308,17 +312,17 @@ def made_for(name: str, path: str) -> type[PluginDriver]:
             needs="what its flags say",
             can_power=True,
         )
-        _MADE[key] = type("PluginDriver", (PluginDriver,), {"traits": traits, "path": path, "__module__": __name__})
-    return _MADE[key]
+        _CLASSES[key] = type("PluginDriver", (PluginDriver,), {"traits": traits, "path": path, "__module__": __name__})
+    return _CLASSES[key]
 
 
-_MADE: dict[tuple[str, str], type[PluginDriver]] = {}
+_CLASSES: dict[tuple[str, str], type[PluginDriver]] = {}
 
 
-def _first(error: rpc.PluginRefused) -> str:
+def _first_line(error: rpc.PluginRefused) -> str:
     return error.brief.partition("\n")[0]
 
 
-def _rest(error: rpc.PluginRefused) -> str:
+def _other_lines(error: rpc.PluginRefused) -> str:
     """Of a panic there is a stack trace; its beginning is enough."""
     return "\n".join(error.brief.splitlines()[1:12])

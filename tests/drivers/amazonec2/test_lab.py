@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, machine_life
+from tests.drivers import fake_cloud_init, machine_lifecycle
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, through
-from tests.drivers.machine_life import run
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, pass_through
+from tests.drivers.machine_lifecycle import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 from tests.sshd import keygen
@@ -41,7 +41,7 @@ def boots(cloud: Ec2, host: Host) -> None:
     """From now on a RunInstances boots the host."""
 
     def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = through(door, call)
+        found = pass_through(door, call)
         ec2 = cloud.moto.client()
         running = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
         instance = next(i for i in running if i["State"]["Name"] != "terminated")
@@ -52,7 +52,7 @@ def boots(cloud: Ec2, host: Host) -> None:
             a["Ipv6Address"] for nic in instance["NetworkInterfaces"] for a in nic.get("Ipv6Addresses", [])
         ]:
             host.run(f"ip address add {address}/64 dev eth0 nodad")
-        firstboot.boot(host, user_data, "ubuntu", pair["PublicKey"])
+        fake_cloud_init.boot(host, user_data, "ubuntu", pair["PublicKey"])
         return found
 
     cloud.door.on("RunInstances", act, times=1)
@@ -73,7 +73,7 @@ def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
 
 def test_from_nothing_to_a_container_and_back(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
     more = ("--amazonec2-open-port=80",)
-    machine_life.whole(
+    machine_lifecycle.create_use_remove(
         cloud,
         lab.host("ec2", engine="running"),
         tmp_path,

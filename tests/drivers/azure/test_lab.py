@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, machine_life
+from tests.drivers import fake_cloud_init, machine_lifecycle
 from tests.drivers.azure.cloud import Azure
-from tests.drivers.fault_proxy import Answer, Call, FaultProxy, through
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, pass_through
 from tests.labs.nspawn import Host, Lab
 
 pytestmark = pytest.mark.lab
@@ -24,10 +24,10 @@ def boots(cloud: Azure, host: Host) -> None:
     """From now on the next machine is the host."""
 
     def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = through(door, call)
+        found = pass_through(door, call)
         system = json.loads(call.body)["properties"]["osProfile"]
         key = system["linuxConfiguration"]["ssh"]["publicKeys"][0]["keyData"]
-        firstboot.boot(host, base64.b64decode(system["customData"]).decode(), system["adminUsername"], key)
+        fake_cloud_init.boot(host, base64.b64decode(system["customData"]).decode(), system["adminUsername"], key)
         return found
 
     cloud.arm.account.private = host.address
@@ -48,7 +48,7 @@ def typed(cloud: Azure, host: Host, *more: str) -> list[str]:
 
 
 def test_from_nothing_to_a_container_and_back(cloud: Azure, lab: Lab, tmp_path: Path) -> None:
-    machine_life.whole(
+    machine_lifecycle.create_use_remove(
         cloud,
         lab.host("azure", engine="running"),
         tmp_path,

@@ -8,7 +8,7 @@ import pytest
 
 from machine.drivers.cloud.errors import BadUserData, ErrorTable
 from machine.drivers.cloud.user_data import UnknownKind, UserDataLimits, compose, for_create
-from tests.drivers.firstboot import config, parts
+from tests.drivers.fake_cloud_init import config, parts
 
 PAIR = ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n", "ssh-ed25519 AAAA dev")
 

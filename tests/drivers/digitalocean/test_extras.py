@@ -15,13 +15,13 @@ import pytest
 from machine.drivers.base import AcceptsHostKey, Diagnosable, Driver, ProvidesSshKey
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
-from tests.drivers import firstboot
+from tests.drivers import fake_cloud_init
 from tests.drivers.cloud_stand_in import again, make, new, unmake, wait_for_state
 from tests.drivers.commands import line, running
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
 from tests.drivers.digitalocean.server import Server
-from tests.drivers.fault_proxy import after, lost
+from tests.drivers.fault_proxy import before_answer, drop_answer
 from tests.program import Program
 from tests.sshd import keygen
 
@@ -172,7 +172,7 @@ def test_a_new_reserved_address(cloud: Ocean, tmp_path: Path) -> None:
 def test_a_reserved_address_whose_answer_was_lost_is_found(cloud: Ocean, silence: bool, tmp_path: Path) -> None:
     """The repetition is refused, for the droplet has one now; or the program was killed and `rm` comes."""
     before = cloud.listing()
-    cloud.door.on("POST /v2/reserved_ips", lost, times=1)
+    cloud.door.on("POST /v2/reserved_ips", drop_answer, times=1)
     driver = make(machine(cloud, tmp_path, reserved_ip="new", retry_seconds=0 if silence else 30))
     assert address(driver) in cloud.account.reserved
     unmake(again(driver))
@@ -198,7 +198,7 @@ def test_killed_when_the_address_was_reserved_or_assigned(cloud: Ocean, given: b
     program = Program(tmp_path)
     box: list[subprocess.Popen[str]] = []
     call = "POST /v2/reserved_ips/ID/actions" if given else "POST /v2/reserved_ips"
-    cloud.door.on(call, after(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.door.on(call, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, [*line(cloud)[:-1], f"--digitalocean-reserved-ip={wanted}", "dev"]) as process:
         box.append(process)
         _, said = process.communicate(timeout=120)
@@ -251,11 +251,11 @@ def test_cloud_init_is_told_the_host_key_and_what_the_user_says(cloud: Ocean, tm
     driver.give_host_key("the private half", "ssh-ed25519 AAAA")
     make(driver)
     (told,) = cloud.account.user_data.values()
-    assert firstboot.config(told)["ssh_keys"] == {
+    assert fake_cloud_init.config(told)["ssh_keys"] == {
         "ed25519_private": "the private half",
         "ed25519_public": "ssh-ed25519 AAAA",
     }
-    assert "text/x-shellscript" in [kind for kind, _ in firstboot.parts(told)]
+    assert "text/x-shellscript" in [kind for kind, _ in fake_cloud_init.parts(told)]
 
 
 def test_every_page_of_a_list_is_read(cloud: Ocean, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,12 +337,12 @@ def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, 
 
 def test_too_slow_an_answer_to_that_call(cloud: Ocean, tmp_path: Path) -> None:
     """It may still be made a moment later, so it is not asked for again; `rm` finds what came of it."""
-    from tests.drivers.fault_proxy import silent
+    from tests.drivers.fault_proxy import hang
 
     driver = machine(cloud, tmp_path, api_timeout=1)
     driver.check()
     driver.ctx.save(driver)
-    cloud.door.on(cloud.making, silent)
+    cloud.door.on(cloud.making, hang)
     with pytest.raises(DriverError) as caught:
         driver.create()
     assert type(caught.value).__name__ == "ApiTimeout"

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, machine_life
+from tests.drivers import fake_cloud_init, machine_lifecycle
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
 from tests.drivers.fault_proxy import Answer, Call, FaultProxy
-from tests.drivers.machine_life import run
+from tests.drivers.machine_lifecycle import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 
@@ -35,7 +35,7 @@ def boots(cloud: Ocean, host: Host, then: Callable[[], None] = lambda: None) -> 
         found = door.forward(call)
         (droplet,) = account.droplets
         (key,) = account.keys.values()
-        firstboot.boot(host, account.user_data[droplet], "root", key["public_key"])
+        fake_cloud_init.boot(host, account.user_data[droplet], "root", key["public_key"])
         then()
         return found
 
@@ -54,7 +54,7 @@ def typed(cloud: Ocean, host: Host, *more: str) -> list[str]:
 
 def test_from_nothing_to_a_container_and_back(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:
     more = ("--digitalocean-open-port=80", "--digitalocean-volume-size=10")
-    machine_life.whole(
+    machine_lifecycle.create_use_remove(
         cloud,
         lab.host("ocean", engine="running"),
         tmp_path,

@@ -21,7 +21,7 @@ from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud_stand_in import again, create_until_done, make, new, refused, unmake, wait_for_state
 from tests.drivers.commands import line, running
-from tests.drivers.fault_proxy import Answer, Call, FaultProxy, after, instead
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, before_answer, reply_with
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import PROJECT
 from tests.program import Program
@@ -253,19 +253,19 @@ def test_an_answer_without_the_network_leaves_its_groups(cloud: Stack, tmp_path:
     """What cannot be asked is no reason to do without groups; nonsense is one to stop."""
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET network/v2.0/networks/ID", instead(no), times=1)
+        cloud.door.on("GET network/v2.0/networks/ID", reply_with(no), times=1)
         driver = new(cloud, tmp_path)
         driver.check()
         assert driver.dump()["SecurityGroups"] == ["docker-machine"]
     for broken in (cloud.broken, Answer(502, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"<html>", {})):
-        cloud.door.on("GET network/v2.0/networks/ID", instead(broken), times=1)
+        cloud.door.on("GET network/v2.0/networks/ID", reply_with(broken), times=1)
         assert isinstance(refused(cloud, tmp_path, retries=0), errors.ServiceBroken)
 
 
 def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> None:
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET volume/v3/ID/os-availability-zone", instead(no), times=1)
+        cloud.door.on("GET volume/v3/ID/os-availability-zone", reply_with(no), times=1)
         driver = new(cloud, tmp_path, **{"openstack-availability-zone": "nova", "openstack-volume-size": 20})
         driver.check()
         assert not driver.dump().get("VolumeZone")
@@ -286,7 +286,7 @@ def test_killed_when_the_floating_address_was_made(cloud: Stack, tmp_path: Path)
     before = cloud.listing()
     program = Program(tmp_path)
     box: list[subprocess.Popen[str]] = []
-    cloud.door.on("POST network/v2.0/floatingips", after(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.door.on("POST network/v2.0/floatingips", before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, [*line(cloud)[:-1], "--openstack-floatingip-pool=public", "dev"]) as process:
         box.append(process)
         process.communicate(timeout=120)

@@ -18,7 +18,7 @@ from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.openstack.errors import BadAuthUrl
 from machine.errors import PreflightFailed, UsageError
 from machine.options import resolve
-from tests.drivers import contexts, firstboot
+from tests.drivers import contexts, fake_cloud_init
 from tests.drivers.cloud_contract import CloudContract
 from tests.drivers.cloud_stand_in import again, make, new, unmake
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
@@ -108,8 +108,8 @@ def test_several_parts_of_user_data_come_in_one_piece(cloud: Conoha, tmp_path: P
     make(driver)
     text = base64.b64decode(asked(cloud)["user_data"]).decode()
     assert text.startswith("#cloud-config-archive\n")
-    assert ("text/x-shellscript", script.read_text()) in firstboot.parts(text)
-    assert firstboot.config(text)["ssh_keys"]["ed25519_private"] == "PRIVATE\n"
+    assert ("text/x-shellscript", script.read_text()) in fake_cloud_init.parts(text)
+    assert fake_cloud_init.config(text)["ssh_keys"]["ed25519_private"] == "PRIVATE\n"
     unmake(driver)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers import firstboot, machine_life
-from tests.drivers.fault_proxy import Answer, Call, FaultProxy, through
+from tests.drivers import fake_cloud_init, machine_lifecycle
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, pass_through
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
 from tests.drivers.openstack.fake_openstack import Stack
 from tests.drivers.openstack.project import USER
@@ -32,10 +32,10 @@ def boots(cloud: Stack, host: Host, user: str = "ubuntu") -> None:
     """From now on the next server is the host."""
 
     def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = through(door, call)
+        found = pass_through(door, call)
         server: dict[str, Any] = json.loads(call.body)["server"]
         key = cloud.project.keys[server["key_name"]]["public_key"]
-        firstboot.boot(host, base64.b64decode(server.get("user_data", "")).decode(), user, key)
+        fake_cloud_init.boot(host, base64.b64decode(server.get("user_data", "")).decode(), user, key)
         return found
 
     cloud.project.addresses.append(host.address)
@@ -56,7 +56,7 @@ def test_from_nothing_to_a_container_and_back(cloud: Stack, lab: Lab, tmp_path: 
     told: dict[str, Any] = {"user_data": "openstack-user-data-file", "user": "ubuntu"}
     more = ("--openstack-open-port=80", "--openstack-volume-size=30")
     host = lab.host("openstack", engine="running")
-    machine_life.whole(cloud, host, tmp_path, typed=typed, boots=boots, more=more, **told)
+    machine_lifecycle.create_use_remove(cloud, host, tmp_path, typed=typed, boots=boots, more=more, **told)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from machine.drivers.openstack.errors import (
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
 from tests.drivers.cloud_stand_in import again, create_until_done, make, new, refused, unmake, wait_for_state
-from tests.drivers.fault_proxy import Answer, FaultProxy, answer, instead
+from tests.drivers.fault_proxy import Answer, FaultProxy, answer, reply_with
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
 from tests.engine.servers import Files
@@ -218,7 +218,7 @@ def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> 
         driver = new(cloud, tmp_path)
         driver.ctx = replace(driver.ctx, log=said.append)
         said_no = refusal(status, "error", "No.")
-        cloud.door.on("GET compute/v2.1/limits", instead(said_no), times=1)
+        cloud.door.on("GET compute/v2.1/limits", reply_with(said_no), times=1)
         driver.check()
         assert f"limits of the project are not checked: {status}: No." in said.pop()
 

@@ -7,7 +7,7 @@ import pytest
 from machine.swarm.cluster import ended_containers
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.events import Effect
-from tests.swarm.cluster.test_pure import Host
+from tests.swarm.cluster.test_facts_health_index import FakeHost
 
 
 async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(
@@ -15,7 +15,7 @@ async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(
 ) -> None:
     monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
-    container = ContainerRecord(Host("n1"))
+    container = ContainerRecord(FakeHost("n1"))
     container.state = "running"
     looks: list[str] = []
     found = ended_containers.EndedContainers()

@@ -14,7 +14,7 @@ from machine.swarm.resolve import Ambiguous
 from machine.swarm.scheduler.placement_request import Port
 
 
-class Host:
+class FakeHost:
     """An engine as a container sees it."""
 
     def __init__(self, name: str, reachable: bool = True) -> None:
@@ -27,7 +27,7 @@ def entry(key: str = "a" * 64, *names: str, **more: Any) -> dict[str, Any]:
             "Status": "Up 5 minutes", **more}  # fmt: skip
 
 
-def container(host: Host, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord[Host]:
+def container(host: FakeHost, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord[FakeHost]:
     made = ContainerRecord(host)
     made.update(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
     return made
@@ -37,7 +37,7 @@ def test_the_entry_is_that_of_the_cluster() -> None:
     ports = [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
              {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
              {"PrivatePort": 81, "Type": "tcp"}]  # fmt: skip
-    made = container(Host("n1"), "a" * 64, "web", "db/alias", Ports=ports)
+    made = container(FakeHost("n1"), "a" * 64, "web", "db/alias", Ports=ports)
     shown = made.value()
     assert shown["Names"] == ["/web", "/db/alias"]
     assert shown["Status"] == "Up 5 minutes"
@@ -47,7 +47,7 @@ def test_the_entry_is_that_of_the_cluster() -> None:
 
 
 def test_the_entry_says_when_the_host_is_down_and_when_it_is_back() -> None:
-    host = Host("n1")
+    host = FakeHost("n1")
     made = container(host, "a" * 64, "web")
     host.reachable = False
     made.update_status(1000.0)
@@ -58,7 +58,7 @@ def test_the_entry_says_when_the_host_is_down_and_when_it_is_back() -> None:
 
 
 def test_what_an_inspect_tells() -> None:
-    made = container(Host("n1"))
+    made = container(FakeHost("n1"))
     assert not made.inspected
     host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     made.apply_inspect({"HostConfig": host}, 4)
@@ -69,21 +69,21 @@ def test_what_an_inspect_tells() -> None:
 @pytest.mark.parametrize("total", [1, 2, 3, 7, 64])
 def test_shares_there_and_back(total: int) -> None:
     for cpus in range(1, total + 1):
-        made = container(Host("n1"))
+        made = container(FakeHost("n1"))
         made.apply_inspect({"HostConfig": {"CpuShares": shares(cpus, total)}}, total)
         assert made.cpus in (cpus, cpus + 1)  # ceil on both ways, as classic Swarm has it
 
 
 def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed() -> None:
     labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]', "com.docker.swarm.signed-create": "x"}
-    made = container(Host("n1"), Labels=labels)
+    made = container(FakeHost("n1"), Labels=labels)
     assert (made.labelled_reschedulable, made.is_reschedulable, made.signature_label) == (True, False, "x")
     assert list(made.value()["Labels"]) == ["com.docker.swarm.reschedule-policies"]
 
 
 def test_found_by_id_name_node_and_beginning() -> None:
-    index: Index[ContainerRecord[Host]] = Index()
-    n1, n2 = Host("n1"), Host("n2")
+    index: Index[ContainerRecord[FakeHost]] = Index()
+    n1, n2 = FakeHost("n1"), FakeHost("n2")
     web1 = container(n1, "ab" * 32, "web", Created=1)
     web2 = container(n2, "ac" * 32, "web", Created=2)
     one = container(n1, "ff" * 32, "one", Created=3, Labels={"com.docker.swarm.id": "sid"})
@@ -145,13 +145,13 @@ def test_facts() -> None:
         facts_of(version, {})
 
 
-def names(*containers: ContainerRecord[Host]) -> list[str]:
+def names(*containers: ContainerRecord[FakeHost]) -> list[str]:
     return [c.value()["Names"][0] for c in containers]
 
 
 def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_nothing() -> None:
-    index: Index[ContainerRecord[Host]] = Index()
-    hosts = [Host("n1"), Host("n2"), Host("n3")]
+    index: Index[ContainerRecord[FakeHost]] = Index()
+    hosts = [FakeHost("n1"), FakeHost("n2"), FakeHost("n3")]
     a, b, c = (container(host, key * 64, "web") for host, key in zip(hosts, "abc", strict=True))
     index.add(a)
     assert names(a) == ["/web"]
@@ -165,8 +165,8 @@ def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_
 
 
 def test_a_rename_settles_the_names_on_both_sides() -> None:
-    index: Index[ContainerRecord[Host]] = Index()
-    a, b = container(Host("n1"), "a" * 64, "web"), container(Host("n2"), "b" * 64, "web", "other/web")
+    index: Index[ContainerRecord[FakeHost]] = Index()
+    a, b = container(FakeHost("n1"), "a" * 64, "web"), container(FakeHost("n2"), "b" * 64, "web", "other/web")
     index.add(a)
     index.add(b)
     assert b.value()["Names"] == ["/n2/web", "/n2/other/web"]
@@ -177,9 +177,9 @@ def test_a_rename_settles_the_names_on_both_sides() -> None:
 
 
 def test_of_two_the_one_whose_engine_answers_has_the_name() -> None:
-    index: Index[ContainerRecord[Host]] = Index()
-    lost = Host("n1")
-    a, b = container(lost, "a" * 64, "web"), container(Host("n2"), "b" * 64, "web")
+    index: Index[ContainerRecord[FakeHost]] = Index()
+    lost = FakeHost("n1")
+    a, b = container(lost, "a" * 64, "web"), container(FakeHost("n2"), "b" * 64, "web")
     lost.reachable = False
     index.add(a)
     index.add(b)
@@ -191,8 +191,8 @@ def test_of_two_the_one_whose_engine_answers_has_the_name() -> None:
 
 
 def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_change() -> None:
-    index: Index[ContainerRecord[Host]] = Index(lambda: 0.0)
-    host = Host("n1")
+    index: Index[ContainerRecord[FakeHost]] = Index(lambda: 0.0)
+    host = FakeHost("n1")
     known = [container(host, f"{n:064x}", f"/web-{n}", f"/alias-{n % 3}", Created=n % 7) for n in range(60)]
     nameless = container(host, "f" * 64)
 

@@ -63,13 +63,13 @@ def test_the_record_gives_back_what_create_was_told() -> None:
     """Falsy values where the default is another one, too; and no secret is on record."""
     values = {"x-token": "s3cret", "x-size": 0, "x-tags": [], "x-on": True}
     config = {"Deep": {"Er": {"Key": "s3cret"}}, "MachineName": "m", "SwarmHost": "h", "MachinePlugin": "theirs"}
-    data = document.new(config, values, DECLARED)
-    record = json.loads(json.dumps(document.encode(data)))
+    data = document.new_document(config, values, DECLARED)
+    record = json.loads(json.dumps(document.to_record(data)))
     clean, hidden = secrets.split(record, document.secret_options(record))
     assert hidden == {"Deep.Er.Key": "s3cret"}
     assert "s3cret" not in json.dumps(clean)
     assert "SwarmHost" not in clean
-    again = document.unfolded({**clean, **hidden})
+    again = document.from_record({**clean, **hidden})
     assert again["Deep"] == config["Deep"]
     assert document.create_args(again, DECLARED) == values
     assert document.stage(again) == ""
@@ -78,10 +78,10 @@ def test_the_record_gives_back_what_create_was_told() -> None:
 def recorded(config: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What goes to config.json and what to the secrets."""
     declared = (Option("x-password", env="X_PASSWORD", secret=True), Option("x-user"))
-    record = json.loads(json.dumps(document.encode(document.new(config, values, declared))))
+    record = json.loads(json.dumps(document.to_record(document.new_document(config, values, declared))))
     clean, hidden = secrets.split(record, document.secret_options(record))
-    again = document.unfolded({**clean, **hidden})
-    assert document.own(again) == config
+    again = document.from_record({**clean, **hidden})
+    assert document.plugin_config(again) == config
     assert document.create_args(again, declared) == values
     return clean, hidden
 
@@ -111,7 +111,7 @@ def test_a_password_that_says_the_same_as_something_public_hides_the_password_on
 
 def test_one_of_two_places_may_be_empty_by_now() -> None:
     declared = (Option("x-password", secret=True),)
-    data = document.new({"Token": "t", "Password": "t"}, {"x-password": "t"}, declared)
+    data = document.new_document({"Token": "t", "Password": "t"}, {"x-password": "t"}, declared)
     data["Token"] = data["Password"] = ""
     assert document.create_args(data, declared) == {"x-password": ""}
     data["Token"] = "t"
@@ -121,7 +121,7 @@ def test_one_of_two_places_may_be_empty_by_now() -> None:
 
 def test_what_docker_machine_wrote_stays_as_it_is() -> None:
     theirs = {"AccessToken": "clear", "SwarmHost": "h", "Deep": {"Password": "p"}}
-    assert document.encode(document.unfolded(theirs)) == theirs
+    assert document.to_record(document.from_record(theirs)) == theirs
     assert document.secret_options(theirs) == ()
     assert document.stage(theirs) == "done"
 

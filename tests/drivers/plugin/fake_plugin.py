@@ -39,7 +39,7 @@ def install(place: Path, answers: dict[str, Any], name: str = "liar") -> str:
     root = Path(__file__).parents[3]
     path.write_text(
         f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(root)!r})\n"
-        f"from tests.drivers.plugin import liar\nliar.serve({str(table)!r})\n"
+        f"from tests.drivers.plugin import fake_plugin\nfake_plugin.serve({str(table)!r})\n"
     )
     path.chmod(0o755)
     return str(path)

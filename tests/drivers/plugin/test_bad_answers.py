@@ -12,12 +12,12 @@ import pytest
 from machine.drivers import registry
 from machine.drivers.plugin import gob, program, session
 from machine.drivers.plugin.document import NOTES
-from machine.drivers.plugin.driver import PluginDriver, made_for
+from machine.drivers.plugin.driver import PluginDriver, driver_class
 from machine.errors import DriverError
 from machine.model import State
 from machine.options import resolve
 from tests.drivers import contexts
-from tests.drivers.plugin import liar
+from tests.drivers.plugin import fake_plugin
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def ended() -> Iterator[None]:
 
 def made(tmp_path: Path, **answers: Any) -> PluginDriver:
     """A machine of such a plugin, created."""
-    cls = made_for("liar", liar.install(tmp_path / "bin", answers))
+    cls = driver_class("liar", fake_plugin.install(tmp_path / "bin", answers))
     driver = cls.configure(contexts.real(tmp_path, saved=[]), resolve(cls.traits.options, {}))
     driver.create()
     return driver
@@ -89,18 +89,21 @@ def test_the_notes_of_a_machine_are_not_the_plugins_to_write(tmp_path: Path) -> 
     [
         (gob.INT, 5),
         (gob.Slice(gob.INT), [5]),
-        (gob.Slice(gob.INTERFACE), [gob.Named("*mcnflag.StringFlag", {"Name": "a-b", "Value": [5]}, liar.ODD_FLAG)]),
+        (
+            gob.Slice(gob.INTERFACE),
+            [gob.Named("*mcnflag.StringFlag", {"Name": "a-b", "Value": [5]}, fake_plugin.ODD_FLAG)],
+        ),
     ],
     ids=["a number", "numbers", "a default of another kind"],
 )
 def test_flags_that_are_none(flags: Any, tmp_path: Path) -> None:
-    cls = made_for("liar", liar.install(tmp_path / "bin", {"GetCreateFlags": flags}))
+    cls = driver_class("liar", fake_plugin.install(tmp_path / "bin", {"GetCreateFlags": flags}))
     assert [option.default for option in cls.traits.options] in ([], [None])
 
 
 def test_a_plugin_is_not_taken_from_the_directory_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "bin"
-    liar.install(place, {})
+    fake_plugin.install(place, {})
     monkeypatch.chdir(place)
     for entries in ("", ".", f"{os.pathsep}.", "../bin"):
         monkeypatch.setenv("PATH", entries)
@@ -113,7 +116,7 @@ def test_a_plugin_is_not_taken_from_the_directory_at_hand(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("shared", ["docker-machine-driver-liar", "."])
 def test_a_plugin_that_everybody_can_change_is_not_started(shared: str, public: Path) -> None:
-    path = liar.install(public / "bin", {})
+    path = fake_plugin.install(public / "bin", {})
     (public / "bin" / shared).chmod(0o777)
     with pytest.raises(DriverError, match="every user of this host can change it") as caught:
         program.Program(path, "liar", os.environ, print)

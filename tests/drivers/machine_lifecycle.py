@@ -1,8 +1,8 @@
 """The story of a machine in a cloud, from nothing to a container and back: the API a stand-in, the machine a lab host.
 
 A driver's test_lab.py brings `boots(cloud, host)`, after which the next machine that is asked for is that host (which
-takes host key, login key and user data from what the API was given: firstboot.boot), and `typed(cloud, host, *more)`,
-`create` as a user would type it. The bench measures with the same two.
+takes host key, login key and user data from what the API was given: fake_cloud_init.boot), and
+`typed(cloud, host, *more)`, `create` as a user would type it. The bench measures with the same two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def run(cloud: Cloud, program: Program, *words: str) -> Ended:
     return program(*words, environ=cloud.credentials())
 
 
-def whole(
+def create_use_remove(
     cloud: Any,
     host: Host,
     place: Path,
