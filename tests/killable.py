@@ -21,8 +21,8 @@ WATCHED = (
     ("machine.files", "", "write"),
     ("machine.process", "", "run"),
     ("machine.ssh.client", "SshShell", "run"),
-    ("machine.engine", "Engine", "post"),
-    ("machine.engine", "Engine", "delete"),
+    ("machine.engine", "EngineClient", "post"),
+    ("machine.engine", "EngineClient", "delete"),
     ("machine.swarm.discovery.registry", "Registry", "register"),
     ("machine.swarm.discovery.registry", "Registry", "remove"),
 )
