@@ -33,7 +33,7 @@ class Index(Generic[C]):
         return len(self.newest_first())
 
     def add(self, container: C) -> None:
-        """A new one, with its id and names."""
+        """Enter a new container, under its id and names."""
         self._ids.setdefault(container.id, []).append(container)
         shared = self._enter_names(container)
         if container.labels:
@@ -46,7 +46,7 @@ class Index(Generic[C]):
             self.settle(container.names)
 
     def drop(self, container: C) -> None:
-        """One that is no more."""
+        """Remove a container that is no more."""
         _remove(self._ids, container.id, container)
         _remove(self._swarm, container.swarm_id, container)
         if service := service_of(container.labels):
@@ -88,7 +88,7 @@ class Index(Generic[C]):
         return found[0] if len(found) == 1 else None
 
     def newest_first(self) -> list[C]:
-        """All, in the order in which engines list them. Not a copy."""
+        """All containers, in the order in which engines list them. Not a copy."""
         if self._order is None:
             found = [container for same in self._ids.values() for container in same]
             found.reverse()  # of two made in the same second the one added later is the newer
@@ -97,39 +97,39 @@ class Index(Generic[C]):
         return self._order
 
     def with_name_part(self, part: str) -> list[C]:
-        """Those that have a name with `part` in it (letters, not empty), newest first."""
+        """The containers that have a name with `part` in it (letters, not empty), newest first."""
         if self._name_index is None:
             self._name_index = NameIndex(self.newest_first())
         return self._name_index.containers_with(part)
 
     def freshen(self, found: Iterable[C]) -> None:
-        """Make the statuses in these entries true now."""
+        """Update the statuses of these containers that are out of date by now."""
         now = self._now()
         for container in [c for c in found if c.status_valid_until <= now]:
             container.update_status(now)
 
     def with_id(self, key: str) -> list[C]:
-        """Those of exactly that id: several only while engines say that they have the same one."""
+        """The containers of exactly that id: several only while engines say that they have the same one."""
         return self._ids.get(key, [])
 
     def named(self, name: str) -> list[C]:
-        """Those of exactly that name, on whatever engine."""
+        """The containers of exactly that name, on whatever engine."""
         return self._names.get(name, [])
 
     def of_service(self, service: tuple[str, str, str]) -> list[C]:
-        """Those of one number of a Compose service (see placement.service_of)."""
+        """The containers of one number of a Compose service (see placement.service_of)."""
         return self._services.get(service, [])
 
     def formerly(self, name: str) -> list[C]:
-        """Those that were called so until they were renamed."""
+        """The containers that had this name until they were renamed."""
         return self._former.get(name, [])
 
     def with_swarm_id(self, swarm_id: str) -> list[C]:
-        """Those that are one and the same to the cluster."""
+        """The containers with this swarm id: to the cluster they are one and the same."""
         return self._swarm.get(swarm_id, []) if swarm_id else []
 
     def with_prefix(self, start: str) -> list[C]:
-        """Those whose ids begin so."""
+        """The containers whose ids begin with `start`."""
         return [c for key, same in self._ids.items() if key.startswith(start) for c in same]
 
     def find(self, text: str) -> C | None:
@@ -137,7 +137,7 @@ class Index(Generic[C]):
         return pick_container(text, self) or only(text, self._swarm.get(text.lstrip("/"), ()))
 
     def _enter_names(self, container: C) -> bool:
-        """Note its names; whether another container has one of them."""
+        """Enter the names of a container; return whether another container has one of them."""
         shared = False
         for name in container.names:
             same = self._names.get(name)

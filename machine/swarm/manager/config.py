@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.cli_flags import ParsedArgs, pairs, percent, seconds
+from machine.swarm.cli_flags import ParsedArgs, key_value_pairs, percent, seconds
 from machine.swarm.cluster import Settings, ledger, signing
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
@@ -23,7 +23,7 @@ def manager_config_from(
 ) -> ManagerConfig:
     """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
     discovery = discovery or _discovery(given, environ, registry)
-    cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
+    cluster_options = key_value_pairs(given.all("--cluster-opt"), "--cluster-opt")
     settings = Settings(
         strategy=_strategy(given.text("--strategy")),
         filters=_filters(given.all("--filter")),
@@ -74,7 +74,7 @@ def _discovery(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> 
         return from_url(
             given.one_url(environ.get("SWARM_DISCOVERY", "")),
             registry=given.text("--registry") or registry,
-            options=pairs(given.all("--discovery-opt"), "--discovery-opt"),
+            options=key_value_pairs(given.all("--discovery-opt"), "--discovery-opt"),
             environ=environ,
         )
     except DiscoveryError as error:
@@ -105,7 +105,7 @@ def _state(registry: str, environ: Mapping[str, str]) -> str:
 
 
 def _check_settings(settings: Settings) -> None:
-    """UsageError in classic Swarm's words."""
+    """Raise UsageError, worded as classic Swarm has it, for settings out of their range."""
     if settings.refresh_min <= 0:
         raise UsageError("min refresh interval should be a positive number", resolution=f"{_MIN} 30s")
     if settings.refresh_max < settings.refresh_min:

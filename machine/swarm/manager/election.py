@@ -25,16 +25,16 @@ class Election:
 
     @property
     def leading(self) -> bool:
-        """Whether we are the primary."""
+        """Whether this manager is the primary."""
         return self.primary == self.candidate.address
 
     async def wait_for_primary(self) -> str:
-        """The primary's address, waiting until there is one."""
+        """Wait until there is a primary, and return its address."""
         await self.changed("")
         return self.primary
 
     async def run(self) -> None:
-        """Stand, lead, step down, for ever; on cancellation resigns."""
+        """Campaign, lead while the lease holds, and campaign again, without end; when cancelled, resign."""
         try:
             while True:
                 try:
@@ -57,7 +57,7 @@ class Election:
                     await asyncio.wait_for(self.candidate.resign(), 2)
 
     async def _lead(self) -> None:
-        """Keep the lease; return when it is lost, or may be: a whole ttl without an answer."""
+        """Renew the lease; return when it is lost, or may be: a whole ttl without an answer."""
         kept = time.monotonic()
         while time.monotonic() - kept < self.candidate.ttl:
             await asyncio.sleep(self.candidate.ttl / 3)

@@ -148,7 +148,7 @@ class Replicas:
         self._watchdog: Rescheduler | None = None
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
-        """One call; waits while there is no primary."""
+        """Answer a call, or pass it to the primary; wait while there is no primary. ApiError(503)."""
         own = request.route is not None and request.route.answerer is Answerer.ITSELF
         if own or request.path == "/debug" or request.path.startswith("/debug/"):
             return await answer(self._context, request, rest)
@@ -184,7 +184,7 @@ class Replicas:
         return self._primary[1]
 
     async def follow(self) -> None:
-        """Take the role that the election gives, for ever."""
+        """Follow the election without end: start the watchdog as primary, end it as replica."""
         while True:
             primary, leading = self._election.primary, self._election.leading
             self._context.role = "primary" if leading else "replica"
@@ -196,7 +196,7 @@ class Replicas:
             await self._election.changed(primary)  # also one that came while the watchdog was being closed
 
     async def close(self) -> None:
-        """End the watchdog, if it is ours."""
+        """End the watchdog, if this manager runs it."""
         watchdog, self._watchdog = self._watchdog, None
         if watchdog is not None:
             await watchdog.close()

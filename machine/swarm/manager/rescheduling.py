@@ -58,7 +58,7 @@ class Rescheduler:
             self._context.cluster.log(f"rescheduling: {task.exception()!r}")
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop: reschedule no more, and cancel what is under way."""
         self._context.cluster.watchers.remove(self._happened)
         for task in list(self._tasks):
             task.cancel()

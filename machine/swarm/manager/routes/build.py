@@ -57,7 +57,7 @@ async def build(context: ManagerContext, request: Request) -> Reply:
 
 
 async def _watched(context: ManagerContext, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
-    """Build; the image is known before the client hears the end."""
+    """Build on `engine`; its images are listed again before the client receives the end of the answer."""
     context.images.begin(engine)
     try:
         reply: Reply = await engine.ask(request)
@@ -119,7 +119,7 @@ async def _raw(engine: Engine, request: Request) -> Reply:
 
 @TABLE.handles("POST", "/build/cancel")
 async def cancel(context: ManagerContext, request: Request) -> Reply:
-    """To the engine of that build."""
+    """Pass the cancellation to the engine that runs the build. ApiError(404)."""
     engine = _engine_of(context, request.query_value("id"))
     if engine is None:
         raise ApiError(404, f"No such build: {request.query_value('id')}")
@@ -145,7 +145,7 @@ def _parse_build(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
 
 
 def _engine_of(context: ManagerContext, key: str) -> Engine | None:
-    """Where that session or build is, if its engine answers."""
+    """The engine that has the session or build `key`; None if that is not known or the engine does not answer."""
     found = context.sessions.get(key)
     alive = found is not None and found[0].reachable and time.monotonic() - found[1] < KEPT
     return found[0] if found and alive else None

@@ -20,14 +20,14 @@ MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine 
 
 
 def engine_with_cache(context: ManagerContext, request: Request, ranked: Sequence[Engine]) -> Engine:
-    """The best of the engines (at least one) for this build."""
+    """The engine of `ranked` (at least one) whose cache has most of what the build can use; of equals the first."""
     sources = [set(_engines_with_image(context, name)) for name in cache_sources(request.query_value("cachefrom"))]
     before = {context.build_caches.get(key) for key in cache_keys(request)}
     return max(ranked, key=lambda engine: (sum(engine in having for having in sources), engine in before))
 
 
 def remember(context: ManagerContext, request: Request, engine: Engine) -> None:
-    """That engine builds it now, and has the cache afterwards."""
+    """Remember that `engine` runs this build, and so has its cache from now on."""
     for key in cache_keys(request):
         context.build_caches[key] = engine
         context.build_caches.move_to_end(key)
@@ -36,7 +36,7 @@ def remember(context: ManagerContext, request: Request, engine: Engine) -> None:
 
 
 def cache_keys(request: Request) -> list[str]:
-    """What stands for this build when it comes again."""
+    """The keys by which a later build is recognized as the same: its repositories, else its context."""
     tags = [without_tag(familiar(tag)) for tag in request.query.get("t", []) if tag]
     if tags:
         return [f"repository {tag}" for tag in dict.fromkeys(tags)]

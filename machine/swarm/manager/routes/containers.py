@@ -25,7 +25,7 @@ EXEC_SECONDS = 15.0  # seconds for an engine's word on an exec that nobody remem
 
 @TABLE.handles("GET", "/containers/json|ps")
 async def ps(context: ManagerContext, request: Request) -> Reply:
-    """From memory, unless sizes are asked for."""
+    """List the containers from memory; with `size`, the engines are asked for those of the sizes."""
     filters = request.filters()
     for key in ("before", "since"):  # the older way to say it
         if request.query_value(key):
@@ -64,7 +64,7 @@ async def _ids_by_engine(context: ManagerContext, filters: dict[str, list[str]])
 
 
 def _strip_node(engine: Engine, value: str) -> str:
-    """A network or volume as the engine itself calls it."""
+    """The name of a network or volume without the NODE/ in front, as the engine itself has it."""
     return value.removeprefix(f"{engine.name}/")
 
 
@@ -99,13 +99,13 @@ async def inspect(context: ManagerContext, request: Request) -> Reply:
 
 @TABLE.default_for_kind("container")
 async def pass_on(context: ManagerContext, request: Request) -> Reply:
-    """To its engine and back, streams and raw connections too."""
+    """Pass a call to the container's engine and its answer back, streams and raw connections too."""
     return await _forward(context.container(request.name), request, request.verb)
 
 
 @TABLE.handles("POST", OF + "wait")
 async def wait(context: ManagerContext, request: Request) -> Reply:
-    """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
+    """Wait for a container on its engine; that it has ended is known here before the client hears of it."""
     container = context.container(request.name)
     reply = await _forward(container, request, "wait")
     if isinstance(reply.body, AsyncIterator):
@@ -143,7 +143,7 @@ async def change(context: ManagerContext, request: Request) -> Reply:
 
 @TABLE.handles("POST", OF + "rename")
 async def rename(context: ManagerContext, request: Request) -> Reply:
-    """Names are unique in the cluster, not only on the engine."""
+    """Rename a container; ApiError(409) if any container of the cluster has that name."""
     container = context.container(request.name)
     wanted = request.query_value("name").strip("/")
     check_name(wanted)
@@ -183,7 +183,7 @@ async def _remove_link(context: ManagerContext, request: Request, name: str) -> 
 
 @TABLE.handles("POST", OF + "exec")
 async def exec_create(context: ManagerContext, request: Request) -> Reply:
-    """To its engine, and remember which that is."""
+    """Make an exec on the container's engine, and remember which engine has it."""
     container = context.container(request.name)
     reply = await _forward(container, request, "exec")
     if not reply.ok:

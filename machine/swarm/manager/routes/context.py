@@ -55,19 +55,19 @@ class ManagerContext:
         self.last_buildx_call = float("-inf")  # time.monotonic() of the last call of buildx
 
     def remember_exec(self, key: str, engine: Engine) -> None:
-        """Where an exec is, for its start, resize and inspect."""
+        """Remember the engine of an exec, for its start, resize and inspect."""
         self.execs[key] = engine
         while len(self.execs) > MAX_REMEMBERED_IDS:
             self.execs.popitem(last=False)
 
     def remember_session(self, key: str, engine: Engine) -> None:
-        """Where a build's session is, for its builds."""
+        """Remember the engine of a build session, for the builds that name it."""
         self.sessions[key] = (engine, time.monotonic())
         while len(self.sessions) > MAX_REMEMBERED_IDS:
             self.sessions.popitem(last=False)
 
     def remember_network(self, key: str, body: dict[str, Any]) -> None:
-        """What a network was made from, so that an unused one can be made again on another engine."""
+        """Remember the request that made a network, so that an unused one can be made again on another engine."""
         self.network_bodies[key] = body
         while len(self.network_bodies) > MAX_REMEMBERED_NETWORKS:
             self.network_bodies.popitem(last=False)
@@ -106,7 +106,7 @@ class ManagerContext:
         return found
 
     def node(self, name: str) -> Engine:
-        """The engine of that name, healthy; ApiError(404, 500)."""
+        """The healthy engine called `name`. ApiError(404) if there is none, ApiError(500) if it does not answer."""
         engine = self.cluster.engine(name)
         if engine is None:
             raise ApiError(404, f"No such node: {name}")
@@ -132,7 +132,7 @@ class ManagerContext:
     async def broadcast(
         self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]
     ) -> dict[Engine, T | ApiError]:
-        """Do something with every engine: see machine.swarm.fanout.broadcast."""
+        """Call `act` with every engine at once, see machine.swarm.fanout.broadcast; a result or error for each."""
         return await broadcast(engines, act, self.cluster.log)
 
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
@@ -147,5 +147,5 @@ class ManagerContext:
 
 
 def drop_headers(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers but those named (lower case)."""
+    """The headers without those in `names` (lower case)."""
     return [(name, value) for name, value in headers if name not in names]

@@ -37,7 +37,7 @@ from machine.swarm.scheduler.references import rename_network
 
 @TABLE.handles("POST", "/containers/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
-    """201 with the id; 409 for a name that is taken anywhere in the cluster."""
+    """Create a container: 201 with its id; ApiError(409) if any container of the cluster has its name."""
     request = await request.with_body_read()
     body = request.json_body()
     if not isinstance(body, dict):
@@ -279,7 +279,7 @@ async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: Place
 
 
 def _platform(request: Request) -> list[Expression]:
-    """`platform=linux/amd64` as a constraint on the kind of system."""
+    """The query `platform=linux/amd64` as a constraint on the operating system of the engine."""
     ostype = request.query_value("platform").partition("/")[0]
     return [Expression("ostype", "==", ostype)] if ostype else []
 

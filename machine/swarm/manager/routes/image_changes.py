@@ -36,30 +36,33 @@ class ImageChanges:
         self._superseded: tuple[int, list[ImageTable], set[tuple[str, str]]] = (-1, [], set())
 
     def begin(self, engine: Engine) -> None:
-        """Something that may change the images of an engine begins."""
+        """Note that a call which may change the images of `engine` begins."""
         change = self._changes.setdefault(engine, _Change(dict(engine.image_table.tags)))
         change.open += 1
 
     def end(self, engine: Engine) -> None:
-        """It has ended; the images are listed when somebody wants to know of them."""
+        """Note that such a call has ended; the images are listed when somebody next needs them."""
         change = self._changes.get(engine)
         if change is not None:
             change.open -= 1
 
     async def finish(self, engine: Engine, tags: Iterable[str] = ()) -> None:
-        """It has ended: list the images now. `tags` are those that it gave, whether they meant the same before."""
+        """Note that such a call has ended, and list the images now.
+
+        `tags` are those that the call gave, whether or not they meant the same before.
+        """
         self.end(engine)
         await self._refresh(engine)
         self.note([engine], tags)
 
     def note(self, engines: Iterable[Engine], tags: Iterable[str]) -> None:
-        """From now on these tags mean what they mean on these engines."""
+        """Note that these tags mean, from now on, the images that they name on these engines."""
         tables = [engine.image_table for engine in engines]
         for tag in dict.fromkeys(familiar(tag) for tag in tags if tag):
             self.newest.note(tag, [table.tags[tag] for table in tables if tag in table.tags])
 
     async def settle(self) -> None:
-        """Wait until what was changed through the manager is known."""
+        """Wait until the images of all engines that calls have changed are listed again."""
         if not self._changes:
             return
         async with self._refresh_lock:
@@ -104,19 +107,19 @@ class WatchedConnection(Hijack):
         self._ended: Callable[[], None] | None = ended
 
     async def read(self, limit: int = 65536) -> bytes:
-        """See Hijack.read."""
+        """Read from the connection, see Hijack.read."""
         return await self._connection.read(limit)
 
     async def write(self, data: bytes) -> None:
-        """See Hijack.write."""
+        """Write to the connection, see Hijack.write."""
         await self._connection.write(data)
 
     async def end(self) -> None:
-        """See Hijack.end."""
+        """End the sending side, see Hijack.end."""
         await self._connection.end()
 
     def close(self) -> None:
-        """See Hijack.close."""
+        """Close the connection, see Hijack.close, and call `ended`."""
         ended, self._ended = self._ended, None
         if ended is not None:
             ended()

@@ -117,7 +117,7 @@ async def one(context: ManagerContext, request: Request) -> Reply:
 
 @TABLE.handles("GET", "/images/get")
 async def get(context: ManagerContext, request: Request) -> Reply:
-    """From one engine that has all the names asked for."""
+    """Save images from one engine that has all of them. ApiError(404) if none has."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
     having = {name: await engines_with_image(context, name) for name in names}
     common = [e for e in context.cluster.healthy() if all(e in found for found in having.values())]
@@ -131,7 +131,7 @@ async def get(context: ManagerContext, request: Request) -> Reply:
 
 @TABLE.handles("POST", OF + "tag")
 async def tag(context: ManagerContext, request: Request) -> Reply:
-    """On every engine that has it; the tag means this image from now on."""
+    """Tag an image on every engine that has it; the tag means this image from now on."""
     found = await engines_with_image(context, request.name) or [context.cluster.any_healthy()]
     replies = await _on_each(context, found, request)
     wanted = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
@@ -141,7 +141,7 @@ async def tag(context: ManagerContext, request: Request) -> Reply:
 
 @TABLE.handles("DELETE", "/images/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
-    """From every engine that has it, an older image of the same tag too; an error only if none could."""
+    """Remove an image from every engine that has it or an older one of its tag; an error only if none could."""
     found = await engines_with_image(context, request.name, older=True) or [context.cluster.any_healthy()]
     return await removed(await _on_each(context, found, request))
 
@@ -156,7 +156,7 @@ async def _on_each(context: ManagerContext, engines: list[Engine], request: Requ
 
 @TABLE.handles("POST", "/commit")
 async def commit(context: ManagerContext, request: Request) -> Reply:
-    """On the container's engine, where the image is then."""
+    """Commit a container on its engine, which has the image afterwards."""
     container = context.container(request.query_value("container"))
     query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
     engine: Engine = container.engine

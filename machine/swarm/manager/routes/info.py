@@ -86,7 +86,7 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, engine: Engine) -> Summary:
-        """As the engine is now."""
+        """The summary of an engine as it is now."""
         states = [c.state for c in engine.containers.values()]
         running, paused = states.count("running") + states.count("restarting"), states.count("paused")
         counts = (running, paused, len(states) - running - paused)
@@ -132,7 +132,7 @@ def _indented(rows: list[list[str]]) -> list[list[str]]:
 
 
 def size(count: int) -> str:
-    """Bytes as classic Swarm words them: 4 significant digits, binary units."""
+    """A number of bytes as text, as classic Swarm writes it: 4 significant digits, binary units."""
     number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     while number >= 1024 and len(units) > 1:
         number /= 1024
@@ -145,5 +145,5 @@ def _stamp(when: float) -> str:
 
 
 def _old(request: Request) -> bool:
-    """Clients before 1.22 show the table only in DriverStatus."""
+    """Whether the client's API is older than 1.22: it shows the table only in DriverStatus."""
     return bool(request.version) and api_of(request.version) < (1, 22)

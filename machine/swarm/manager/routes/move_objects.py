@@ -103,6 +103,6 @@ async def _post(context: ManagerContext, engine: Engine, path: str, body: dict[s
 
 
 async def _delete(context: ManagerContext, engine: Engine, path: str) -> None:
-    """Remove; one that is in use by now stays."""
+    """Remove the object at `path` from an engine; one that is in use by now stays, without an error."""
     with suppress(ApiError):
         await (await engine.ask(Request("DELETE", build(context.cluster.api(), path)))).json_body()

@@ -27,7 +27,7 @@ Network = dict[str, Any]
 
 @TABLE.handles("GET", "/networks")
 async def networks(context: ManagerContext, request: Request) -> Reply:
-    """Every network once."""
+    """List the networks of all engines, each once."""
 
     def remembered(engine: Engine, filters: Filters) -> list[Network]:
         return [network for network in engine.networks if object_filters.network_passes(network, filters)]
@@ -130,7 +130,7 @@ def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
 
 @TABLE.handles("DELETE", "/networks/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
-    """From its engine."""
+    """Remove a network from the engine that has it."""
     engine, network = find(context, request.name)
     reply = await engine.ask(request.with_path(f"/networks/{network['Id']}"))
     if reply.ok:

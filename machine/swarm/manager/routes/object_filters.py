@@ -35,13 +35,13 @@ def at_node(filters: Filters, node: str, nodes: Collection[str]) -> Filters | No
 
 
 def network_passes(network: Object, filters: Filters) -> bool:
-    """Whether a network, as an engine lists it, is one of those asked for."""
+    """Whether a network, as an engine lists it, passes the filters."""
     kind = "builtin" if network.get("Name") in PREDEFINED else "custom"
     return _passes(network, filters) and ("type" not in filters or kind in filters["type"])
 
 
 def volume_passes(volume: Object, filters: Filters) -> bool:
-    """Whether a volume, as an engine lists it, is one of those asked for."""
+    """Whether a volume, as an engine lists it, passes the filters."""
     return _passes(volume, filters)
 
 
@@ -50,7 +50,7 @@ def _passes(found: Object, filters: Filters) -> bool:
 
 
 def _matches(key: str) -> Callable[[Object, Sequence[str]], bool]:
-    """A value is a regular expression, found anywhere."""
+    """A test whether any of the values, regular expressions, is found anywhere in the field `key`."""
     return lambda found, values: any(_found(value, str(found.get(key) or "")) for value in values)
 
 

@@ -42,7 +42,7 @@ async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG
 
 @TABLE.handles("GET", "/version")
 async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
-    """Local."""
+    """The version of the manager itself, with the kernel and architecture of its engines."""
     api = context.cluster.api()
     arch = next((e.facts.arch for e in context.cluster.healthy() if e.facts and e.facts.arch), "")
     kernels = [str(e.facts.info.common.fields.get("KernelVersion") or "") for e in context.cluster.healthy() if e.facts]

@@ -29,7 +29,7 @@ from machine.swarm.scheduler.references import project_of
 
 @TABLE.handles("GET", "/volumes")
 async def volumes(context: ManagerContext, request: Request) -> Reply:
-    """Every volume once."""
+    """List the volumes of all engines, each once."""
 
     def remembered(engine: Engine, filters: Filters) -> dict[str, Any]:
         return {"Volumes": [volume for volume in engine.volumes if object_filters.volume_passes(volume, filters)]}
@@ -51,7 +51,7 @@ def engines_with_volume(context: ManagerContext, text: str) -> tuple[list[Engine
 
 @TABLE.handles("GET", "/volumes/{name}")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
-    """The answer of the first engine that has it."""
+    """Inspect a volume on the first engine that has it."""
     engines, there = engines_with_volume(context, request.name)
     return await engines[0].ask(request.with_path(f"/volumes/{there}"))
 
@@ -107,7 +107,7 @@ def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
 
 @TABLE.handles("DELETE", "/volumes/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
-    """From every engine that has it; an error only if none could."""
+    """Remove a volume from every engine that has it; an error only if none could."""
     engines, there = engines_with_volume(context, request.name)
     await context.values(engines, request.with_path(f"/volumes/{there}"))
     await _refresh(engines)
