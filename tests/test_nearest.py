@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machine.nearest import nearest
-from machine.swarm.cli_flags import near
+from machine.swarm.cli_flags import did_you_mean
 
 KNOWN = ["--advertise", "--strategy", "create", "inspect"]
 
@@ -16,4 +16,4 @@ KNOWN = ["--advertise", "--strategy", "create", "inspect"]
 )
 def test_the_nearest_word(word: str, found: str) -> None:
     assert nearest(word, KNOWN) == found
-    assert near(word, KNOWN) == (f"did you mean {found}?" if found else ""), "the swarm's own answers alike"
+    assert did_you_mean(word, KNOWN) == (f"did you mean {found}?" if found else ""), "the swarm's own answers alike"

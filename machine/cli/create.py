@@ -56,7 +56,7 @@ def add_arguments(parser: Parser) -> None:
     create_flags.add_classic_swarm_flags(parser)
     create_flags.add_swarm_mode_flags(parser)
     driver_flags.add_options(parser, name, _driver(parser, name).traits.options)
-    parser.explain_unknown.append(lambda flag: driver_flags.hint_for_other_driver(flag, name))
+    parser.explain_unknown.append(lambda flag: driver_flags.other_driver_resolution(flag, name))
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of the machines")
 
 
@@ -89,7 +89,7 @@ def run(args: Namespace, app: App) -> int:
     from machine.cli.create_request import create_request
     from machine.cli.machine_action import on_each
     from machine.lifecycle import create
-    from machine.lifecycle.existing import resume_hint
+    from machine.lifecycle.existing import resume_resolution
 
     if not args.names:
         raise UsageError("create needs a name for the machine", resolution="machine create dev")
@@ -103,7 +103,7 @@ def run(args: Namespace, app: App) -> int:
         return _dry_run(args, app, request)
 
     def after_interrupt(unfinished: Sequence[str]) -> str:
-        return resume_hint(app.store, unfinished)
+        return resume_resolution(app.store, unfinished)
 
     make = create.create_if_missing if args.if_missing else create.create
     status = on_each(
@@ -111,7 +111,7 @@ def run(args: Namespace, app: App) -> int:
         args.names,
         lambda session, name: make(session, name, request),
         load=False,
-        interrupt_advice=after_interrupt,
+        interrupt_resolution=after_interrupt,
     )
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_command(app, args.names[-1])})"')
@@ -124,7 +124,7 @@ def _resume(args: Namespace, app: App) -> int:
     """Continue the creation of the machines and return the exit status."""
     from machine.cli.machine_action import on_each
     from machine.lifecycle import create
-    from machine.lifecycle.existing import resume_hint
+    from machine.lifecycle.existing import resume_resolution
 
     _check_resume(args, app)
     install_url = args.engine_install_url or ""
@@ -132,7 +132,7 @@ def _resume(args: Namespace, app: App) -> int:
         app,
         args.names,
         lambda session, name: create.resume(session, name, not args.no_context, install_url),
-        interrupt_advice=lambda unfinished: resume_hint(app.store, unfinished),
+        interrupt_resolution=lambda unfinished: resume_resolution(app.store, unfinished),
     )
 
 

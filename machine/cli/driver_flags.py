@@ -85,7 +85,7 @@ def _explain(option: Option) -> str:
     return text.replace("%", "%%")
 
 
-def hint_for_other_driver(flag: str, chosen_name: str) -> str:
+def other_driver_resolution(flag: str, chosen_name: str) -> str:
     """Return advice for a flag that is not of driver `chosen_name` but of another one; "" if no driver has it."""
     from machine.drivers.registry import find
 

@@ -157,18 +157,18 @@ def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
 
 def error_of(row: Row) -> str:
     """Return the row's error, after a hint at an incomplete creation; "" if all is well."""
-    incomplete = incomplete_hint(row.record) if row.record else ""
+    incomplete = incomplete_note(row.record) if row.record else ""
     return ": ".join(text for text in (incomplete, row.error) if text)
 
 
-def incomplete_hint(record: Record) -> str:
+def incomplete_note(record: Record) -> str:
     """Return that a machine is incomplete, its phase, and what to type; "" if it is ready."""
     if record.reached("ready"):
         return ""
     return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
 
 
-def power_hint(record: Record, state: str) -> str:
+def power_resolution(record: Record, state: str) -> str:
     """Return the command for a machine that should run and is in `state`."""
     if state == "Missing":
         if record.imported():

@@ -24,11 +24,11 @@ def on_each(
     action: Callable[[Session, str], None],
     *,
     load: bool = True,
-    interrupt_advice: Callable[[Sequence[str]], str] = lambda _: "",
+    interrupt_resolution: Callable[[Sequence[str]], str] = lambda _: "",
 ) -> int:
     """Do `action` on all names in parallel, report each failure, and return the exit status (`status_of`).
 
-    With `load` every record must be readable before anything is done, as docker-machine has it. `interrupt_advice`
+    With `load` every record must be readable before anything is done, as docker-machine has it. `interrupt_resolution`
     returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or SIGHUP.
     """
     from machine.cli.signals import interrupt_on_termination
@@ -40,7 +40,7 @@ def on_each(
             app.store.load(name)
     with interrupt_on_termination():
         try:
-            failures = parallel.run(app.open_session(), names, action, interrupt_advice)
+            failures = parallel.run(app.open_session(), names, action, interrupt_resolution)
         finally:
             app.console.close()
         for error in failures.values():

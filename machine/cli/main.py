@@ -76,7 +76,7 @@ def _run(argv: list[str], flags: GlobalFlags, environ: Mapping[str, str], out: T
         return _run_command(app, command, arguments)
     except MachineError as error:
         error.machine = error.machine or app.machine
-        error.resolution = error.resolution or _usage_hint(error, command)
+        error.resolution = error.resolution or _usage_resolution(error, command)
         raise
 
 
@@ -100,7 +100,7 @@ def _run_command(app: App, command: str, arguments: list[str]) -> int:
     return _status(module.run(args, app))
 
 
-def _usage_hint(error: MachineError, command: str) -> str:
+def _usage_resolution(error: MachineError, command: str) -> str:
     """Return the resolution of an error in the command line that has none of its own."""
     from machine.errors import TemplateError
 

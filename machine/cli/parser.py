@@ -199,8 +199,8 @@ class Parser(Group):
 
     def _unknown_flag(self, flag: str) -> UsageError:
         for explain in self.explain_unknown:
-            if advice := explain(flag):
-                return UsageError(f"{self.prog} has no flag {flag}", resolution=advice)
+            if resolution := explain(flag):
+                return UsageError(f"{self.prog} has no flag {flag}", resolution=resolution)
         from machine.cli.global_flags import AFTER_COMMAND
         from machine.cli.suggest import suggestion
 

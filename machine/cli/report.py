@@ -44,10 +44,10 @@ def print_error(error: MachineError, stream: TextIO, *, as_json: bool = False, s
     stream.write(text)
 
 
-def in_store(advice: str, store: str) -> str:
+def in_store(resolution: str, store: str) -> str:
     """Return `advice` with the store in its commands: without it, `machine rm dev` would remove another machine."""
-    if not store or "machine " not in advice:
-        return advice
+    if not store or "machine " not in resolution:
+        return resolution
     import re
     import shlex
 
@@ -55,7 +55,7 @@ def in_store(advice: str, store: str) -> str:
 
     names = "|".join(sorted(COMMANDS.keys() - _STORELESS, key=len, reverse=True))
     option_value = shlex.quote(store)
-    return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {option_value} ", advice)
+    return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {option_value} ", resolution)
 
 
 def _indented(text: str) -> str:

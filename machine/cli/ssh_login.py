@@ -116,7 +116,7 @@ def _host_key_error(record: Record) -> MachineError | None:
 
 def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.connect import certificates
-    from machine.cli.ls_rows import power_hint
+    from machine.cli.ls_rows import power_resolution
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
@@ -131,5 +131,5 @@ def _state_error(app: App, record: Record) -> MachineError | None:
         return None
     by_hand = "switch the host on, and see that its sshd listens" if driver.traits.existing_host else ""
     return MachineError(
-        f"{record.name} is not running: its state is {state}", resolution=by_hand or power_hint(record, state)
+        f"{record.name} is not running: its state is {state}", resolution=by_hand or power_resolution(record, state)
     )

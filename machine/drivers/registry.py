@@ -55,7 +55,7 @@ def find(name: str) -> type[Driver]:
     raise DriverError(
         f"there is no driver called {name!r}",
         details="known drivers: " + ", ".join(known),
-        resolution=_advice(name, known),
+        resolution=_resolution(name, known),
     )
 
 
@@ -69,7 +69,7 @@ def traits_of(name: str) -> Traits:
         return Traits(name=name, options=())
 
 
-def _advice(name: str, known: list[str]) -> str:
+def _resolution(name: str, known: list[str]) -> str:
     """What to type instead of a driver's name that is none."""
     plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
     if name in UNSUPPORTED_DRIVERS:

@@ -30,18 +30,18 @@ def context_of(tls: Tls, name: str) -> ssl.SSLContext:
         except OSError as error:
             raise CertificateError(f"cannot read {path}: {error.strerror}", resolution=resolution) from None
     ca, cert, key = contents
-    found = _contexts.get((ca, cert, key))
-    if found is None:
-        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _contexts.get((ca, cert, key))
+    if context is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            found.load_verify_locations(cadata=ca.decode("ascii", "backslashreplace"))
+            context.load_verify_locations(cadata=ca.decode("ascii", "backslashreplace"))
         except (ssl.SSLError, ValueError):
             raise CertificateError(f"{tls.ca} holds no certificate", resolution=resolution) from None
         try:
-            found.load_cert_chain(tls.cert, tls.key, password="")
+            context.load_cert_chain(tls.cert, tls.key, password="")
         except (ssl.SSLError, OSError, ValueError) as error:
             raise CertificateError(
                 f"{tls.cert} and {tls.key} are not a usable pair", details=str(error), resolution=resolution
             ) from None
-        _contexts[ca, cert, key] = found
-    return found
+        _contexts[ca, cert, key] = context
+    return context

@@ -17,7 +17,12 @@ from machine.lifecycle import create_steps, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.create_steps import CreateState, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
-from machine.lifecycle.existing import already_exists_error, creation_in_progress_error, incomplete_hint, resume_hint
+from machine.lifecycle.existing import (
+    already_exists_error,
+    creation_in_progress_error,
+    incomplete_resolution,
+    resume_resolution,
+)
 from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_clusters
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
@@ -52,9 +57,9 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
         with _lock_new_machine(session, name):
             run_steps(CreateState(session, record, driver, request.docker_context), steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then
-        advice = resume_hint(session.store, [name])
-        result = f"{name} is incomplete" if advice else f"nothing was made of {name}"
-        raise Interrupted(f"interrupted; {result}", resolution=advice) from None
+        resolution = resume_resolution(session.store, [name])
+        result = f"{name} is incomplete" if resolution else f"nothing was made of {name}"
+        raise Interrupted(f"interrupted; {result}", resolution=resolution) from None
 
 
 def check(session: Session, record: Record, driver: Driver) -> None:
@@ -143,17 +148,17 @@ def run_steps(creation: CreateState, steps: Sequence[Step]) -> None:
     except KeyboardInterrupt:
         if not creation.recorded:
             raise
-        hint = incomplete_hint(record.name)
-        raise Interrupted(f"interrupted; {record.name} is incomplete", resolution=hint) from None
+        resolution = incomplete_resolution(record.name)
+        raise Interrupted(f"interrupted; {record.name} is incomplete", resolution=resolution) from None
     except MachineError as error:
         if creation.recorded:
-            _add_resume_hint(error, record.name)
+            _add_resume_resolution(error, record.name)
         raise
 
 
-def _add_resume_hint(error: MachineError, name: str) -> None:
+def _add_resume_resolution(error: MachineError, name: str) -> None:
     """Add to the error's resolution how to continue the creation, unless it says that already."""
     if f"--resume {name}" in error.resolution:
         return
-    hint = incomplete_hint(name)
-    error.resolution = f"{error.resolution}; then {hint}" if error.resolution else hint
+    resolution = incomplete_resolution(name)
+    error.resolution = f"{error.resolution}; then {resolution}" if error.resolution else resolution

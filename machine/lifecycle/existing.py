@@ -27,7 +27,7 @@ def already_exists_error(session: Session, name: str) -> MachineError:
     if not record.reached("ready"):
         return MachineExists(
             f'Docker machine "{name}" already exists and is incomplete (it got as far as: {record.phase})',
-            resolution=incomplete_hint(name),
+            resolution=incomplete_resolution(name),
         )
     return MachineExists(
         f'Docker machine "{name}" already exists',
@@ -41,19 +41,19 @@ def creation_in_progress_error(session: Session, name: str) -> MachineError:
 
 
 def _creation_in_progress(name: str, holder: str) -> MachineError:
-    maker = f"process {holder}" if holder else "another command"
+    creator = f"process {holder}" if holder else "another command"
     return MachineExists(
-        f'Docker machine "{name}" already exists: {maker} is making it',
+        f'Docker machine "{name}" already exists: {creator} is making it',
         resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
     )
 
 
-def incomplete_hint(name: str) -> str:
+def incomplete_resolution(name: str) -> str:
     """Return what to type after the creation of machine `name` was cut short."""
     return f"machine create --resume {name} continues from here; machine rm {name} removes it"
 
 
-def resume_hint(store: Store, names: Sequence[str]) -> str:
+def resume_resolution(store: Store, names: Sequence[str]) -> str:
     """Return what to type after the creation of machines was cut short, for those that are in the store; else ""."""
     existing = " ".join(name for name in names if store.exists(name))
     if not existing:

@@ -11,7 +11,7 @@ from machine.names import natural_key
 from machine.session import InterruptibleClock, Session
 
 Action = Callable[[Session, str], None]
-InterruptAdvice = Callable[[Sequence[str]], str]  # names of machines -> what to type for them after Ctrl-C
+InterruptResolution = Callable[[Sequence[str]], str]  # names of machines -> what to type for them after Ctrl-C
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
 POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
 
@@ -20,17 +20,17 @@ def run(
     session: Session,
     names: Sequence[str],
     action: Action,
-    interrupt_advice: InterruptAdvice = lambda _: "",
+    interrupt_resolution: InterruptResolution = lambda _: "",
 ) -> dict[str, BaseException]:
     """Run `action(session, NAME)` for every name, each in a thread, and return the failures by name, secrets masked.
 
     The session of an action prefixes what it prints with the name. One name runs in this thread. Ctrl-C raises
-    Interrupted with the advice of `interrupt_advice`, unless the one action raises an error of its own. With several
+    Interrupted with the result of `interrupt_resolution`, unless the one action raises an error of its own. With many
     names the session's clock wakes all sleepers, and the error names the machines whose action had not ended; threads
     that are inside a system call end with the program. If all actions succeed meanwhile, that is the result.
     """
     if len(names) == 1:
-        return _run_here(session, names[0], action, interrupt_advice)
+        return _run_here(session, names[0], action, interrupt_resolution)
     results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
 
     def work(name: str) -> None:
@@ -62,25 +62,25 @@ def run(
         failures.update({name: error for name, error in ended.items() if error})
         unfinished = sorted(waiting - ended.keys(), key=natural_key)
         if unfinished or failures:
-            raise _interrupted(unfinished, failures, interrupt_advice) from None
+            raise _interrupted(unfinished, failures, interrupt_resolution) from None
     return failures
 
 
 def _interrupted(
-    unfinished: Sequence[str], failures: Mapping[str, BaseException], interrupt_advice: InterruptAdvice
+    unfinished: Sequence[str], failures: Mapping[str, BaseException], interrupt_resolution: InterruptResolution
 ) -> Interrupted:
     brief = f"interrupted while working on {', '.join(unfinished)}" if unfinished else "interrupted"
-    return Interrupted(brief, details=_failed_before(failures), resolution=interrupt_advice(unfinished))
+    return Interrupted(brief, details=_failed_before(failures), resolution=interrupt_resolution(unfinished))
 
 
 def _run_here(
-    session: Session, name: str, action: Action, interrupt_advice: InterruptAdvice
+    session: Session, name: str, action: Action, interrupt_resolution: InterruptResolution
 ) -> dict[str, BaseException]:
     """Run the action of a single machine in this thread. Interrupted for a Ctrl-C that the action let through."""
     try:
         failure = _attempt(session.for_machine(name), name, action)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted", resolution=interrupt_advice([name])) from None
+        raise Interrupted("interrupted", resolution=interrupt_resolution([name])) from None
     return {name: failure} if failure else {}
 
 

@@ -101,7 +101,7 @@ def _step_error(step: Step, answer: Completed) -> ProvisionError:
     return ProvisionError(
         f"failed to {step.name}",
         details=output,
-        resolution=resolutions.resolution_for(answer.output[-script_not_run.LARGEST :]) or step.advice,
+        resolution=resolutions.resolution_for(answer.output[-script_not_run.LARGEST :]) or step.resolution,
     )
 
 

@@ -155,11 +155,11 @@ def _restart(name: str, port: int, python: str) -> Run:
     listens = f'{shlex.quote(python)} -c {shlex.quote(_LISTENS_PROGRAM)} "{pid}" {port} 2>/dev/null'
     is_up = listens if port else '[ "$tries" -ge 6 ]'
     script = script_files.read("restart_swarm_unit", name=name, is_up=is_up)
-    advice = (
+    resolution = (
         "the end of its log is above; if --swarm-opt, --swarm-join-opt or --swarm-host is at fault, machine rm it and"
         " create it again, for those stay as create was given them; else see to what keeps it from starting"
     )
-    return Run(f"start machine-swarm-{name}", script, advice=advice)
+    return Run(f"start machine-swarm-{name}", script, resolution=resolution)
 
 
 def _remove(names: list[str], files: Iterable[str], state: str) -> Run:
@@ -194,8 +194,8 @@ for name in {newer}; do
 done
 python
 """
-    advice = "see that the distribution's package mirror can be reached from the machine"
-    return Run("install python3", script, needs_output=True, seconds=INSTALL_SECONDS, advice=advice)
+    resolution = "see that the distribution's package mirror can be reached from the machine"
+    return Run("install python3", script, needs_output=True, seconds=INSTALL_SECONDS, resolution=resolution)
 
 
 def _no_python_error(facts: Facts) -> ProvisionError:

@@ -130,7 +130,7 @@ def _daemon_json(facts: Facts, spec: Spec, command: dockerd_command.Command) -> 
         content,
         existing.mode if existing else 0o644,
         check=check,
-        advice=f"the engine refuses the settings: see --engine-opt, and {DAEMON_JSON} on the machine",
+        resolution=f"the engine refuses the settings: see --engine-opt, and {DAEMON_JSON} on the machine",
     )
 
 

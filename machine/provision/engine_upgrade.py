@@ -82,7 +82,7 @@ def _upgrade_packages(facts: Facts) -> Run:
     if manager is None or facts.init not in services.SERVICES or (distro is not None and not distro.manager):
         raise ProvisionError(
             f"machine cannot upgrade Docker on {facts.distro}",
-            resolution=distro.advice if distro else "upgrade it by the system's own means",
+            resolution=distro.resolution if distro else "upgrade it by the system's own means",
         )
     script = script_files.read(
         "upgrade_packages",
@@ -94,11 +94,11 @@ def _upgrade_packages(facts: Facts) -> Run:
         upgrade=manager.upgrade,
         report=_REPORT,
     )
-    advice = (
+    resolution = (
         "see that the package source Docker came from can be reached from the machine; a dockerd of no package is"
         " upgraded the way it was installed, and then machine provision NAME sets everything up"
     )
-    return Run("upgrade Docker's packages", script, seconds=INSTALL_SECONDS, advice=advice)
+    return Run("upgrade Docker's packages", script, seconds=INSTALL_SECONDS, resolution=resolution)
 
 
 def _versions(text: str) -> tuple[str, str]:

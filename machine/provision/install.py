@@ -44,7 +44,7 @@ def steps(facts: Facts, url: str) -> list[Step]:
     if distro is None or not distro.manager:
         raise ProvisionError(
             f"there is no Docker on the machine, and machine cannot install it on {facts.distro}",
-            resolution=distro.advice if distro else "install it by hand, then: machine provision NAME",
+            resolution=distro.resolution if distro else "install it by hand, then: machine provision NAME",
         )
     if url == "distro" or (url == DEFAULT_URL and not distro.script):
         return _from_packages(facts, distro)
@@ -61,8 +61,8 @@ def _manager(facts: Facts, distro: Distro) -> str:
 def _from_packages(facts: Facts, distro: Distro) -> list[Step]:
     manager = _manager(facts, distro)
     script = packages.install(manager, distro.packages, distro.optional)
-    advice = distro.advice or f"see that {distro.title}'s package mirror can be reached from the machine"
-    run = Run(f"install {' '.join(distro.packages)}", script, seconds=INSTALL_SECONDS, advice=advice)
+    resolution = distro.resolution or f"see that {distro.title}'s package mirror can be reached from the machine"
+    run = Run(f"install {' '.join(distro.packages)}", script, seconds=INSTALL_SECONDS, resolution=resolution)
     return [*_repository(facts, distro), run]
 
 
@@ -73,8 +73,8 @@ def _repository(facts: Facts, distro: Distro) -> list[Step]:
     script = (
         f"[ -f {target} ] || {{ {_fetch(facts, distro.repository, target + '.new')} && mv {target}.new {target}; }}"
     )
-    advice = f"{distro.title} has no Docker of its own; let the machine reach {distro.repository}"
-    return [Run("add Docker's package repository", script, advice=advice)]
+    resolution = f"{distro.title} has no Docker of its own; let the machine reach {distro.repository}"
+    return [Run("add Docker's package repository", script, resolution=resolution)]
 
 
 def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
@@ -87,7 +87,7 @@ def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
         ]
     fetch = f"rm -rf {_DIRECTORY}\nmkdir -m 0700 {_DIRECTORY}\n{_fetch(facts, url, _SCRIPT_PATH)}\n"
     fetch += f'[ -s {_SCRIPT_PATH} ] || {{ echo "{_without_quotes(masked(url))} is empty" >&2; exit 1; }}\n'
-    advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
+    resolution = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
 {packages.WAIT_FOR_LOCK}conf={_SCRIPT_PATH}.apt
 printf 'DPkg::Lock::Timeout "{packages.LOCK_SECONDS}";\\n' >"$conf"
@@ -100,8 +100,13 @@ exit "$status"
 """
     return [
         *install_fetcher,
-        Run(f"fetch {masked(url)}", fetch, seconds=120.0, advice=advice),
-        Run("install Docker", run, seconds=INSTALL_SECONDS, advice=f"{advice} (the output above is the script's)"),
+        Run(f"fetch {masked(url)}", fetch, seconds=120.0, resolution=resolution),
+        Run(
+            "install Docker",
+            run,
+            seconds=INSTALL_SECONDS,
+            resolution=f"{resolution} (the output above is the script's)",
+        ),
     ]
 
 

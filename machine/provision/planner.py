@@ -267,7 +267,7 @@ def _present_settings(facts: Facts) -> list[Step]:
         Run(
             f"check the present {DAEMON_JSON}",
             f"{shlex.quote(facts.dockerd)} --validate --config-file {DAEMON_JSON}",
-            advice="it changed after the engine's start, and the engine refuses it now: correct it by hand"
+            resolution="it changed after the engine's start, and the engine refuses it now: correct it by hand"
             " (machine ssh NAME), then: machine provision NAME",
         )
     ]

@@ -11,7 +11,7 @@ _CONFLICT = (
 )
 
 # Tried in this order against a step's whole output; {0} is the first group that matched.
-_CURES: tuple[tuple[str, str], ...] = (
+_RESOLUTIONS: tuple[tuple[str, str], ...] = (
     (r"you must manually run '(?:sudo )?dpkg --configure -a'", f"machine ssh NAME sudo dpkg --configure -a; {_AGAIN}"),
     (r"(?m)^\s*\S+ : (?:Conflicts|Breaks): ([\w.+:-]+)", _CONFLICT),  # apt
     (r"trying to overwrite '[^']*', which is also in package ([\w.+-]+)", _CONFLICT),  # dpkg
@@ -52,7 +52,7 @@ _CURES: tuple[tuple[str, str], ...] = (
 
 def resolution_for(output: str) -> str:
     """Return what to type for the first known cause in the `output` of a step; "" if there is none."""
-    for pattern, advice in _CURES:
+    for pattern, advice in _RESOLUTIONS:
         found = re.search(pattern, output)
         if found:
             groups = [group for group in found.groups() if group]

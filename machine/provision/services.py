@@ -81,11 +81,11 @@ def restart(facts: Facts) -> Run:
         transaction=TRANSACTION,
         log=service.log,
     )
-    advice = (
+    resolution = (
         "the end of the engine's log is above; what is wrong with its options is corrected in the store's "
         "machines/NAME/config.json (HostOptions, EngineOptions), then: machine provision NAME"
     )
-    return Run("restart the engine", script, seconds=RESTART_SECONDS, advice=advice)
+    return Run("restart the engine", script, seconds=RESTART_SECONDS, resolution=resolution)
 
 
 def enable(facts: Facts, *, restarting: bool) -> Run:

@@ -23,7 +23,7 @@ class Run:
     script: str
     needs_output: bool = False  # the plan needs its output
     seconds: float = 60.0  # how long it may take
-    advice: str = ""  # what to do when it fails, the error's resolution
+    resolution: str = ""  # of the error when it fails: what to do
     shown: str = ""  # what --dry-run prints instead of a long script: remarks
 
 
@@ -37,7 +37,7 @@ class WriteFile:
     secret: bool = False  # not shown by --dry-run
     # A command that must accept the new file, whose path is its $1, before it takes the old one's place.
     check: str = ""
-    advice: str = ""
+    resolution: str = ""
     needs_output: bool = False
     seconds: float = 30.0
 

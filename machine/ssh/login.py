@@ -228,13 +228,13 @@ def agent_reason(key_path: str, key: private_key.PrivateKey) -> str:
     return f"{key_path} has a passphrase" if key.encrypted else f"{key_path} belongs to a hardware token"
 
 
-def check_agent(reason: str, public: str = "", advice: str = "ssh-add") -> None:
+def check_agent(reason: str, public: str = "", resolution: str = "ssh-add") -> None:
     """LoginRefused unless the running agent has a key: any, or the one with public half `public` ("TYPE BASE64")."""
-    for _ in _agent_keys(reason, public, advice):
+    for _ in _agent_keys(reason, public, resolution):
         return
 
 
-def _agent_keys(reason: str, public: str = "", advice: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
+def _agent_keys(reason: str, public: str = "", resolution: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
     """The running agent's keys, or only the one whose public half is `public` ("TYPE BASE64")."""
     public = (public.split() or [""])[-1]
     agent = paramiko.Agent()
@@ -247,7 +247,7 @@ def _agent_keys(reason: str, public: str = "", advice: str = "ssh-add") -> Itera
                 if running
                 else f"{reason}, and no ssh-agent is running",
                 details=f"SSH_AUTH_SOCK={running}" if running else "SSH_AUTH_SOCK is not set",
-                resolution=advice if running else f'eval "$(ssh-agent)"; {advice}',
+                resolution=resolution if running else f'eval "$(ssh-agent)"; {resolution}',
             )
         for key in keys:
             yield f"ssh-agent: {key.comment or 'no comment'}", key

@@ -19,7 +19,16 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
-from machine.swarm.cli_flags import HelpAsked, ParsedArgs, gather, help_of, lease, near, pairs, seconds
+from machine.swarm.cli_flags import (
+    HelpRequested,
+    ParsedArgs,
+    did_you_mean,
+    heartbeat_and_ttl,
+    help_of,
+    key_value_pairs,
+    parse_args,
+    seconds,
+)
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
 from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig, tls_from_flags
 from machine.swarm.http.listener import ListenerPolicy, listen
@@ -73,8 +82,8 @@ def run(words: Sequence[str], context: CliContext) -> int:
     _check_command(command, context.prog)
     context = context._replace(log=cleaned(context.log if debug else _without_tracebacks(context.log)))
     try:
-        given = gather(command, rest, COMMANDS[command][1], context.environ)
-    except HelpAsked:
+        given = parse_args(command, rest, COMMANDS[command][1], context.environ)
+    except HelpRequested:
         context.say(help_text(context.prog, command))
         return 0
     act: Callable[[ParsedArgs, CliContext], Awaitable[None]] = {
@@ -101,8 +110,8 @@ def help_text(prog: str, command: str = "") -> str:
 def _check_command(command: str, prog: str) -> None:
     """UsageError, with the name that is most like it, if there is no such command."""
     if command not in (*COMMANDS, "help"):
-        advice = near(command, COMMANDS) or f"{prog} help shows them"
-        raise UsageError(f"there is no command {command!r} of {prog}", resolution=advice)
+        resolution = did_you_mean(command, COMMANDS) or f"{prog} help shows them"
+        raise UsageError(f"there is no command {command!r} of {prog}", resolution=resolution)
 
 
 async def create(given: ParsedArgs, context: CliContext) -> None:
@@ -114,7 +123,7 @@ async def create(given: ParsedArgs, context: CliContext) -> None:
     given.no_words()
     base = context.environ.get("MACHINE_DISCOVERY_URL", "")
     if base:
-        tls = tls_of(pairs(given.all("--discovery-opt"), "--discovery-opt"))
+        tls = tls_of(key_value_pairs(given.all("--discovery-opt"), "--discovery-opt"))
         context.say(await ask(base_of(base), tls))
     elif context.registry:
         context.say(await asyncio.to_thread(Registry(context.registry).create))
@@ -150,7 +159,7 @@ async def join(given: ParsedArgs, context: CliContext) -> None:
         here = address(given.text("--advertise"))
     except DiscoveryError as error:
         raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT: the engine's address") from None
-    beat, ttl = lease(given)
+    beat, ttl = heartbeat_and_ttl(given)
     await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
     while True:
         try:
@@ -268,7 +277,7 @@ async def _served(
 
 def _discovery(given: ParsedArgs, context: CliContext) -> Discovery:
     url = given.one_url(context.environ.get("SWARM_DISCOVERY", ""))
-    options = pairs(given.all("--discovery-opt"), "--discovery-opt")
+    options = key_value_pairs(given.all("--discovery-opt"), "--discovery-opt")
     return from_url(url, registry=context.registry, options=options, environ=context.environ)
 
 
@@ -286,7 +295,7 @@ def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:
             if level.lower() not in LEVELS:
                 raise UsageError(
                     f"{name} takes no {level!r}" if level else f"{name} needs a value",
-                    resolution=near(level, LEVELS) or f"{name} LEVEL; levels: {' '.join(LEVELS)}",
+                    resolution=did_you_mean(level, LEVELS) or f"{name} LEVEL; levels: {' '.join(LEVELS)}",
                 )
             debug = debug or level.lower() == "debug"
         elif name in ("--experimental", "-experimental"):
@@ -296,8 +305,8 @@ def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:
         elif name in ("--help", "-h"):
             return "help", [], debug
         elif word.startswith("-"):
-            advice = near(name, GLOBAL_FLAGS, 0.75) or "put it after the command"
-            raise UsageError(f"there is no flag {name} before the command", resolution=advice)
+            resolution = did_you_mean(name, GLOBAL_FLAGS, 0.75) or "put it after the command"
+            raise UsageError(f"there is no flag {name} before the command", resolution=resolution)
         else:
             return ALIASES.get(word, word), words, debug
     return "help", [], debug

@@ -69,7 +69,7 @@ DISCOVERY = (
 CREATE: tuple[Flag, ...] = (_DISCOVERY_OPT,)
 
 
-class HelpAsked(UsageError):
+class HelpRequested(UsageError):
     """--help or -h stands where a flag may: whoever has a help prints it, for all others it is an unknown flag."""
 
 
@@ -83,8 +83,8 @@ class ParsedArgs:
         self._values: dict[str, list[str]] = {}
         self._environ = environ
 
-    def put(self, flag: Flag, value: str) -> None:
-        """Take one."""
+    def set_value(self, flag: Flag, value: str) -> None:
+        """Take a value of a flag: a list collects them, of any other flag the last one counts."""
         kept = self._values.setdefault(flag.name, [])
         if flag.kind != "list":
             kept.clear()
@@ -132,10 +132,10 @@ class ParsedArgs:
         return url
 
 
-def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
+def parse_args(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
     """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError.
 
-    HelpAsked at --help or -h, wherever it stands, unless it is a flag's value.
+    HelpRequested at --help or -h, wherever it stands, unless it is a flag's value.
     """
     given = ParsedArgs(command, flags, environ)
     declared = {flag.name: flag for flag in flags}
@@ -144,21 +144,21 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
     def find(name: str) -> tuple[str, bool]:
         flag = spelt.get(name) or spelt.get("-" + name)
         if flag is None:
-            known = near(name, spelt) or "it has " + " ".join(declared)
-            error = HelpAsked if name in ("--help", "-h", "-help") else UsageError
+            known = did_you_mean(name, spelt) or "it has " + " ".join(declared)
+            error = HelpRequested if name in ("--help", "-h", "-help") else UsageError
             raise error(f"{command} has no flag {name}", resolution=known)
         return flag.name, flag.kind != "switch"
 
     for token in tokenize(words, find):
         if token.flag:
-            given.put(declared[token.flag], token.value)
+            given.set_value(declared[token.flag], token.value)
         else:
             given.words.append(token.value)
     return given
 
 
-def near(word: str, known: Iterable[str], least: float = 0.6) -> str:
-    """A question for the known word most like `word`; "" if none is alike by `least` (0 to 1)."""
+def did_you_mean(word: str, known: Iterable[str], least: float = 0.6) -> str:
+    """The question "did you mean X?" for the known word most like `word`; "" if none is alike by `least` (0 to 1)."""
     import difflib
 
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=least)
@@ -179,7 +179,7 @@ def seconds(text: str, name: str) -> float:
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def lease(given: ParsedArgs) -> tuple[float, float]:
+def heartbeat_and_ttl(given: ParsedArgs) -> tuple[float, float]:
     """--heartbeat and --ttl of a registration, in seconds. UsageError if it would end before the next one."""
     beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
     seconds(given.text("--delay"), "--delay")
@@ -188,7 +188,7 @@ def lease(given: ParsedArgs) -> tuple[float, float]:
     return beat, ttl
 
 
-def pairs(texts: Iterable[str], name: str) -> dict[str, str]:
+def key_value_pairs(texts: Iterable[str], name: str) -> dict[str, str]:
     """KEY=VALUE, each. UsageError."""
     found = {}
     for text in texts:

@@ -35,12 +35,12 @@ class _Parser:
         """Nodes up to an action that starts with one of `enders`; that word and the tokens after it."""
         if depth > _DEEPEST:
             raise problem(self.text, start, "blocks are nested too deeply")
-        found: list[Node] = []
+        parsed: list[Node] = []
         for is_action, body, at in self.pieces:
             if not is_action:
                 plain = body.replace("\\t", "\t").replace("\\n", "\n") if self.escapes else body
                 if plain:
-                    found.append(nodes.Text(at, plain))
+                    parsed.append(nodes.Text(at, plain))
                 continue
             words = tokens(self.text, body, at)
             if not words:
@@ -49,11 +49,11 @@ class _Parser:
             if first.kind == "word" and first.text in ("end", "else"):
                 if first.text not in enders:
                     raise problem(self.text, first.at, f"{first.text} without an if, with or range")
-                return found, first, words[1:]
-            found.append(self.action(words, in_range=in_range, depth=depth))
+                return parsed, first, words[1:]
+            parsed.append(self.action(words, in_range=in_range, depth=depth))
         if enders:
             raise problem(self.text, start, "a block has no {{end}}")
-        return found, None, []
+        return parsed, None, []
 
     def action(self, words: list[Token], *, in_range: bool, depth: int) -> Node:
         """The node of one action."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.cli.fast.env import set_values, unset_values
-from machine.cli.ls_rows import power_hint
+from machine.cli.ls_rows import power_resolution
 from machine.cli.report import in_store
 from tests.cli.typed import StoreWithEngines
 
@@ -334,7 +334,7 @@ def test_what_helps_a_machine_that_does_not_run(
     record = world.machine("dev", 1)
     record.phase = phase
     record.raw["Machine"]["Imported"] = imported
-    assert cure in power_hint(record, state)
+    assert cure in power_resolution(record, state)
 
 
 def test_no_context_is_made_of_a_machine_without_certificates(world: StoreWithEngines) -> None:

@@ -65,7 +65,7 @@ def test_an_empty_plan_asks_nothing() -> None:
 @needs_root
 def test_a_failure_carries_the_end_of_the_output_and_the_advice() -> None:
     def stumble() -> Plan:
-        yield Run("go far", "seq 1 100; exit 3", advice="do not")
+        yield Run("go far", "seq 1 100; exit 3", resolution="do not")
         return Result()
 
     with pytest.raises(ProvisionError) as caught:

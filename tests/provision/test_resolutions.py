@@ -39,5 +39,5 @@ def test_a_cause_has_its_cure(said: str) -> None:
 def test_what_is_not_known_leaves_the_advice_of_the_step() -> None:
     assert resolution_for("E: Unable to locate package docker.io") == ""
     with pytest.raises(ProvisionError) as caught:
-        raise apply._step_error(Run("x", ":", advice="do y"), Completed(1, "nothing known"))
+        raise apply._step_error(Run("x", ":", resolution="do y"), Completed(1, "nothing known"))
     assert caught.value.resolution == "do y"

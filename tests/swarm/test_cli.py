@@ -27,7 +27,7 @@ from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.cli import CliContext, exports, run
-from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
+from machine.swarm.cli_flags import MANAGE, parse_args, percent, seconds
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
@@ -104,7 +104,7 @@ def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context: tup
     with pytest.raises(MachineError, match="'-h'"):
         run(["list", "--timeout", "-h", "a:1"], context[0])
     with pytest.raises(UsageError, match="no flag --help"):  # a manager that is started by others must not just end
-        gather("swarm", ["--help"], MANAGE, {})
+        parse_args("swarm", ["--help"], MANAGE, {})
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["debug", "--help"]])
@@ -121,13 +121,13 @@ def test_the_flags_of_manage_mean_what_they_meant() -> None:
         "--engine-failure-retry 5 --cors --tlsverify --tlscacert=ca --tlscert=c --tlskey=k nodes://a:1"
     )
     words = typed.split()
-    plan = manager_config_from(gather("manage", words, MANAGE, {}), {"HOME": "/nowhere"}, "")
+    plan = manager_config_from(parse_args("manage", words, MANAGE, {}), {"HOME": "/nowhere"}, "")
     settings = plan.settings
     assert (settings.strategy, settings.filters, settings.overcommit) == ("binpack", ("health", "port"), 50)
     assert (settings.createretry, settings.refresh_min, settings.refresh_max, settings.retry) == (2, 5, 90, 5)
     assert (settings.heartbeat, settings.cors) == (1, True)
     assert plan.tls == TlsConfig("ca", "c", "k", True)
-    default = manager_config_from(gather("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
+    default = manager_config_from(parse_args("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
     assert (default.settings.overcommit, default.settings.strategy, default.tls, default.ttl) == (
         5,
         "spread",
@@ -259,7 +259,7 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     store = Store(str(tmp_path))
 
     def start(*words: str) -> TlsConfig:
-        found = store_integration.manager_config(store, gather("manage", words, MANAGE, {}), None, {})[1]
+        found = store_integration.manager_config(store, parse_args("manage", words, MANAGE, {}), None, {})[1]
         assert found is not None
         return found
 
@@ -290,7 +290,7 @@ async def test_engines_are_registered_through_the_manager_that_keeps_the_registr
             until(lambda: asyncio.run(found.nodes()) == [])
             asyncio.run(found.register(f"127.0.0.1:{engine_port}", 0))
             until(lambda: "Healthy" in urllib.request.urlopen(f"{base}/info").read().decode())
-            asyncio.run(found.withdraw(f"127.0.0.1:{engine_port}"))
+            asyncio.run(found.deregister(f"127.0.0.1:{engine_port}"))
             until(lambda: "Healthy" not in urllib.request.urlopen(f"{base}/info").read().decode())
 
     server = Server(simulated(SimulatedEngine("n1")))

@@ -91,12 +91,12 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
 
     async def managed(token: str) -> list[str]:
         from machine.swarm.cli import _registering
-        from machine.swarm.cli_flags import MANAGE, gather
+        from machine.swarm.cli_flags import MANAGE, parse_args
         from machine.swarm.manager.config import manager_config_from
 
         said: list[str] = []
         around = CliContext(HERE, said.append, said.append, registry=path)
-        plan = manager_config_from(gather("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
+        plan = manager_config_from(parse_args("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
         await _registering(plan, None, around)  # type: ignore[arg-type]  # not asked here
         return said
 

@@ -29,7 +29,7 @@ def run(args: Namespace, app: App) -> int:
     """
     from machine.cli.connect import swarm_url
     from machine.cli.docker_target import describe_target, docker_host
-    from machine.cli.ls_rows import power_hint, read_rows
+    from machine.cli.ls_rows import power_resolution, read_rows
     from machine.cli.poll import fill_in_states
 
     current = docker_host(app.environ)
@@ -53,7 +53,7 @@ def run(args: Namespace, app: App) -> int:
     raise MachineError(
         f"{target} points to {row.name}, which is {row.state or 'in no known state'}",
         details=row.error,
-        resolution=power_hint(row.record, row.state) if row.record else f"machine start {row.name}",
+        resolution=power_resolution(row.record, row.state) if row.record else f"machine start {row.name}",
     )
 
 

@@ -107,7 +107,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
     async def deregister() -> None:
         discovery = _local_discovery(session, record)
         if not isinstance(discovery, LocalToken) or os.path.exists(discovery.registry.path):
-            await discovery.withdraw(address)
+            await discovery.deregister(address)
 
     _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", deregister)
 
@@ -115,7 +115,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
 def leave_discovery(session: Session, record: Record, address: str) -> None:
     """Take an engine out of the discovery in which its agent registered it. Where that fails, the entry expires."""
     try:
-        asyncio.run(_local_discovery(session, record).withdraw(address))
+        asyncio.run(_local_discovery(session, record).deregister(address))
     except (DiscoveryError, MachineError) as error:
         session.console.debug(f"the entry of {address} is left to expire ({error})")
 
@@ -174,12 +174,15 @@ def deregister_on_master(
     endpoint = node.endpoint()
     addresses = {*registered, *([_address_seen_by(master, node, endpoint)] if endpoint else [])}
 
-    async def withdraw() -> None:
+    async def deregister() -> None:
         for address in sorted(addresses):
-            await _master_discovery(master, route).withdraw(address)
+            await _master_discovery(master, route).deregister(address)
 
     _warn_on_failure(
-        session, f"the swarm's manager on {master.name} still lists {node.name}", withdraw, warn=not master_also_removed
+        session,
+        f"the swarm's manager on {master.name} still lists {node.name}",
+        deregister,
+        warn=not master_also_removed,
     )
 
 

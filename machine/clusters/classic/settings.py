@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from machine import hostport, paths
 from machine.errors import UsageError, masked
 from machine.model import Endpoint, SwarmOptions
-from machine.swarm.cli_flags import JOIN, MANAGE, gather, lease
+from machine.swarm.cli_flags import JOIN, MANAGE, heartbeat_and_ttl, parse_args
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.registry import TOKEN
 from machine.swarm.discovery.token import base_of
@@ -189,7 +189,9 @@ def check(options: SwarmOptions) -> None:
     placeholder_endpoint = Endpoint("192.0.2.1")
     if options.master:
         _check_manager(options, placeholder_endpoint, route)
-    lease(gather("--swarm-join-opt: join", agent_arguments(options, placeholder_endpoint)[1:], JOIN, {}))
+    heartbeat_and_ttl(
+        parse_args("--swarm-join-opt: join", agent_arguments(options, placeholder_endpoint)[1:], JOIN, {})
+    )
 
 
 def check_host(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
@@ -250,7 +252,7 @@ def _check_manager(options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRo
     arguments = [
         word for word in manager_arguments(options, endpoint, route)[1:] if not word.startswith("--discovery-opt")
     ]
-    plan = manager_config_from(gather("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
+    plan = manager_config_from(parse_args("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
     if plan.replication and not hasattr(plan.discovery, "candidate"):
         raise UsageError(
             "--swarm-opt replication: managers elect their primary through etcd:// or consul:// only",

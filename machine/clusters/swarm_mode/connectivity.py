@@ -42,18 +42,18 @@ def check(session: Session, record: Record, here: Side, other: Record, there: Si
     missing = ports.closed_ports(here, there, answers)
     if not missing:
         return
-    seen, remedy = ports.explain(missing)
+    seen, resolution = ports.explain(missing)
     if behind_nat:
-        remedy = f"make both with one driver, or {remedy}; {CLASSIC}"
+        resolution = f"make both with one driver, or {resolution}; {CLASSIC}"
     elif record.driver_name != other.driver_name and _known_by_peer_address(record, here) + _known_by_peer_address(
         other, there
     ):
         names = " and ".join(_known_by_peer_address(record, here) + _known_by_peer_address(other, there))
-        remedy += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
+        resolution += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
     elif private := ports.name_in_private_network(missing):
         seen += f"\n{private} uses an address of its own network, which nothing outside of it can reach"
-        remedy += f"; or, if {private} is behind NAT: {CLASSIC}"
-    raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=remedy)
+        resolution += f"; or, if {private} is behind NAT: {CLASSIC}"
+    raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=resolution)
 
 
 def _known_by_peer_address(record: Record, side: Side) -> list[str]:

@@ -144,12 +144,12 @@ class Listener:
         return not self.waiting and "silent" not in self.heard.values()
 
 
-def main(asked: dict[str, Any]) -> None:
+def main(request: dict[str, Any]) -> None:
     """See the module's docstring."""
-    peer, family = asked["peer"], family_of(asked["peer"])
-    deadline = time.time() + asked["patience"]
-    listener = Listener(asked, family)
-    reached: dict[int, str] = dict.fromkeys(asked["reach"]["tcp"], "silent")
+    peer, family = request["peer"], family_of(request["peer"])
+    deadline = time.time() + request["patience"]
+    listener = Listener(request, family)
+    reached: dict[int, str] = dict.fromkeys(request["reach"]["tcp"], "silent")
     threads = [threading.Thread(target=knock, args=(peer, port, reached)) for port in reached]
     for thread in threads:
         thread.daemon = True
@@ -157,15 +157,15 @@ def main(asked: dict[str, Any]) -> None:
     sender = socket.socket(family, socket.SOCK_DGRAM)
     rounds = ROUNDS_AFTER
     while time.time() < deadline and rounds:
-        for port in asked["reach"]["udp"]:
+        for port in request["reach"]["udp"]:
             try:
-                sender.sendto(probe(port, asked["say"]), (peer, port))
+                sender.sendto(probe(port, request["say"]), (peer, port))
             except OSError:
                 continue  # no route to it: the other side's silence tells
         met = listener.sign
         listener.attend(EVERY)
         if listener.sign and not met:
-            deadline = min(deadline, time.time() + asked["seconds"])
+            deadline = min(deadline, time.time() + request["seconds"])
         done = listener.satisfied() and all(state == "open" for state in reached.values())
         rounds = rounds - 1 if done else ROUNDS_AFTER
     print(json.dumps({"tcp": reached, "udp": listener.heard}))

@@ -30,21 +30,21 @@ def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
     keepers = [other for other in ctx.siblings() if other.get("AllowFrom")]
     if not (must_exist or keepers or config.allow_from):
         return
-    found = api.groups(names, config.vpc_id)
-    have = {str(group[key]) for group in found for key in ("GroupId", "GroupName")}
+    groups = api.groups(names, config.vpc_id)
+    have = {str(group[key]) for group in groups for key in ("GroupId", "GroupName")}
     if absent := [name for name in must_exist if name not in have]:
         raise PreflightFailed(
             f"there is no security group {', '.join(absent)} in {config.vpc_id}",
             resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
         )
     openings = config.needed_port_ranges(ctx.cluster_ports)
-    for group in found:
+    for group in groups:
         _no_wider(group, openings, config)
         if not readonly:
             _widens_no_other(group, openings, config, keepers)
     if readonly:
         for line in closed_port_warnings(
-            firewall.rules(found), config, ctx.cluster_ports, f"the security groups {', '.join(names)}"
+            firewall.rules(groups), config, ctx.cluster_ports, f"the security groups {', '.join(names)}"
         ):
             ctx.log(line)
 

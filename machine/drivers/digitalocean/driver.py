@@ -151,19 +151,19 @@ class DigitalOceanDriver(CloudDriver[Config]):
         A new one is made together with its way to the droplet: it carries no tag, and would not be found again
         otherwise.
         """
-        wanted, droplet_id = self.config.reserved_ip, int(droplet["id"])
+        option, droplet_id = self.config.reserved_ip, int(droplet["id"])
         leading = removal.addresses_of(self.api, {droplet_id})
         try:
-            if wanted == NEW and not leading:
+            if option == NEW and not leading:
                 leading = [str(self.api.make(RESERVED_IP, {"droplet_id": droplet_id})["ip"])]
-            elif wanted not in (NEW, *leading):
-                self.api.assign(wanted, droplet_id)
+            elif option not in (NEW, *leading):
+                self.api.assign(option, droplet_id)
         except errors.WrongState:  # the droplet is still being made: at the next question
             return False
         except errors.CloudError:
             if not (leading := removal.addresses_of(self.api, {droplet_id})):  # else done, and the answer was lost
                 raise
-        address = leading[0] if wanted == NEW else wanted
+        address = leading[0] if option == NEW else option
         if address not in leading:
             return False
         self.config.reserved_address = address

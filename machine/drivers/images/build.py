@@ -114,12 +114,12 @@ def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, st
         import pwd
 
         _check_subordinate(pwd.getpwuid(os.geteuid()).pw_name)
-    for place, cure in ((work, "--storage-path"), (tempfile.gettempdir(), "$TMPDIR")):
+    for place, option in ((work, "--storage-path"), (tempfile.gettempdir(), "$TMPDIR")):
         room = shutil.disk_usage(place).free
         if room < NEEDED:
             raise DriverError(
                 f"no room to build an image: {place} has {room >> 20} MB free, {NEEDED >> 20} MB are needed",
-                resolution=f"make room there, or choose another place with {cure}",
+                resolution=f"make room there, or choose another place with {option}",
             )
 
 

@@ -116,13 +116,13 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
         files.remove_quietly(part)
         raise
     if checksum:
-        kind, _, wanted = checksum.partition(":")
-        found = digest(part, kind)
-        if found != wanted.lower():
+        kind, _, published = checksum.partition(":")
+        downloaded = digest(part, kind)
+        if downloaded != published.lower():
             os.unlink(part)
             raise DriverError(
                 f"the checksum of {masked(url)} is wrong; what was downloaded is removed",
-                details=f"{kind} published: {wanted}\n{kind} downloaded: {found}",
+                details=f"{kind} published: {published}\n{kind} downloaded: {downloaded}",
                 resolution="run the command again; if it fails again, a proxy or mirror on the way changes the file: "
                 f"give another image with --{driver}-image URL or PATH, or `machine image build`",
             )

@@ -37,11 +37,13 @@ def ingress_problem(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> 
         return networks(sources(rules, PortRange("tcp", port, port), family))
 
     if not allowed(endpoint.ssh_port):
-        said = f"no rule of its security groups ({', '.join(names)}) lets port {endpoint.ssh_port} in from here"
+        problem = f"no rule of its security groups ({', '.join(names)}) lets port {endpoint.ssh_port} in from here"
         closed = [endpoint.ssh_port]
         if not allowed(endpoint.engine_port):
-            said, closed = f"{said}, nor {endpoint.engine_port}", [*closed, endpoint.engine_port]
-        return f"{said}; {' and '.join(_opening(port, family, min(names, default='GROUP')) for port in closed)} would"
+            problem, closed = f"{problem}, nor {endpoint.engine_port}", [*closed, endpoint.engine_port]
+        return (
+            f"{problem}; {' and '.join(_opening(port, family, min(names, default='GROUP')) for port in closed)} would"
+        )
     here = _our_address(endpoint.address)
     if here and not reaches(here, allowed(endpoint.ssh_port)):
         only = ", ".join(allowed(endpoint.ssh_port))

@@ -140,12 +140,12 @@ def _or_default(ask: Callable[[], T], default: T) -> T:
 
 def _network(api: Api, config: Config) -> Json:
     """The network of the server ({}: the cloud chooses), and the one of its floating address."""
-    wanted = config.network_id or config.network_name
-    if config.is_conoha and not wanted:
+    name_or_id = config.network_id or config.network_name
+    if config.is_conoha and not name_or_id:
         return {}  # ConoHa chooses
     present = api.list_all(client.NETWORK)
-    if wanted:
-        network = lookup.required(present, wanted, config.account, errors.BadNetwork, "network")
+    if name_or_id:
+        network = lookup.required(present, name_or_id, config.account, errors.BadNetwork, "network")
     else:
         network = _only_network(present, config)
     config.network_id, config.network_name = str(network["id"]), str(network.get("name") or "")
@@ -156,12 +156,12 @@ def _network(api: Api, config: Config) -> Json:
         )
     if config.floating_ip_pool:
         external = [one for one in present if one.get("is_router_external")]
-        found = lookup.named(external, config.floating_ip_pool, config.account)
-        if found is None:
+        external_network = lookup.named(external, config.floating_ip_pool, config.account)
+        if external_network is None:
             error = lookup.missing(errors.BadNetwork, f"external network {config.floating_ip_pool}", external)
             error.resolution = "check --openstack-floatingip-pool (`openstack network list --external` shows them)"
             raise error
-        config.floating_ip_pool_id = str(found["id"])
+        config.floating_ip_pool_id = str(external_network["id"])
     return network
 
 

@@ -42,7 +42,7 @@ def is_ours(server: Mapping[str, Any], config: Config, machine_id: str) -> bool:
 def server(config: Config, name: str, machine_id: str, user_data: str) -> dict[str, Any]:
     """One server as the config has it."""
     volume = config.volume_id or config.own_volume_id
-    found: dict[str, Any] = {
+    body: dict[str, Any] = {
         "name": name,
         "flavor_id": config.flavor_id,
         "key_name": config.key_pair,
@@ -59,11 +59,11 @@ def server(config: Config, name: str, machine_id: str, user_data: str) -> dict[s
         "scheduler_hints": {"group": config.server_group_id} if config.server_group_id else {},
         "admin_password": config.admin_password,
     }
-    found |= filled(more)
+    body |= filled(more)
     if config.is_conoha:
-        found["metadata"].update(conoha.metadata(name))
-        found.setdefault("admin_password", conoha.password())
-    return found
+        body["metadata"].update(conoha.metadata(name))
+        body.setdefault("admin_password", conoha.password())
+    return body
 
 
 def _disk(config: Config, volume: str) -> dict[str, Any]:

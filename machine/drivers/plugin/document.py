@@ -93,7 +93,7 @@ def to_record(data: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(data))
     texts = dict(flags.texts(found))
     for key in _inner(found):
-        flags.put(found, key, "")
+        flags.set_at(found, key, "")
         found[key] = texts.get(key, "")
     return found if NOTES not in found else {key: value for key, value in found.items() if key not in SWARM}
 
@@ -102,7 +102,7 @@ def from_record(data: Mapping[str, Any]) -> dict[str, Any]:
     """The object out of a record: secrets under dotted keys are moved back into their objects, see `to_record`."""
     found: dict[str, Any] = json.loads(json.dumps(data))
     for key in _inner(found):
-        flags.put(found, key, found.pop(key, ""))
+        flags.set_at(found, key, found.pop(key, ""))
     return found
 
 

@@ -113,14 +113,14 @@ def texts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def put(config: dict[str, Any] | list[Any], key: str, text: str) -> None:
+def set_at(config: dict[str, Any] | list[Any], key: str, text: str) -> None:
     """Set the text at a dotted key of `texts`, if there is such a place; names between the dots may have dots too."""
     for name, value in _inside(config).items():
         if name == key and isinstance(value, str):
             place: Any = config
             place[int(name) if isinstance(config, list) else name] = text
         elif key.startswith(f"{name}.") and isinstance(value, dict | list):
-            put(value, key.removeprefix(f"{name}."), text)
+            set_at(value, key.removeprefix(f"{name}."), text)
 
 
 def _inside(value: Any) -> dict[str, Any]:

@@ -133,8 +133,8 @@ class Forwards:
             self._refused.pop(port, None)
             self._say(f"opened {kind} port {number} at {self._address}")
             return
-        cause, cure = self._why(self._address, number, kind)
-        told = f"{cause}; {cure}" if cause and cure else cause or f"qemu says: {' '.join(answer.split())}"
+        cause, resolution = self._why(self._address, number, kind)
+        told = f"{cause}; {resolution}" if cause and resolution else cause or f"qemu says: {' '.join(answer.split())}"
         if self._refused.get(port) != told:
             self._refused[port] = told
             self._say(f"cannot open {kind} port {number} at {self._address}: {told}")

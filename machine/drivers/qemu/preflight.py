@@ -37,10 +37,10 @@ def check_programs(wanted: Settings, host: accel.Host) -> None:
     """qemu and qemu-img."""
     for program, package in ((wanted.program or accel.program(host.arch), "qemu-system"), ("qemu-img", "qemu-utils")):
         if not shutil.which(program):
-            hint = "give its path with --qemu-program" if package == "qemu-system" else ""
+            details = "give its path with --qemu-program" if package == "qemu-system" else ""
             raise PreflightFailed(
                 f"the program {program} is not installed",
-                details=hint,
+                details=details,
                 resolution=f"sudo apt-get install {package} (Fedora: dnf install qemu; macOS: brew install qemu)",
             )
 
@@ -99,11 +99,11 @@ def check_ports(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -
     """DriverError names the first port that is taken."""
     port = taken_port(place, publish)
     if port is not None:
-        cause, cure = port_holder.why(place.address, port)
+        cause, resolution = port_holder.why(place.address, port)
         raise DriverError(
             port_holder.sentence(place.address, port, cause),
             details="the machine's certificate and record name that address, so it keeps it",
-            resolution=f"{cure + ', then' if cure else 'please'} start the machine again",
+            resolution=f"{resolution + ', then' if resolution else 'please'} start the machine again",
         )
 
 

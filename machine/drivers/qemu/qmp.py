@@ -66,9 +66,10 @@ class Client:
                     self.events.append(answer)
                     del self.events[:-MOST_EVENTS]
                 elif "error" in answer:
-                    said = answer["error"]
+                    problem = answer["error"]
                     raise QmpError(
-                        f"qemu refused {name}", details=str(said.get("desc", "") if isinstance(said, dict) else said)
+                        f"qemu refused {name}",
+                        details=str(problem.get("desc", "") if isinstance(problem, dict) else problem),
                     )
                 else:
                     return answer.get("return")

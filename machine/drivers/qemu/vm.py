@@ -110,22 +110,25 @@ def launch(command: list[str], name: str, run: Run) -> None:
 def explained(error: CommandFailed, name: str) -> DriverError:
     """qemu's own words, with the cure for the usual ones."""
     said = error.details.partition("\n")[2].strip() or error.brief
-    brief, cure = f"qemu could not start {name}", "--debug shows the whole command line"
+    brief, resolution = f"qemu could not start {name}", "--debug shows the whole command line"
     forward = re.search(r"host forwarding rule '?(tcp|udp):([0-9.]+):([0-9]+)-", said)
     if forward:
         kind, address, port = forward.groups()
-        cause, cure = port_holder.why(address, int(port), kind)
+        cause, resolution = port_holder.why(address, int(port), kind)
         brief = f"{name} needs a port that it cannot have: {port_holder.sentence(address, int(port), cause)}"
-        cure = f"{cure or 'try again'}, or publish other ports (--qemu-publish); then: machine start {name}"
+        resolution = f"{resolution or 'try again'}, or publish other ports (--qemu-publish); then: machine start {name}"
     elif "lock" in said and "write" in said:
-        brief, cure = f"the disk of {name} is in use by another process", "end that process first"
+        brief, resolution = f"the disk of {name} is in use by another process", "end that process first"
     elif "allocate memory" in said:
-        brief, cure = f"there is not enough memory to start {name}", "stop other machines, or give less --qemu-memory"
+        brief, resolution = (
+            f"there is not enough memory to start {name}",
+            "stop other machines, or give less --qemu-memory",
+        )
     elif "not installed" in said:
-        cure = "install qemu: sudo apt-get install qemu-system qemu-utils (macOS: brew install qemu)"
+        resolution = "install qemu: sudo apt-get install qemu-system qemu-utils (macOS: brew install qemu)"
     elif "invalid accelerator" in said or "accel" in said:
-        cure = "choose --qemu-accel tcg, which works everywhere"
-    return DriverError(brief, details=said, resolution=cure)
+        resolution = "choose --qemu-accel tcg, which works everywhere"
+    return DriverError(brief, details=said, resolution=resolution)
 
 
 def start_forwarder(vm: argv.Machine, run: Run) -> None:

@@ -105,9 +105,9 @@ HANGS = (
 
 def failure(what: str, said: str, name: str) -> DriverError:
     """The error of a call `what` (for people) that left `said` on its error output."""
-    for words, kind, cure in WAYS:
+    for words, kind, resolution in WAYS:
         if any(word in said for word in words):
-            return kind(f"VBoxManage {what} failed", details=essence(said), resolution=cure.replace("NAME", name))
+            return kind(f"VBoxManage {what} failed", details=essence(said), resolution=resolution.replace("NAME", name))
     return VBoxRefused(
         f"VBoxManage {what} failed", details=essence(said), resolution="--debug shows the whole command line"
     )

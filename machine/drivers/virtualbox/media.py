@@ -131,8 +131,8 @@ def _download(url: str, target: str, checksum: str, log: Callable[[str], None]) 
     try:
         fetch.download(url, arrived, checksum, log)
     except DriverError as error:
-        cure = "give another URL or a path with --virtualbox-boot2docker-url"
-        raise DriverError(error.brief, details=error.details, resolution=cure) from error
+        resolution = "give another URL or a path with --virtualbox-boot2docker-url"
+        raise DriverError(error.brief, details=error.details, resolution=resolution) from error
     os.replace(arrived, target)
 
 

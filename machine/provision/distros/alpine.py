@@ -6,4 +6,4 @@ from machine.provision.distros.base import Distro
 
 _ADVICE = "Docker is in Alpine's community repository: uncomment that line in /etc/apk/repositories"
 
-DISTROS = (Distro("Alpine", ("alpine",), "apk", ("docker", "docker-openrc"), ("docker-cli",), advice=_ADVICE),)
+DISTROS = (Distro("Alpine", ("alpine",), "apk", ("docker", "docker-openrc"), ("docker-cli",), resolution=_ADVICE),)

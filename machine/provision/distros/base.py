@@ -16,4 +16,4 @@ class Distro:
     optional: tuple[str, ...] = ()  # installed too, where they exist
     repository: str = ""  # a .repo file to add first, where the distribution has no Docker of its own
     script: bool = False  # the script of get.docker.com knows it; if not, the default URL means `distro`
-    advice: str = ""  # what to do if its packages cannot be installed
+    resolution: str = ""  # what to do if its packages cannot be installed

@@ -6,4 +6,4 @@ from machine.provision.distros.base import Distro
 
 _ADVICE = "Docker is part of this image: boot a newer one"
 
-DISTROS = (Distro("boot2docker", ("boot2docker",), advice=_ADVICE),)
+DISTROS = (Distro("boot2docker", ("boot2docker",), resolution=_ADVICE),)

@@ -6,4 +6,4 @@ from machine.provision.distros.base import Distro
 
 _ADVICE = "Docker is part of this system: update the system, or enable its docker extension"
 
-DISTROS = (Distro("Flatcar", ("flatcar", "coreos"), advice=_ADVICE),)
+DISTROS = (Distro("Flatcar", ("flatcar", "coreos"), resolution=_ADVICE),)

@@ -8,5 +8,5 @@ _ADVICE = "on SLES, first: SUSEConnect -p sle-module-containers/VERSION/ARCH"
 
 DISTROS = (
     Distro("openSUSE", ("opensuse-leap", "opensuse-tumbleweed", "opensuse"), "zypper", ("docker",)),
-    Distro("SLES", ("sles", "sled", "sles_sap", "suse"), "zypper", ("docker",), advice=_ADVICE),
+    Distro("SLES", ("sles", "sled", "sles_sap", "suse"), "zypper", ("docker",), resolution=_ADVICE),
 )

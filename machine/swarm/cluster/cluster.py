@@ -73,19 +73,19 @@ class Cluster:
         study = asyncio.ensure_future(self._background_inspect())
         emptied: asyncio.Future[None] | None = None
         try:
-            async for found in self.discovery.watch(self.settings.heartbeat):
-                if isinstance(found, DiscoveryError):
-                    self._log_once(f"discovery: {found}")
+            async for addresses in self.discovery.watch(self.settings.heartbeat):
+                if isinstance(addresses, DiscoveryError):
+                    self._log_once(f"discovery: {addresses}")
                     continue
                 self._last_logged = ""
                 if emptied is not None:
                     emptied.cancel()
                     await asyncio.gather(emptied, return_exceptions=True)
                     emptied = None
-                if not found and self.engines and not self.discovery.reads_are_atomic:
+                if not addresses and self.engines and not self.discovery.reads_are_atomic:
                     emptied = asyncio.ensure_future(self._remove_all())
                     continue
-                await self.replace(found)
+                await self.replace(addresses)
                 self._log_count()
         finally:
             study.cancel()

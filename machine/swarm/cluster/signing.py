@@ -80,19 +80,19 @@ class Keyring:
             return None
         if not any(hmac.compare_digest(_seal(key, packed), sealed) for key in self._accepted):
             return None
-        said = json.loads(zlib.decompress(packed))
-        if said.get("version") != _VERSION:
+        document = json.loads(zlib.decompress(packed))
+        if document.get("version") != _VERSION:
             return None
-        engine_id, engine_name = said["engine"]
+        engine_id, engine_name = document["engine"]
         return SignedCreate(
-            body=said["body"],
-            swarm_id=said["id"],
-            name=said["name"],
+            body=document["body"],
+            swarm_id=document["id"],
+            name=document["name"],
             engine_id=engine_id,
             engine_name=engine_name,
-            generation=said["generation"],
-            runs=said["runs"],
-            made=said["made"],
+            generation=document["generation"],
+            runs=document["runs"],
+            made=document["made"],
         )
 
 

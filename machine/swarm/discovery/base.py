@@ -25,7 +25,7 @@ class Discovery(ABC):
         """Enter an address for `ttl` seconds; to be repeated before they are over. DiscoveryError."""
         raise DiscoveryError(f"{self.description} is a fixed list: nothing can join it")
 
-    async def withdraw(self, address: str) -> None:  # noqa: ARG002
+    async def deregister(self, address: str) -> None:  # noqa: ARG002
         """Take an address out; one that is not there is out."""
         raise DiscoveryError(f"{self.description} is a fixed list: nothing can leave it")
 

@@ -51,7 +51,7 @@ class Consul(Discovery):
             if not await self.acquire(key, address, session):
                 raise DiscoveryError(f"{self.description}: {address} is held by another session")
 
-    async def withdraw(self, address: str) -> None:
+    async def deregister(self, address: str) -> None:
         """Delete the key."""
         self._sessions.pop(address, None)
         _good(await self.call("DELETE", f"kv/{quote(self._key(address))}"), self.description)

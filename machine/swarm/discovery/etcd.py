@@ -57,7 +57,7 @@ class Etcd(Discovery):
         with understood(self.description):
             return str((await self.call("lease/grant", {"TTL": str(ttl)}))["ID"])
 
-    async def withdraw(self, address: str) -> None:
+    async def deregister(self, address: str) -> None:
         """Delete the key."""
         await self.call("kv/deleterange", {"key": _b64(self._key(address))})
 

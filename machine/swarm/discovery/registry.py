@@ -57,20 +57,20 @@ class Registry:
         self.path = path
         self._now = now
 
-    def create(self, maker: str = "") -> str:
-        """A new token: 128 random bits in hexadecimal. Full; TooMany if it is too many for `maker`.
+    def create(self, client: str = "") -> str:
+        """A new token: 128 random bits in hexadecimal. Full; TooMany if it is too many for `client`.
 
-        `maker` is the address of who asks over the network. What such a one makes and does not use ends soon; what is
+        `client` is the address of who asks over the network. What such a one makes and does not use ends soon; what is
         made on this computer, "", waits for its use.
         """
         token = secrets.token_hex(16)
         with self._open() as db:
-            if maker:
+            if client:
                 self._forget_unused(db)
-                self._check_maker(db, maker)
+                self._check_quota(db, client)
             self._add(db, token)
-            if maker:
-                db.execute("INSERT INTO maker VALUES (?, ?, ?)", (token, maker, self._now()))
+            if client:
+                db.execute("INSERT INTO maker VALUES (?, ?, ?)", (token, client, self._now()))
         return token
 
     def add_token(self, token: str) -> None:
@@ -148,17 +148,17 @@ class Registry:
         db.execute(f"DELETE FROM cluster WHERE token IN ({late})", (before,))  # noqa: S608 (no input in it)
 
     @staticmethod
-    def _check_maker(db: sqlite3.Connection, maker: str) -> None:
-        unused, every = db.execute(
-            "SELECT coalesce(sum(unused > 0), 0), count(*) FROM maker WHERE address = ?", (maker,)
+    def _check_quota(db: sqlite3.Connection, client: str) -> None:
+        unused_tokens, all_tokens = db.execute(
+            "SELECT coalesce(sum(unused > 0), 0), count(*) FROM maker WHERE address = ?", (client,)
         ).fetchone()
-        if unused >= limits.TOKEN_UNUSED_PER_ADDRESS:
+        if unused_tokens >= limits.TOKEN_UNUSED_PER_ADDRESS:
             raise TooMany(
-                f"{maker} has made {unused} tokens that nobody uses yet: use one of them, or wait until they end, "
-                f"{limits.TOKEN_UNUSED_SECONDS / 60:g} minutes after they were made"
+                f"{client} has made {unused_tokens} tokens that nobody uses yet: use one of them, or wait until "
+                f"they end, {limits.TOKEN_UNUSED_SECONDS / 60:g} minutes after they were made"
             )
-        if every >= limits.TOKEN_PER_ADDRESS:
-            raise TooMany(f"{maker} has made {every} tokens, and no more are made for one address")
+        if all_tokens >= limits.TOKEN_PER_ADDRESS:
+            raise TooMany(f"{client} has made {all_tokens} tokens, and no more are made for one address")
 
     def _known(self, db: sqlite3.Connection, token: str) -> None:
         unused = db.execute("SELECT unused FROM maker WHERE token = ?", (token,)).fetchone()

@@ -53,7 +53,7 @@ class Token(Discovery):
         """Said to the service."""
         await self._ask("POST", f"{self._url}?ttl={ttl}", address.encode())
 
-    async def withdraw(self, address: str) -> None:
+    async def deregister(self, address: str) -> None:
         """Said to the service; one that only knows the old protocol forgets it after its ttl."""
         answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
         if answer.status >= 300 and answer.status not in _NOTHING_TO_WITHDRAW:
@@ -100,7 +100,7 @@ class LocalToken(Discovery):
         """Written to the file."""
         await asyncio.to_thread(self.registry.register, self._token, address, ttl)
 
-    async def withdraw(self, address: str) -> None:
+    async def deregister(self, address: str) -> None:
         """Written to the file."""
         await asyncio.to_thread(self.registry.remove, self._token, address)
 

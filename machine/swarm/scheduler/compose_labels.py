@@ -1,6 +1,6 @@
 """What draws a new container, network or volume to an engine: a predecessor, a Compose project. Pure.
 
-State attracts: a container goes where its volumes, its networks of one engine and the containers that it shares
+A container goes where its data is: where its volumes, its networks of one engine and the containers that it shares
 something with are. What a create refers to is read by machine.swarm.scheduler.references.
 """
 

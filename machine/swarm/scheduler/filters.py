@@ -54,22 +54,22 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria)
         return left or _reject(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
     if placement.host_mode:
         return nodes
-    for wanted in placement.ports:
+    for binding in placement.ports:
         left = [
             node
             for node in nodes
-            if node.is_free(wanted, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
+            if node.is_free(binding, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
         ]
         if not left:
-            last = f"-{wanted.last}" if wanted.last != wanted.first else ""
+            last = f"-{binding.last}" if binding.last != binding.first else ""
             holder = (
-                nodes[-1].holder(wanted, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
+                nodes[-1].holder(binding, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
                 if nodes
                 else None
             )
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
-            where = f" on {wanted.ip}" if wanted.ip else ""
-            _reject(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
+            where = f" on {binding.ip}" if binding.ip else ""
+            _reject(f"port {binding.first}{last}/{binding.protocol} free{where}", detail)
         nodes = left
     return nodes
 

@@ -90,14 +90,14 @@ class _Program:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
-        shown = await hook.show(request)
+        shown = await hook.show_request(request)
         decided = hook.parse_answer(await self._ask({"request": shown.question}), shown)
         if decided.answer is not None:
             return decided.answer
         reply = await rest(decided.request)
         return await self._judged(reply, shown, decided) if decided.wants_reply else reply
 
-    async def _judged(self, reply: Reply, shown: hook.Shown, decided: hook.Verdict) -> Reply:
+    async def _judged(self, reply: Reply, shown: hook.ShownRequest, decided: hook.Decision) -> Reply:
         """The answer as the program wants it. ApiError(502) for one that it cannot be shown, unless that may pass."""
         if decided.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
             return reply
@@ -109,7 +109,7 @@ class _Program:
             )
         reply.body = data
         second = hook.show_reply(reply, data)
-        return hook.verdict_on_reply(await self._ask({"request": shown.question, "reply": second}), reply)
+        return hook.parse_reply_answer(await self._ask({"request": shown.question, "reply": second}), reply)
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         async with self._starting:

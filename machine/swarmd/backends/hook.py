@@ -30,7 +30,7 @@ _START = re.compile(r"/containers/.+/start\Z")
 _FORM = "application/x-www-form-urlencoded"
 
 
-class Shown(NamedTuple):
+class ShownRequest(NamedTuple):
     """A request as it goes on, the question to the program, and why a part of it is not in the question ("" if all is).
 
     What goes on says what the question says: a body of JSON is written anew from what was read.
@@ -41,8 +41,8 @@ class Shown(NamedTuple):
     unseen: str
 
 
-async def show(request: Request) -> Shown:
-    """ApiError(400) if the engine might read in the request what cannot be shown."""
+async def show_request(request: Request) -> ShownRequest:
+    """What the program is shown of a request. ApiError(400) if the engine might read in it what cannot be shown."""
     request, unseen = await _first_bytes(request)
     if request.upgrade and request.path in _API_INSIDE:
         unseen = "what goes over this connection is not shown"
@@ -55,12 +55,12 @@ async def show(request: Request) -> Shown:
         "path": request.path,
         "version": request.version,
         "query": request.query,
-        "headers": words(request.headers),
+        "headers": header_texts(request.headers),
         **body,
     }
     if unseen:
         question["unseen"] = unseen
-    return Shown(request, question, unseen)
+    return ShownRequest(request, question, unseen)
 
 
 async def _first_bytes(request: Request) -> tuple[Request, str]:
@@ -141,7 +141,7 @@ def show_reply(reply: Reply, data: bytes) -> dict[str, Any]:
         body: dict[str, Any] = {"body": json.loads(data)} if data else {}
     except (ValueError, RecursionError):
         body = _text(data)
-    return {"status": reply.status, "headers": words(reply.headers), **body}
+    return {"status": reply.status, "headers": header_texts(reply.headers), **body}
 
 
 async def begin_reply(reply: Reply) -> bytes | None:
@@ -160,7 +160,7 @@ async def begin_reply(reply: Reply) -> bytes | None:
     return start if ended else None
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """What the program decided: an answer, or the request that goes on and whether it wants to see the reply."""
 
     answer: Reply | None
@@ -169,13 +169,13 @@ class Verdict(NamedTuple):
     unseen_passes: bool = False
 
 
-def parse_answer(said: dict[str, Any], shown: Shown) -> Verdict:
+def parse_answer(said: dict[str, Any], shown: ShownRequest) -> Decision:
     """What an answer to a question means. ApiError(502) if that is not clear, ApiError(413) for what it did not see."""
     unknown = sorted(set(said) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
     if "status" in said:
-        return Verdict(_answer(said), shown.request)
+        return Decision(_answer(said), shown.request)
     if set(said) & {"message", "body", "base64", "headers"}:
         raise _unclear("an answer has a status; a request that is changed is under request")
     request = _changed(shown.request, said.get("request"))
@@ -187,10 +187,10 @@ def parse_answer(said: dict[str, Any], shown: Shown) -> Verdict:
     wants = said.get("reply", False)
     if not isinstance(wants, bool):
         raise _unclear("reply is neither true nor false")
-    return Verdict(None, request, wants, said.get("unseen") == "pass")
+    return Decision(None, request, wants, said.get("unseen") == "pass")
 
 
-def verdict_on_reply(said: dict[str, Any], reply: Reply) -> Reply:
+def parse_reply_answer(said: dict[str, Any], reply: Reply) -> Reply:
     """The reply that goes up after the program has seen it. ApiError(502)."""
     unknown = sorted(set(said) - _ANSWERS)
     if unknown:
@@ -242,8 +242,8 @@ def _answer(said: dict[str, Any]) -> Reply:
     return Reply(status, headers, _bytes(said))
 
 
-def words(headers: Headers) -> dict[str, str]:
-    """Headers as the program sees them."""
+def header_texts(headers: Headers) -> dict[str, str]:
+    """Headers as the program gets them: an object of texts, repeated ones joined by commas."""
     found: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 from machine.errors import UsageError
-from machine.swarm.cli_flags import near
+from machine.swarm.cli_flags import did_you_mean
 from machine.swarm.http.address import Address
 from machine.swarm.pipeline import Backend, CallNext, link, not_implemented
 
@@ -103,10 +103,10 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
     for entry in entry_points(group=GROUP, name=name):
         return entry.load()
     known = names(extra)
-    advice = near(name, known) or "use one of: " + " ".join(known)
+    resolution = did_you_mean(name, known) or "use one of: " + " ".join(known)
     if "://" in name or name.startswith("-"):
-        advice = "quote a backend with its arguments: 'dockerserver tcp://localhost:4567'"
-    raise UsageError(f"there is no backend {name!r}", resolution=advice)
+        resolution = "quote a backend with its arguments: 'dockerserver tcp://localhost:4567'"
+    raise UsageError(f"there is no backend {name!r}", resolution=resolution)
 
 
 def split_words(spec: str) -> list[str]:

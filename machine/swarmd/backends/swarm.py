@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, parse_args
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import manager
@@ -17,7 +17,7 @@ from machine.swarmd.backends.registry import BackendContext
 @contextlib.asynccontextmanager
 async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
-    given = gather("swarm", words, MANAGE, context.environ)
+    given = parse_args("swarm", words, MANAGE, context.environ)
     plan = manager_config_from(given, context.environ, context.registry)
     try:
         async with manager(plan, context.log) as backend:

@@ -16,7 +16,7 @@ from machine.provision.host_files import SWARM_KEY
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record, Store
-from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, parse_args
 from machine.swarm.cluster.signing import Keyring, SignedCreate, load_key
 from machine.swarm.manager.config import manager_config_from
 
@@ -53,7 +53,7 @@ def test_the_key_is_where_the_manager_on_the_master_looks_for_it(tmp_path: Path)
     store = Store(str(tmp_path))
     service = wanted(store, made(store, "a"))
     assert settings.KEY == SWARM_KEY
-    plan = manager_config_from(gather("manage", [*service.manage[1:], ONE], MANAGE, {}), {}, "")
+    plan = manager_config_from(parse_args("manage", [*service.manage[1:], ONE], MANAGE, {}), {}, "")
     assert (plan.key_file, plan.key_named) == (SWARM_KEY, True)
     assert plan.older_key_file == "/var/lib/machine-swarm/rescheduling.key"
     assert service.key.decode().strip() not in f"{service} {service.manage}"
@@ -96,7 +96,7 @@ def test_a_master_that_came_without_its_key_keeps_what_it_has(tmp_path: Path) ->
 @pytest.mark.parametrize("named", [[], ["--cluster-opt", "swarm.key=/etc/mine"]])
 def test_a_manager_on_this_computer_has_it_too(tmp_path: Path, named: list[str]) -> None:
     store = Store(str(tmp_path))
-    given = gather("manage", [*named, ONE], MANAGE, {})
+    given = parse_args("manage", [*named, ONE], MANAGE, {})
     plan, _ = manager_config(store, given, manager_config_from(given, {}, registry(store)), {})
     before = plan.key_file
     key = cluster_key.ensure(store, made(store, "a"))

@@ -91,7 +91,7 @@ async def join_and_leave(url: str) -> None:
     await there.register("a:1", 30)
     await until(stream, ["a:1", "b:1"])
     await from_url(url).register("b:1", 30)  # the same node, after a restart that forgot its lease
-    await there.withdraw("b:1")
+    await there.deregister("b:1")
     await until(stream, ["a:1"])
     assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
@@ -187,7 +187,7 @@ async def test_consul_a_node_whose_key_was_deleted_is_registered_again() -> None
     async with FakeConsul() as consul:
         store = from_url(f"consul://127.0.0.1:{consul.port}/p")
         await store.register("a:1", 30)
-        await from_url(f"consul://127.0.0.1:{consul.port}/p").withdraw("a:1")
+        await from_url(f"consul://127.0.0.1:{consul.port}/p").deregister("a:1")
         assert await store.nodes() == []
         await store.register("a:1", 30)
         assert await store.nodes() == ["a:1"]
@@ -198,4 +198,4 @@ async def test_consul_that_refuses_a_withdrawal_is_an_error() -> None:
     async with FakeConsul() as consul:
         consul.forbidden = True
         with pytest.raises(DiscoveryError, match="403"):
-            await from_url(f"consul://127.0.0.1:{consul.port}/p").withdraw("a:1")
+            await from_url(f"consul://127.0.0.1:{consul.port}/p").deregister("a:1")

@@ -64,8 +64,8 @@ async def test_create_register_list_expire(base: str, clock: Clock) -> None:
     assert await found.nodes() == ["10.0.0.1:2376", "10.0.0.2:2376"]
     clock.now += 61
     assert await found.nodes() == ["10.0.0.1:2376"]
-    await found.withdraw("10.0.0.1:2376")
-    await found.withdraw("10.0.0.1:2376")
+    await found.deregister("10.0.0.1:2376")
+    await found.deregister("10.0.0.1:2376")
     assert await found.nodes() == []
 
 
@@ -235,8 +235,8 @@ async def test_a_withdrawal_that_is_refused_is_an_error(status: int, refused: bo
     try:
         if refused:
             with pytest.raises(DiscoveryError, match=f"{status}"):
-                await found.withdraw("10.0.0.1:2376")
+                await found.deregister("10.0.0.1:2376")
         else:
-            await found.withdraw("10.0.0.1:2376")
+            await found.deregister("10.0.0.1:2376")
     finally:
         await server.close()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, parse_args
 from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.election import Election
@@ -63,4 +63,4 @@ async def test_a_primary_that_is_one_is_taken(text: str) -> None:
 def test_what_replicas_would_not_take_is_not_advertised() -> None:
     words = ["--replication", "--advertise", "tcp://10.0.0.1:3376", "etcd://127.0.0.1/x"]
     with pytest.raises(UsageError, match="--advertise"):
-        manager_config_from(gather("manage", words, MANAGE, {}), {}, "")
+        manager_config_from(parse_args("manage", words, MANAGE, {}), {}, "")

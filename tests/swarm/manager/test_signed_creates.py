@@ -14,7 +14,7 @@ import pytest
 
 from machine.errors import UsageError
 from machine.swarm import limits
-from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, parse_args
 from machine.swarm.cluster import Settings
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
@@ -301,7 +301,7 @@ def test_a_long_ledger_is_written_anew(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_where_a_manager_keeps_its_key(tmp_path: Path) -> None:
     def plan(environ: dict[str, str], *words: str) -> ManagerConfig:
-        given = gather("manage", [*words, "nodes://a:1"], MANAGE, environ)
+        given = parse_args("manage", [*words, "nodes://a:1"], MANAGE, environ)
         return manager_config_from(given, environ, "")
 
     assert plan({"HOME": "/h"}).key_file == "/h/.local/state/machine-swarm/rescheduling.key"
@@ -362,7 +362,7 @@ def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_wit
 async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path: Path) -> None:
     def plan(*words: str) -> ManagerConfig:
         return manager_config_from(
-            gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db")
+            parse_args("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db")
         )
 
     found = []
