@@ -17,7 +17,6 @@ import h11
 
 import machine
 
-NAME = "machine-swarm.pyz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can say
 _MAIN = b"import sys\nfrom machine.swarm.cli import main\nsys.exit(main())\n"
 
