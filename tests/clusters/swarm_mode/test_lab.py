@@ -216,7 +216,7 @@ def test_a_member_of_another_cluster_is_left_there(alone: list[Host], program: P
 
 def moments(log: Path) -> list[str]:
     """The moments of a listing that have to do with the cluster."""
-    passed = [line for line in log.read_text().splitlines() if "Engine." in line]
+    passed = [line for line in log.read_text().splitlines() if "EngineClient." in line]
     assert len(passed) >= 2, passed
     return passed
 
