@@ -24,8 +24,8 @@ class Option:
     default: Any = None
     help: str = ""
     secret: bool = False  # never stored in config.json, never shown
-    key: str = ""  # the key in config.json's Driver object, for secrets and for the head of a unit
-    origin_group: str = ""  # name of the option whose value this secret belongs to: see machine.secrets
+    key: str = ""  # the key in config.json's Driver object, for secrets and for the lead option of a group of secrets
+    belongs_to: str = ""  # name of the lead option that this secret goes with: see machine.secrets
 
     @property
     def empty(self) -> Any:

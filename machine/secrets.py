@@ -5,10 +5,10 @@ being the one of config.json's Driver object); the system's keyring, if $MACHINE
 `keyring` is installed; last, the clear text that docker-machine left in config.json. New secrets are written to
 the file, or to the keyring if that is chosen; the keys in config.json stay, with "" as value.
 
-Secrets that only go together are a unit, never mixed from two places: an option's `unit` names the one at its head. If
-the head is a secret itself (an access key), the environment counts for the others when it has a head, and what it lacks
-is "" unless its head is the one that is kept. If the head is none (a user's name, an id; it has a `key` too), the
-environment's secret counts when the head's variable is unset or says what the Driver object says.
+Secrets that only go together are a group, never mixed from two places: an option's `belongs_to` names the group's lead
+option. If the lead is a secret itself (an access key), the environment counts for the others when it has the lead, and
+what it lacks is "" unless its lead is the one that is stored. If the lead is no secret (a user's name, an id; it has a
+`key` too), the environment's secret counts when the lead's variable is unset or says what the Driver object says.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def merge(
     merged = dict(driver)
     for option in options:
         if option.secret and option.key:
-            found = _one(option, heads.get(option.origin_group), kept, environ)
+            found = _one(option, heads.get(option.belongs_to), kept, environ)
             if found or option.key in merged:
                 merged[option.key] = found
     return merged

@@ -68,12 +68,12 @@ def test_the_environment_wins_then_the_file_then_clear_text(place: Path) -> None
 
 PAIR = (
     Option("cloud-id", env="CLOUD_ID", secret=True, key="AccessKey"),
-    Option("cloud-secret", env="CLOUD_SECRET", secret=True, key="SecretKey", origin_group="cloud-id"),
-    Option("cloud-session", env="CLOUD_SESSION", secret=True, key="SessionToken", origin_group="cloud-id"),
+    Option("cloud-secret", env="CLOUD_SECRET", secret=True, key="SecretKey", belongs_to="cloud-id"),
+    Option("cloud-session", env="CLOUD_SESSION", secret=True, key="SessionToken", belongs_to="cloud-id"),
 )
 NAMED = (
     Option("cloud-user", env="CLOUD_USER", key="User"),
-    Option("cloud-password", env="CLOUD_PASSWORD", secret=True, key="Password", origin_group="cloud-user"),
+    Option("cloud-password", env="CLOUD_PASSWORD", secret=True, key="Password", belongs_to="cloud-user"),
 )
 KEPT = {"AccessKey": "id1", "SecretKey": "secret1", "SessionToken": "session1"}
 

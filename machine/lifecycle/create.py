@@ -27,7 +27,7 @@ from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
-RECORDED = Step("recorded", create_steps.record_machine, "record {record}, and an ssh key beside it")
+RECORDED = Step("recorded", create_steps.record_machine, "record {record}")
 CREATE = (
     RECORDED,
     Step(

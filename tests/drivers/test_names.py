@@ -19,6 +19,7 @@ OTHER_MEANINGS = {  # a word that is a driver's name too, and stands for somethi
     "provision/install.py": {"none"},  # an install URL
     "swarm/events.py": {"plugin"},  # an object of an engine
     "swarm": {"none"},  # a network of an engine, the health of a container, an empty value
+    "swarmd": {"none"},  # a network of the simulated engine
 }
 
 

@@ -23,7 +23,7 @@ OPTIONS = (
         env="AWS_SECRET_ACCESS_KEY",
         secret=True,
         key="SecretKey",
-        origin_group="amazonec2-access-key",
+        belongs_to="amazonec2-access-key",
         help="secret key of --amazonec2-access-key",
     ),
     Option(
@@ -31,7 +31,7 @@ OPTIONS = (
         env="AWS_SESSION_TOKEN",
         secret=True,
         key="SessionToken",
-        origin_group="amazonec2-access-key",
+        belongs_to="amazonec2-access-key",
         help="session token of temporary keys",
     ),
     Option("amazonec2-profile", env="AWS_PROFILE", help="profile of ~/.aws/config and ~/.aws/credentials"),

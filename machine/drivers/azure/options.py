@@ -25,7 +25,7 @@ OPTIONS = (
         env="AZURE_CLIENT_SECRET",
         secret=True,
         key="ClientSecret",
-        origin_group="azure-client-id",
+        belongs_to="azure-client-id",
         help="secret of the service principal",
     ),
     Option(
@@ -38,7 +38,7 @@ OPTIONS = (
         env="AZURE_CLIENT_CERTIFICATE_PASSWORD",
         secret=True,
         key="ClientCertificatePassword",
-        origin_group="azure-client-id",
+        belongs_to="azure-client-id",
         help="password of that file",
     ),
     Option(

@@ -103,7 +103,7 @@ def path_field(key: str, *, flag: str = "") -> str:
 def number_field(
     key: str, default: int = 0, *, flag: str = "", bounds: tuple[int, int] | None = None, one_of: Sequence[int] = ()
 ) -> int:
-    """A field of a whole number. 0 in a record, as docker-machine writes it, is the default unless `span` has a 0."""
+    """A field of a whole number. 0 in a record, as docker-machine writes it, is the default unless `bounds` has 0."""
 
     def parse(flags: DriverFlags, flag: str, given: int) -> int:
         if one_of and given not in one_of:
@@ -120,7 +120,7 @@ def bool_field(key: str, *, flag: str = "", alias: str = "") -> bool:
 
 
 def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str], str] | None = None) -> list[str]:
-    """A field with a list of texts, empty by default; `each` is what is recorded of one that a flag gives.
+    """A field with a list of texts, empty by default; `convert` makes what is recorded of one that a flag gives.
 
     A flag that is no list has commas between them. Empty ones are left out.
     """

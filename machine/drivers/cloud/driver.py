@@ -157,7 +157,7 @@ class CloudDriver(Driver, Generic[C]):
 
     @abstractmethod
     def save_machine(self, machine: Json) -> None:
-        """Keep the machine's id in the config, and save it; `there` is True from now on."""
+        """Keep the machine's id in the config, and save it; `machine_exists` is True from now on."""
 
     def ensure_address(self) -> None:
         """Make the address that can only be had once the machine runs. InProgress until then."""
@@ -175,7 +175,7 @@ class CloudDriver(Driver, Generic[C]):
     def create_or_find(
         self, create: Callable[[], T], find: Callable[[], T | None], ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS
     ) -> T:
-        """adopt.create_or_find, with repetitions as far as the config wants them."""
+        """`create_once.create_or_find`, with repetitions as far as the config wants them."""
         return create_once.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
 
     def create_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:

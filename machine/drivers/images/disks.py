@@ -77,7 +77,7 @@ def inspect(path: str) -> ImageInfo:
 
 
 def check_plain(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> ImageInfo:
-    """`look` for an image that somebody else made: DriverError unless it has one of `formats` and needs no other file.
+    """`inspect` an image that somebody else made: DriverError unless it has one of `formats` and needs no other file.
 
     `called` is what errors name it. A `base` is for the caller to judge.
     """

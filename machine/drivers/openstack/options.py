@@ -36,7 +36,7 @@ OPTIONS = (
         env="OS_PASSWORD",
         secret=True,
         key="Password",
-        origin_group="openstack-username",
+        belongs_to="openstack-username",
         help="password of the user",
     ),
     Option(
@@ -62,7 +62,7 @@ OPTIONS = (
         env="OS_APPLICATION_CREDENTIAL_SECRET",
         secret=True,
         key="ApplicationCredentialSecret",
-        origin_group="openstack-application-credential-id",
+        belongs_to="openstack-application-credential-id",
         help="its secret",
     ),
     Option("openstack-project-name", env="OS_PROJECT_NAME", help="project"),

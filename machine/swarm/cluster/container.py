@@ -39,7 +39,7 @@ E = TypeVar("E", bound=Host)
 class ContainerRecord(Generic[E]):
     """A container on an engine of type E. `node` and `ip` are the engine's name and address, as shown in the entry.
 
-    `known` is False until its reservation and its ports have been learned from an inspect.
+    `inspected` is False until its reservation and its ports have been learned from an inspect.
     """
 
     __slots__ = (
@@ -185,7 +185,7 @@ class ContainerRecord(Generic[E]):
         self._named = len(self.entry)
 
     def update_status(self, now: float) -> None:
-        """Bring the entry's status up to date; it holds until `due`."""
+        """Bring the entry's status up to date; it holds until `status_valid_until`."""
         if self.engine.reachable:
             text, self.status_valid_until = self.status.at(now)
         else:

@@ -92,7 +92,7 @@ class Engine(EngineConnection):
         return NodeInfo(self.name, self.id, self.address, self.ip, cpus, memory, self.node.labels)
 
     def failed(self, why: str) -> None:
-        """See Calls.failed."""
+        """See `EngineConnection.failed`."""
         self.suspect = True
         happened = self.health.failure(one_line(why))
         self._changed(happened)

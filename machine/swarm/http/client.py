@@ -41,7 +41,7 @@ class Client:
         connect_timeout: float = 10.0,
         no_time_limit: bool = False,
     ) -> None:
-        """CertificateError if the files that `trust` names cannot be used.
+        """CertificateError if the files that `tls` names cannot be used.
 
         `no_time_limit` = no time limits, for another manager, which has its own.
         """

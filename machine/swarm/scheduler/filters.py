@@ -14,6 +14,7 @@ from machine.swarm.scheduler.node import Node, ScheduledContainer
 from machine.swarm.scheduler.placement_request import PlacementRequest
 
 NAMED = 5  # nodes that an error names for each condition
+HEALTHY_CONDITION = "healthy"  # when every node fails this one, the error is HEALTHY alone
 HEALTHY = "No healthy node available in the cluster"
 
 
@@ -41,29 +42,29 @@ class NotMet(Exception):
         self.detail = detail
 
 
-def health(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def health(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
-    return left or _reject("healthy")
+    return left or _reject(HEALTHY_CONDITION)
 
 
-def port(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
+def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
-    if placement.host_mode and placement.exposed:
-        left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, criteria))]
-        return left or _reject(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
-    if placement.host_mode:
+    if request.host_mode and request.exposed:
+        left = [n for n in nodes if not any(request.exposed & c.exposed for c in _others(request, n, criteria))]
+        return left or _reject(f"ports {', '.join(sorted(request.exposed))} free for a container in host mode")
+    if request.host_mode:
         return nodes
-    for binding in placement.ports:
+    for binding in request.ports:
         left = [
             node
             for node in nodes
-            if node.is_free(binding, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
+            if node.is_free(binding, request.replaced_container_ids, ended_count=criteria.count_ended_ports)
         ]
         if not left:
             last = f"-{binding.last}" if binding.last != binding.first else ""
             holder = (
-                nodes[-1].holder(binding, placement.replaced_container_ids, ended_count=criteria.count_ended_ports)
+                nodes[-1].holder(binding, request.replaced_container_ids, ended_count=criteria.count_ended_ports)
                 if nodes
                 else None
             )
@@ -74,43 +75,43 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria)
     return nodes
 
 
-def _others(placement: PlacementRequest, node: Node, strict: Criteria) -> Iterable[ScheduledContainer]:
+def _others(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterable[ScheduledContainer]:
     """The node's containers that count beside the one wanted."""
     return (
         c
         for c in node.held()
-        if c.id not in placement.replaced_container_ids and (strict.count_ended_ports or not c.ended)
+        if c.id not in request.replaced_container_ids and (criteria.count_ended_ports or not c.ended)
     )
 
 
-def containerslots(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def containerslots(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
-    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(placement, n)]
+    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(request, n)]
     return left or _reject("a free container slot")
 
 
-def dependency(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def dependency(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
-    needed = placement.colocate_with
+    needed = request.colocate_with
     if not needed:
         return nodes
     left = [node for node in nodes if all(_has(node, name) for name in needed)]
     return left or _reject(f"all of the containers it depends on: {', '.join(needed)}")
 
 
-def affinity(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
+def affinity(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
-    return _each(placement.affinities, nodes, criteria, "affinity", _affine)
+    return _each(request.affinities, nodes, criteria, "affinity", _affine)
 
 
-def constraint(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
+def constraint(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
-    return _each(placement.constraints, nodes, criteria, "constraint", _constrained)
+    return _each(request.constraints, nodes, criteria, "constraint", _constrained)
 
 
-def whitelist(placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> Sequence[Node]:
+def whitelist(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes by exact name: `n1|n2`, whatever the key."""
-    return _each(placement.whitelists, nodes, strict, "whitelist", _listed)
+    return _each(request.whitelists, nodes, criteria, "whitelist", _listed)
 
 
 FILTERS: dict[str, Filter] = {
@@ -125,39 +126,39 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def located(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
-    for kind, name, having in placement.located:
+    for kind, name, having in request.located:
         nodes = [node for node in nodes if node.addr in having] or _reject(f"{kind} {name}")
     return nodes
 
 
 def apply(
-    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
+    names: Iterable[str], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
     chosen = [*(FILTERS[name] for name in names), located]
     left = nodes
     try:
         for each in chosen:
-            left = each(placement, left, criteria)
+            left = each(request, left, criteria)
     except NotMet:
-        raise NoNode(explain(chosen, placement, nodes, criteria)) from None
+        raise NoNode(explain(chosen, request, nodes, criteria)) from None
     return left
 
 
-def explain(filters: Sequence[Filter], placement: PlacementRequest, nodes: Sequence[Node], strict: Criteria) -> str:
+def explain(filters: Sequence[Filter], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> str:
     """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
     failing: dict[str, list[str]] = {}
     for each in filters:
         for node in nodes:
             try:
-                each(placement, [node], strict)
+                each(request, [node], criteria)
             except NotMet as error:
                 failing.setdefault(error.condition, []).append(
                     f"{node.name}: {error.detail}" if error.detail else node.name
                 )
-    if not nodes or len(failing.get("healthy", ())) == len(nodes):
+    if not nodes or len(failing.get(HEALTHY_CONDITION, ())) == len(nodes):
         return HEALTHY
     reasons = [f"{condition} (not on {_shorten_names(names)})" for condition, names in failing.items()]
     return f"Unable to find a node that satisfies the following conditions: {'; '.join(reasons)}"
@@ -171,12 +172,12 @@ def _shorten_names(names: Sequence[str]) -> str:
 def _each(
     expressions: Iterable[Expression],
     nodes: Sequence[Node],
-    strict: Criteria,
+    criteria: Criteria,
     kind: str,
     passes: Callable[[Expression, Node], bool],
 ) -> Sequence[Node]:
     for expression in expressions:
-        if expression.soft and not strict.apply_soft:
+        if expression.soft and not criteria.apply_soft:
             continue
         nodes = [node for node in nodes if passes(expression, node)]
         if not nodes:
@@ -212,8 +213,8 @@ def _has(node: Node, name: str) -> bool:
     return any(name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.held())
 
 
-def _has_slot(placement: PlacementRequest, node: Node) -> bool:
-    return node.slots is None or node.count - node.freed(placement.replaced_container_ids)[2] < node.slots
+def _has_slot(request: PlacementRequest, node: Node) -> bool:
+    return node.slots is None or node.count - node.freed(request.replaced_container_ids)[2] < node.slots
 
 
 def _reject(condition: str, detail: str = "") -> Sequence[Node]:

@@ -77,18 +77,18 @@ class PlainContainer:
     networks: tuple[str, ...] = ()
 
     @classmethod
-    def in_creation(cls, key: str, placement: PlacementRequest, labels: Mapping[str, str]) -> PlainContainer:
-        """Return what `placement` will take, under the key `key`."""
+    def in_creation(cls, key: str, request: PlacementRequest, labels: Mapping[str, str]) -> PlainContainer:
+        """Return what `request` will take, under the key `key`."""
         return cls(
             key,
-            (placement.name,) if placement.name else (),
+            (request.name,) if request.name else (),
             labels,
-            placement.cpus,
-            placement.memory,
-            placement.ports,
-            placement.exposed if placement.host_mode else frozenset(),
-            volumes=placement.volumes,
-            networks=placement.networks,
+            request.cpus,
+            request.memory,
+            request.ports,
+            request.exposed if request.host_mode else frozenset(),
+            volumes=request.volumes,
+            networks=request.networks,
         )
 
 

@@ -13,7 +13,7 @@ from machine.swarm.scheduler.strategy import STRATEGIES
 
 def rank(
     nodes: Sequence[Node],
-    placement: PlacementRequest,
+    request: PlacementRequest,
     strategy: str = "spread",
     names: Iterable[str] = DEFAULT,
     *,
@@ -27,19 +27,19 @@ def rank(
     """
     names = tuple(names)
     refusal: NoNode | None = None
-    for strict in _passes(placement):
+    for criteria in _passes(request):
         try:
-            fitting = filters.apply(names, placement, nodes, strict)
-            if placement.replaced_container_ids:
-                fitting = [node for node in fitting if node.has_any(placement.replaced_container_ids)] or fitting
-            return STRATEGIES[strategy](placement, fitting, most)
+            fitting = filters.apply(names, request, nodes, criteria)
+            if request.replaced_container_ids:
+                fitting = [node for node in fitting if node.has_any(request.replaced_container_ids)] or fitting
+            return STRATEGIES[strategy](request, fitting, most)
         except NoNode as error:
             refusal = error
     raise refusal or NoNode(filters.HEALTHY)
 
 
-def _passes(placement: PlacementRequest) -> list[Criteria]:
+def _passes(request: PlacementRequest) -> list[Criteria]:
     """How strict to be, one after the other; what cannot change anything is left out."""
-    soft = (True, False) if placement.has_soft else (True,)
-    ended = (True, False) if placement.ports or placement.host_mode else (True,)
+    soft = (True, False) if request.has_soft else (True,)
+    ended = (True, False) if request.ports or request.host_mode else (True,)
     return [Criteria(s, e) for e in ended for s in soft]

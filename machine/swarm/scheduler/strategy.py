@@ -23,34 +23,34 @@ NO_RESOURCES = "no resources available to schedule container"
 NAMED = 5  # nodes that an error names
 
 
-def weight(placement: PlacementRequest, node: Node, factor: int) -> int | None:
-    """The node's weight for this placement; None when the container does not fit on it."""
-    if node.memory < placement.memory or node.cpus < placement.cpus:
+def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
+    """The node's weight for this request; None when the container does not fit on it."""
+    if node.memory < request.memory or node.cpus < request.cpus:
         return None
-    used_cpus, used_memory = node.used if placement.cpus or placement.memory else (0, 0)
-    if placement.replaced_container_ids:
-        cpus, memory_freed, _ = node.freed(placement.replaced_container_ids)
+    used_cpus, used_memory = node.used if request.cpus or request.memory else (0, 0)
+    if request.replaced_container_ids:
+        cpus, memory_freed, _ = node.freed(request.replaced_container_ids)
         used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
-    cpu = (used_cpus + placement.cpus) * 100 // node.cpus if placement.cpus else FULL
-    memory = (used_memory + placement.memory) * 100 // node.memory if placement.memory else FULL
+    cpu = (used_cpus + request.cpus) * 100 // node.cpus if request.cpus else FULL
+    memory = (used_memory + request.memory) * 100 // node.memory if request.memory else FULL
     if cpu > FULL or memory > FULL:
         return None
     return cpu + memory + factor * node.health
 
 
-def spread(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
+def spread(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Lightest first."""
-    weighed = _weighed(placement, nodes, -10)
+    weighed = _weighed(request, nodes, -10)
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def binpack(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
+def binpack(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Heaviest first."""
-    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(placement, nodes, 10)]
+    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(request, nodes, 10)]
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def random_order(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
+def random_order(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
     """In any order."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
@@ -62,11 +62,11 @@ def random_order(placement: PlacementRequest, nodes: Sequence[Node], most: int =
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random_order}
 
 
-def _weighed(placement: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+def _weighed(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
     counts = [len(node.containers) + len(node.creating) for node in nodes]
-    if placement.cpus or placement.memory:
-        weights = [weight(placement, node, factor) for node in nodes]
+    if request.cpus or request.memory:
+        weights = [weight(request, node, factor) for node in nodes]
         weighed = [
             (found, held, position, node)
             for found, held, position, node in zip(weights, counts, count(), nodes, strict=False)
@@ -75,18 +75,18 @@ def _weighed(placement: PlacementRequest, nodes: Sequence[Node], factor: int) ->
     else:  # the same for every node, but for its health
         weighed = list(zip([2 * FULL + factor * node.health for node in nodes], counts, count(), nodes, strict=False))
     if not weighed:
-        raise NoNode(f"{NO_RESOURCES}: {_lacking(placement, nodes)}")
+        raise NoNode(f"{NO_RESOURCES}: {_lacking(request, nodes)}")
     return weighed
 
 
-def _lacking(placement: PlacementRequest, nodes: Sequence[Node]) -> str:
+def _lacking(request: PlacementRequest, nodes: Sequence[Node]) -> str:
     """What is wanted, and what the nodes that passed the filters have of it."""
-    wanted = [f"{placement.cpus} CPUs"] if placement.cpus else []
-    wanted += [f"{placement.memory} bytes of memory"] if placement.memory else []
+    wanted = [f"{request.cpus} CPUs"] if request.cpus else []
+    wanted += [f"{request.memory} bytes of memory"] if request.memory else []
     free = []
     for node in nodes[:NAMED]:
         cpus, memory = node.used
-        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if placement.cpus else []
-        parts += [f"{node.memory - memory} of {node.memory} bytes"] if placement.memory else []
+        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if request.cpus else []
+        parts += [f"{node.memory - memory} of {node.memory} bytes"] if request.memory else []
         free.append(f"{node.name} has {' and '.join(parts)} free")
     return f"{' and '.join(wanted)} wanted, {'; '.join(free)}"

@@ -35,7 +35,7 @@ def choose(
 ) -> list[Container]:
     """The containers that pass, newest first; ApiError(400) for a filter that does not exist or makes no sense.
 
-    `told` has the answers of engines to the filters in ASKED; those of the others are worked out from what is
+    `told` has the answers of engines to the filters in ENGINE_FILTERS; those of the others are worked out from what is
     remembered. A filter by status means all containers, as dockerd has it.
     """
     list_filters.check(filters)
