@@ -15,9 +15,9 @@ from machine.drivers.amazonec2.client import Api, Json
 from machine.drivers.amazonec2.config import Config
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
+from machine.drivers.cloud.errors import refuse
 from machine.drivers.cloud.firewall import closed_port_warnings, missing, rules, sources_outside
 from machine.drivers.cloud.ports import PortRange
-from machine.errors import PreflightFailed
 
 
 def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
@@ -33,10 +33,8 @@ def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
     groups = api.groups(names, config.vpc_id)
     have = {str(group[key]) for group in groups for key in ("GroupId", "GroupName")}
     if absent := [name for name in must_exist if name not in have]:
-        raise PreflightFailed(
-            f"there is no security group {', '.join(absent)} in {config.vpc_id}",
-            resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
-        )
+        advice = "check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made"
+        refuse(f"there is no security group {', '.join(absent)} in {config.vpc_id}", advice)
     openings = config.needed_port_ranges(ctx.cluster_ports)
     for group in groups:
         _no_wider(group, openings, config)

@@ -16,9 +16,9 @@ from machine.drivers.amazonec2.config import Config
 from machine.drivers.amazonec2.errors import ERRORS, DryRun
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors, quota
+from machine.drivers.cloud.errors import refuse
 from machine.drivers.cloud.firewall import reaches
 from machine.drivers.cloud.quota import Quota
-from machine.errors import PreflightFailed
 
 ON_DEMAND = {  # first letters of an instance type -> quota of running on-demand vCPUs
     **dict.fromkeys("acdhimrtz", "L-1216C47A"),
@@ -38,10 +38,8 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
     zones = api.zones()  # the first call: credentials and region are good when it answers
     config.account = api.account()
     if config.zone and config.zone not in zones:
-        raise PreflightFailed(
-            f"there is no zone {config.zone} in service in {config.region}",
-            resolution=f"give --amazonec2-zone one of {', '.join(zones)}, or leave it out",
-        )
+        advice = f"give --amazonec2-zone one of {', '.join(zones)}, or leave it out"
+        refuse(f"there is no zone {config.zone} in service in {config.region}", advice)
     size = _size(api, config)
     _image(api, config, size)
     _network(api, config)
@@ -64,23 +62,17 @@ def _processors(size: Json) -> list[str]:
 def _image(api: Api, config: Config, size: Json) -> None:
     image = api.image(config.ami) if config.ami else _newest(api, config)
     if not image:
-        raise PreflightFailed(
-            f"there is no image {config.ami or config.distribution} in {config.region}",
-            resolution="give an image of this region with --amazonec2-ami",
-        )
+        brief = f"there is no image {config.ami or config.distribution} in {config.region}"
+        refuse(brief, "give an image of this region with --amazonec2-ami")
     supported = _processors(size)
     if supported and image.get("Architecture", supported[0]) not in supported:
-        raise PreflightFailed(
-            f"the image {image['ImageId']} is for {image['Architecture']}, the instance type {config.instance_type} "
-            f"for {', '.join(supported)}",
-            resolution="choose another --amazonec2-instance-type, or leave --amazonec2-ami out",
-        )
+        wanted = f"the instance type {config.instance_type} for {', '.join(supported)}"
+        brief = f"the image {image['ImageId']} is for {image['Architecture']}, {wanted}"
+        refuse(brief, "choose another --amazonec2-instance-type, or leave --amazonec2-ami out")
     least = images.root_size(image)
     if least > config.root_size:
-        raise PreflightFailed(
-            f"the image {image['ImageId']} needs a root disk of {least} GB",
-            resolution=f"give --amazonec2-root-size {least} or more",
-        )
+        brief = f"the image {image['ImageId']} needs a root disk of {least} GB"
+        refuse(brief, f"give --amazonec2-root-size {least} or more")
     config.ami = image["ImageId"]
     config.device_name = config.device_name or image.get("RootDeviceName") or "/dev/sda1"
 
@@ -100,22 +92,18 @@ def _network(api: Api, config: Config) -> None:
     if config.subnet_id:
         subnet = api.subnet(config.subnet_id)
         if not subnet:
-            raise PreflightFailed(
-                f"there is no subnet {config.subnet_id} in {config.region}", resolution="check --amazonec2-subnet-id"
-            )
+            refuse(f"there is no subnet {config.subnet_id} in {config.region}", "check --amazonec2-subnet-id")
         if config.vpc_id and subnet["VpcId"] != config.vpc_id:
-            raise PreflightFailed(
-                f"the subnet {subnet['SubnetId']} is in the VPC {subnet['VpcId']}, not in {config.vpc_id}",
-                resolution="make --amazonec2-vpc-id and --amazonec2-subnet-id agree, or leave the VPC out",
-            )
+            brief = f"the subnet {subnet['SubnetId']} is in the VPC {subnet['VpcId']}, not in {config.vpc_id}"
+            refuse(brief, "make --amazonec2-vpc-id and --amazonec2-subnet-id agree, or leave the VPC out")
         found = [subnet]
         config.vpc_id = subnet["VpcId"]
     else:
         vpc = api.vpc(config.vpc_id)
         if not vpc:
-            raise PreflightFailed(
+            refuse(
                 f"{config.region} has no default VPC" if not config.vpc_id else f"there is no VPC {config.vpc_id}",
-                resolution="give --amazonec2-vpc-id or --amazonec2-subnet-id (`aws ec2 create-default-vpc` makes one)",
+                "give --amazonec2-vpc-id or --amazonec2-subnet-id (`aws ec2 create-default-vpc` makes one)",
             )
         config.vpc_id = vpc["VpcId"]
         found = sorted(api.subnets(vpc["VpcId"]), key=lambda s: (not s.get("DefaultForAz"), s["AvailabilityZone"]))
@@ -134,8 +122,7 @@ def _suitable(api: Api, config: Config, subnets: list[Json]) -> list[str]:
         zones = ", ".join(sorted({str(subnet["AvailabilityZone"]) for subnet in subnets}))
         subnets = [subnet for subnet in subnets if fits(subnet)]
         if not subnets:
-            brief = brief.replace("IDS", ids).replace("ZONES", zones)
-            raise PreflightFailed(brief, details=details, resolution=resolution)
+            refuse(brief.replace("IDS", ids).replace("ZONES", zones), resolution, details)
 
     keep(
         lambda one: zone in ("", one["AvailabilityZone"]),
@@ -179,10 +166,8 @@ def _has_ipv6(subnet: Json) -> bool:
 
 def _key(api: Api, config: Config) -> None:
     if config.existing_key and not api.key_pairs(name=config.key_name):
-        raise PreflightFailed(
-            f"EC2 has no key pair {config.key_name} in {config.region}",
-            resolution="check --amazonec2-keypair-name, or leave it out: the key of --amazonec2-ssh-keypath is sent",
-        )
+        advice = "check --amazonec2-keypair-name, or leave it out: the key of --amazonec2-ssh-keypath is sent"
+        refuse(f"EC2 has no key pair {config.key_name} in {config.region}", advice)
 
 
 def _quota(api: Api, config: Config, size: Json) -> None:

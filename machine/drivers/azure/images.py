@@ -13,7 +13,7 @@ from machine.drivers.azure import resources
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.resources import Json
-from machine.errors import PreflightFailed
+from machine.drivers.cloud.errors import refuse
 
 
 def find(api: Api, config: Config, wanted: str) -> Json:
@@ -29,7 +29,7 @@ def check_location(what: str, thing: Mapping[str, Any], config: Config, advice: 
     """PreflightFailed when a thing is not in the machine's region; `West US` and `westus` are the same."""
     place = str(thing.get("location"))
     if place.replace(" ", "").lower() != config.location:
-        raise PreflightFailed(f"{what} is in {place}, the machine shall be in {config.location}", resolution=advice)
+        refuse(f"{what} is in {place}, the machine shall be in {config.location}", advice)
 
 
 def _published(api: Api, config: Config, urn: str) -> Json:
@@ -39,11 +39,8 @@ def _published(api: Api, config: Config, urn: str) -> Json:
     path = (config.location, publisher, offer, sku, version)
     found = api.get(resources.PUBLISHED_IMAGE, *path) if version else None
     if found is None:
-        raise PreflightFailed(
-            f"there is no image {urn} in {config.location}",
-            resolution=f"check --azure-image (az vm image list --all --location {config.location} "
-            f"--publisher {publisher}), or leave it out",
-        )
+        how = f"az vm image list --all --location {config.location} --publisher {publisher}"
+        refuse(f"there is no image {urn} in {config.location}", f"check --azure-image ({how}), or leave it out")
     return found
 
 
@@ -65,9 +62,7 @@ def _by_id(api: Api, config: Config, image_id: str) -> Json:
             advice = "give another --azure-image or --azure-location, or put the image into a gallery"
             check_location(f"the image {name}", found, config, advice)
     if found is None:
-        raise PreflightFailed(
-            f"there is no image {image_id}", resolution="check --azure-image (az image list, az sig image-definition)"
-        )
+        refuse(f"there is no image {image_id}", "check --azure-image (az image list, az sig image-definition)")
     return found
 
 

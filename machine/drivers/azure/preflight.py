@@ -6,7 +6,7 @@ again. Every refusal names the flag.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.azure import images, resources
@@ -15,10 +15,9 @@ from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ADVICE, ERRORS, BadAvailabilitySet
 from machine.drivers.azure.resources import Json
 from machine.drivers.cloud import ports, quota
-from machine.drivers.cloud.errors import BadRegion
+from machine.drivers.cloud.errors import BadRegion, refuse
 from machine.drivers.cloud.firewall import ALL, Rule, reaches
 from machine.drivers.cloud.quota import Quota
-from machine.errors import PreflightFailed
 
 UBUNTU = "Canonical:ubuntu-24_04-lts:{}:latest"
 BY_PROCESSOR = {"x64": UBUNTU.format("server"), "Arm64": UBUNTU.format("server-arm64")}
@@ -31,17 +30,16 @@ def preflight(api: Api, config: Config) -> None:
     size = _size(sizes, config)
     _check_zone(size, config)
     _check_abilities(size, config)
-    _limit_fault_domains(sizes, config)
+    most = capability(_sku(sizes, "availabilitySets", "Aligned") or {}, "MaximumPlatformFaultDomainCount")
+    config.fault_domains = min(config.fault_domains, int(most or 0) or config.fault_domains)  # what the region has
     _image(api, config, size)
     _check_quota(api, config, size)
-    if _group_exists(api, config):
-        _check_set(api, config)
+    _check_group(api, config)
     _check_network(api, config)
-    _security_group(api, config)
+    if config.nsg:
+        _security_group(api, config)
     if config.dns_label and not api.label_is_free(config.dns_label):
-        raise PreflightFailed(
-            f"the DNS label {config.dns_label} is taken in {config.location}", resolution="choose another --azure-dns"
-        )
+        refuse(f"the DNS label {config.dns_label} is taken in {config.location}", "choose another --azure-dns")
     config.looked_up = True
 
 
@@ -57,10 +55,8 @@ def _size(sizes: list[Json], config: Config) -> Json:
         raise ERRORS.error(BadRegion, f"Azure offers nothing in {place}")
     found = _sku(sizes, "virtualMachines", config.size)
     if found is None:
-        raise PreflightFailed(
-            f"there is no size {config.size} in {place}",
-            resolution=f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location",
-        )
+        advice = f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location"
+        refuse(f"there is no size {config.size} in {place}", advice)
     config.size = str(found["name"])
     return found
 
@@ -77,17 +73,13 @@ def _check_zone(size: Mapping[str, Any], config: Config) -> None:
     for restriction in size.get("restrictions") or []:
         closed = [str(one) for one in (restriction.get("restrictionInfo") or {}).get("zones") or []]
         if restriction.get("type") == "Location" or (zone and zone in closed):
-            raise PreflightFailed(
-                f"{place}, zone {zone}" if zone in closed else place,
-                details=f"Azure's reason: {restriction.get('reasonCode')}",
-                resolution="choose another --azure-size, --azure-location or --azure-availability-zone",
-            )
+            brief = f"{place}, zone {zone}" if zone in closed else place
+            advice = "choose another --azure-size, --azure-location or --azure-availability-zone"
+            refuse(brief, advice, details=f"Azure's reason: {restriction.get('reasonCode')}")
     zones = sorted(str(one) for info in size.get("locationInfo") or [] for one in info.get("zones") or [])
     if zone and zone not in zones:
         choice = ", ".join(zones) or "none"
-        raise PreflightFailed(
-            f"{place}, zone {zone}", resolution=f"give --azure-availability-zone one of {choice}, or leave it out"
-        )
+        refuse(f"{place}, zone {zone}", f"give --azure-availability-zone one of {choice}, or leave it out")
 
 
 def _check_abilities(size: Mapping[str, Any], config: Config) -> None:
@@ -97,31 +89,26 @@ def _check_abilities(size: Mapping[str, Any], config: Config) -> None:
         ("accelerated-networking", config.accelerated_networking, "AcceleratedNetworkingEnabled"),
     ):
         if wanted and capability(size, name) == "False":
-            raise PreflightFailed(
-                f"the size {config.size} cannot go with --azure-{flag}",
-                resolution=f"leave out --azure-{flag}, or choose another --azure-size",
-            )
+            advice = f"leave out --azure-{flag}, or choose another --azure-size"
+            refuse(f"the size {config.size} cannot go with --azure-{flag}", advice)
     if config.storage_type.lower().startswith("premium") and capability(size, "PremiumIO") == "False":
-        raise PreflightFailed(
+        refuse(
             f"the size {config.size} takes no disk of the kind {config.storage_type}",
-            resolution="choose another --azure-storage-type (StandardSSD_LRS), or a size with an s in its name for "
-            "--azure-size",
+            "choose another --azure-storage-type (StandardSSD_LRS), or a size with an s in its name for --azure-size",
         )
 
 
-def _limit_fault_domains(sizes: list[Json], config: Config) -> None:
-    """No more fault domains than the region has."""
-    most = int(capability(_sku(sizes, "availabilitySets", "Aligned") or {}, "MaximumPlatformFaultDomainCount") or 0)
-    config.fault_domains = min(config.fault_domains, most or config.fault_domains)
+def _check_group(api: Api, config: Config) -> None:
+    """The group is not on its way out, and a set in it takes this machine.
 
-
-def _check_set(api: Api, config: Config) -> None:
-    """A set that is there already must take this machine: docker-machine's own, for disks in storage accounts, do not.
-
+    docker-machine's own sets, for disks in storage accounts, do not.
     https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
     """
-    name = config.availability_set_name
-    found = api.get(resources.AVAILABILITY_SET, config.resource_group, name) if name else None
+    group, name = api.get(resources.RESOURCE_GROUP, config.resource_group), config.availability_set_name
+    if group and resources.provisioning_state(group) == "Deleting":
+        advice = "wait until it is gone, or give another --azure-resource-group"
+        refuse(f"the resource group {config.resource_group} is being deleted", advice)
+    found = api.get(resources.AVAILABILITY_SET, config.resource_group, name) if group and name else None
     if found is None:
         return
     sku = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
@@ -138,35 +125,32 @@ def _image(api: Api, config: Config, size: Mapping[str, Any]) -> None:
     processor = capability(size, "CpuArchitectureType") or "x64"
     wanted = config.image or BY_PROCESSOR.get(processor, BY_PROCESSOR["x64"])
     found = images.find(api, config, wanted)
-    for what, advice in _image_problems(found, config, size, processor):
-        raise PreflightFailed(f"the image {wanted} {what}", resolution=advice)
+    _check_image(f"the image {wanted}", found, config, size, processor)
     plan = found.get("plan") or found.get("purchasePlan")  # published ones have the first, galleries' the second
     if plan and not config.plan:
         config.plan = f"{plan.get('publisher')}:{plan.get('product')}:{plan.get('name')}"
     config.image = wanted
 
 
-def _image_problems(
-    found: Mapping[str, Any], config: Config, size: Mapping[str, Any], processor: str
-) -> Iterator[tuple[str, str]]:
-    """What is wrong with an image (its properties) for this machine, and what to do about it."""
+def _check_image(image: str, found: Mapping[str, Any], config: Config, size: Mapping[str, Any], processor: str) -> None:
+    """An image of these properties goes with the machine."""
     disk = (found.get("storageProfile") or {}).get("osDisk") or {}  # of an own image
     if "windows" in (str(word).lower() for word in (found.get("osType"), disk.get("osType"))):
-        yield "is Windows", "give --azure-image one with Linux"
+        refuse(f"{image} is Windows", "give --azure-image one with Linux")
     if "specialized" in (str(word).lower() for word in (found.get("osState"), disk.get("osState"))):
-        brief = "is specialized: it takes neither a login nor cloud-init's data"
-        yield brief, "give --azure-image a generalized one"
+        brief = f"{image} is specialized: it takes neither a login nor cloud-init's data"
+        refuse(brief, "give --azure-image a generalized one")
     architecture = found.get("architecture") or processor
     if architecture != processor:
-        brief = f"is for {architecture}, the size {config.size} for {processor}"
-        yield brief, "choose another --azure-size, or leave --azure-image out"
+        brief = f"{image} is for {architecture}, the size {config.size} for {processor}"
+        refuse(brief, "choose another --azure-size, or leave --azure-image out")
     generation, possible = str(found.get("hyperVGeneration") or ""), capability(size, "HyperVGenerations")
     if generation and possible and generation not in possible.split(","):
-        brief = f"needs a machine of generation {generation}, {config.size} is {possible}"
-        yield brief, "choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)"
+        brief = f"{image} needs a machine of generation {generation}, {config.size} is {possible}"
+        refuse(brief, "choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)")
     least = int((found.get("osDiskImage") or {}).get("sizeInGb") or disk.get("diskSizeGB") or 0)
     if least > config.disk_size:
-        yield f"needs a disk of {least} GB", f"give --azure-disk-size {least} or more"
+        refuse(f"{image} needs a disk of {least} GB", f"give --azure-disk-size {least} or more")
 
 
 def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
@@ -184,69 +168,43 @@ def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
             quota.check(ERRORS, "the subscription", [found], "the machine", text)
 
 
-def _group_exists(api: Api, config: Config) -> bool:
-    found = api.get(resources.RESOURCE_GROUP, config.resource_group)
-    if found and resources.provisioning_state(found) == "Deleting":
-        raise PreflightFailed(
-            f"the resource group {config.resource_group} is being deleted",
-            resolution="wait until it is gone, or give another --azure-resource-group",
-        )
-    return found is not None
-
-
 def _check_network(api: Api, config: Config) -> None:
     """A network that is there has the subnet, or room for it."""
     group, name = config.network_path
     found = api.get(resources.NETWORK, group, name)
     if found is None:
         if config.network_must_exist:
-            raise PreflightFailed(
-                f"there is no network {name} in the resource group {group}",
-                resolution="check --azure-vnet; without GROUP: it is made",
-            )
+            brief = f"there is no network {name} in the resource group {group}"
+            refuse(brief, "check --azure-vnet; without GROUP: it is made")
         return
     advice = "give another --azure-vnet, --azure-resource-group or --azure-location"
     images.check_location(f"the network {name}", found, config, advice)
-    subnet = resources.find_subnet(found, config.subnet)
-    if subnet is None:
-        if config.network_must_exist:
-            raise PreflightFailed(
-                f"the network {name} has no subnet {config.subnet}", resolution="check --azure-subnet"
-            )
-        _check_room(config, found)
+    subnet, fixed = resources.find_subnet(found, config.subnet), config.fixed_private_ip
+    if subnet is not None:
+        prefix = str(resources.properties(subnet).get("addressPrefix") or "")
+        if fixed and prefix and not reaches(fixed, [prefix]):
+            brief = f"the subnet {config.subnet} ({prefix}) does not hold the address {fixed}"
+            refuse(brief, "check --azure-private-ip-address and --azure-subnet")
         return
-    prefix, fixed = str(resources.properties(subnet).get("addressPrefix") or ""), config.fixed_private_ip
-    if fixed and prefix and not reaches(fixed, [prefix]):
-        raise PreflightFailed(
-            f"the subnet {config.subnet} ({prefix}) does not hold the address {fixed}",
-            resolution="check --azure-private-ip-address and --azure-subnet",
-        )
-
-
-def _check_room(config: Config, network: Mapping[str, Any]) -> None:
+    if config.network_must_exist:
+        refuse(f"the network {name} has no subnet {config.subnet}", "check --azure-subnet")
     wanted = Rule(ALL, ports.network(config.subnet_prefix))
-    space = [str(text) for text in resources.properties(network, "addressSpace").get("addressPrefixes") or []]
+    space = [str(text) for text in resources.properties(found, "addressSpace").get("addressPrefixes") or []]
     if not any(Rule(ALL, whole).covers(wanted) for whole in space):
-        raise PreflightFailed(
-            f"the network {config.vnet} has no room for the subnet {wanted.source}",
-            details="it has " + ", ".join(space),
-            resolution="give --azure-subnet-prefix a part of that, or --azure-subnet one that exists",
-        )
+        brief = f"the network {config.vnet} has no room for the subnet {wanted.source}"
+        advice = "give --azure-subnet-prefix a part of that, or --azure-subnet one that exists"
+        refuse(brief, advice, details="it has " + ", ".join(space))
 
 
 def _security_group(api: Api, config: Config) -> None:
     """The id of the security group that was named, by name or id."""
-    if not config.nsg:
-        return
     parts = resources.id_parts(config.nsg)
     group = parts.get("resourcegroups", config.resource_group)
     name = parts.get("networksecuritygroups", config.nsg)
     found = api.get(resources.SECURITY_GROUP, group, name)
     if found is None:
-        raise PreflightFailed(
-            f"there is no network security group {name} in the resource group {group}",
-            resolution="check --azure-nsg; without it the machine gets one of its own",
-        )
+        brief = f"there is no network security group {name} in the resource group {group}"
+        refuse(brief, "check --azure-nsg; without it the machine gets one of its own")
     advice = "give another --azure-nsg or none: the machine then gets one of its own; or --azure-location"
     images.check_location(f"the network security group {name}", found, config, advice)
     config.nsg_id = str(found["id"])

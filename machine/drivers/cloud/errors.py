@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 
 from machine.errors import DriverError, MachineError, PreflightFailed
 
@@ -188,6 +189,11 @@ class ErrorTable:
     def by_sentence(self, text: str) -> ErrorClass | None:
         """The kind that a sentence speaks of, None if it is not known."""
         return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
+
+
+def refuse(brief: str, resolution: str, details: str = "") -> NoReturn:
+    """Raise PreflightFailed for what a preflight found: `brief` is what is wrong, `resolution` what to do about it."""
+    raise PreflightFailed(brief, details=details, resolution=resolution)
 
 
 @contextmanager
