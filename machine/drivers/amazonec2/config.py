@@ -9,14 +9,14 @@ from typing import ClassVar
 from machine.drivers.amazonec2.images import DISTRIBUTIONS
 from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
-from machine.drivers.cloud.flags import DriverFlags
+from machine.drivers.cloud.flags import PRICE, DriverFlags
 from machine.drivers.cloud.ports import group_name
 from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 
 FLAGS = DriverFlags("amazonec2")
 SWITCH = ("enabled", "disabled")
-_REGION = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_REGION = (r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a region such as eu-central-1")
 
 
 @dataclass(repr=False)
@@ -31,7 +31,7 @@ class Config(CloudConfig):
     secret_key: str = text_field("SecretKey", flag="secret-key")
     session_token: str = text_field("SessionToken", flag="session-token")
     profile: str = text_field("Profile", flag="profile")
-    region: str = text_field("Region", flag="region", pattern=_REGION, expected="a region such as eu-central-1")
+    region: str = text_field("Region", flag="region", pattern=_REGION)
     endpoint: str = text_field("Endpoint", flag="endpoint")
     insecure: bool = bool_field("DisableSSL", flag="insecure-transport")
     retries: int = number_field("RetryCount", 5, flag="retries", bounds=(-1, 100))
@@ -58,9 +58,7 @@ class Config(CloudConfig):
         "MetadataTokenResponseHopLimit", 2, flag="metadata-token-response-hop-limit", bounds=(1, 64)
     )
     spot: bool = bool_field("RequestSpotInstance", flag="request-spot-instance")
-    spot_price: str = text_field(
-        "SpotPrice", flag="spot-price", pattern=r"\d*\.?\d+", expected="dollars an hour, such as 0.05"
-    )
+    spot_price: str = text_field("SpotPrice", flag="spot-price", pattern=PRICE)
     block_duration_minutes: int = number_field("BlockDurationMinutes", flag="block-duration-minutes")
     # its disk
     device_name: str = text_field("DeviceName", flag="device-name")

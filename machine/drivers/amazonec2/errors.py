@@ -55,63 +55,44 @@ ADVICE: dict[errors.ErrorClass, str] = {
 }
 CODES: dict[errors.ErrorClass, str] = {
     DryRun: "DryRunOperation",
-    errors.BadCredentials: (
-        "AuthFailure InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException ExpiredToken "
-        "ExpiredTokenException RequestExpired IncompleteSignature MissingAuthenticationToken InvalidAccessKeyId "
-        "InvalidSignatureException TokenRefreshRequired Blocked"
-    ),
-    errors.NotAllowed: (
-        "UnauthorizedOperation AccessDenied AccessDeniedException OptInRequired PendingVerification "
-        "UnauthorizedAccess NotAuthorized"
-    ),
-    errors.NoCapacity: (
-        "InsufficientInstanceCapacity InsufficientHostCapacity InsufficientCapacity InsufficientAddressCapacity "
-        "InsufficientFreeAddressesInSubnet InsufficientReservedInstanceCapacity SpotMaxPriceTooLow "
-        "InsufficientVolumeCapacity InsufficientCapacityOnHost Unsupported UnsupportedHostConfiguration"
-    ),
-    errors.QuotaExceeded: (
-        "InstanceLimitExceeded VcpuLimitExceeded VolumeLimitExceeded SecurityGroupLimitExceeded "
-        "RulesPerSecurityGroupLimitExceeded SecurityGroupsPerInstanceLimitExceeded "
-        "SecurityGroupsPerInterfaceLimitExceeded NetworkInterfaceLimitExceeded MaxSpotInstanceCountExceeded "
-        "KeyPairLimitExceeded PrivateIpAddressLimitExceeded AddressLimitExceeded MaxIOPSLimitExceeded "
-        "TagLimitExceeded ResourceLimitExceeded ResourceCountExceeded"
-    ),
+    errors.BadCredentials: """AuthFailure InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException
+        ExpiredToken ExpiredTokenException RequestExpired IncompleteSignature MissingAuthenticationToken
+        InvalidAccessKeyId InvalidSignatureException TokenRefreshRequired Blocked""",
+    errors.NotAllowed: """UnauthorizedOperation AccessDenied AccessDeniedException OptInRequired PendingVerification
+        UnauthorizedAccess NotAuthorized""",
+    errors.NoCapacity: """InsufficientInstanceCapacity InsufficientHostCapacity InsufficientCapacity
+        InsufficientAddressCapacity InsufficientFreeAddressesInSubnet InsufficientReservedInstanceCapacity
+        SpotMaxPriceTooLow InsufficientVolumeCapacity InsufficientCapacityOnHost Unsupported
+        UnsupportedHostConfiguration""",
+    errors.QuotaExceeded: """InstanceLimitExceeded VcpuLimitExceeded VolumeLimitExceeded SecurityGroupLimitExceeded
+        RulesPerSecurityGroupLimitExceeded SecurityGroupsPerInstanceLimitExceeded
+        SecurityGroupsPerInterfaceLimitExceeded NetworkInterfaceLimitExceeded MaxSpotInstanceCountExceeded
+        KeyPairLimitExceeded PrivateIpAddressLimitExceeded AddressLimitExceeded MaxIOPSLimitExceeded TagLimitExceeded
+        ResourceLimitExceeded ResourceCountExceeded""",
     errors.BadImage: "InvalidAMIID. InvalidAMIName. InvalidAMIAttributeItemValue NonEBSInstance",
-    errors.BadSize: (
-        "InvalidInstanceType InvalidInstanceTypeName InvalidInstanceAttributeValue InstanceCreditSpecification."
-    ),
-    errors.BadNetwork: (
-        "InvalidVpcID. InvalidVpcId. InvalidSubnetID. InvalidSubnetId. InvalidSubnet VPCIdNotSpecified MissingInput "
-        "DefaultVpcDoesNotExist InvalidAvailabilityZone InvalidIPAddress. InvalidPrivateIpAddress. "
-        "InvalidAddress. InvalidZone. InvalidNetworkInterface."
-    ),
-    errors.BadFirewall: (
-        "InvalidGroup.NotFound InvalidGroupId. InvalidSecurityGroupID. InvalidSecurityGroupId. InvalidGroup.InUse"
-    ),
+    errors.BadSize: """InvalidInstanceType InvalidInstanceTypeName InvalidInstanceAttributeValue
+        InstanceCreditSpecification.""",
+    errors.BadNetwork: """InvalidVpcID. InvalidVpcId. InvalidSubnetID. InvalidSubnetId. InvalidSubnet
+        VPCIdNotSpecified MissingInput DefaultVpcDoesNotExist InvalidAvailabilityZone InvalidIPAddress.
+        InvalidPrivateIpAddress. InvalidAddress. InvalidZone. InvalidNetworkInterface.""",
+    errors.BadFirewall: """InvalidGroup.NotFound InvalidGroupId. InvalidSecurityGroupID. InvalidSecurityGroupId.
+        InvalidGroup.InUse""",
     errors.BadKey: "InvalidKeyPair.NotFound InvalidKeyPair.Format InvalidKey.Format",
-    errors.BadVolume: (
-        "InvalidBlockDeviceMapping InvalidVolume. InvalidSnapshot. InvalidKmsKey KMSKeyNotAccessibleFault "
-        "InvalidParameterDependency UnknownVolumeType InvalidVolumeType"
-    ),
+    errors.BadVolume: """InvalidBlockDeviceMapping InvalidVolume. InvalidSnapshot. InvalidKmsKey
+        KMSKeyNotAccessibleFault InvalidParameterDependency UnknownVolumeType InvalidVolumeType""",
     errors.NameTaken: "InvalidKeyPair.Duplicate InvalidGroup.Duplicate InvalidPermission.Duplicate",
-    errors.RateLimited: (
-        "RequestLimitExceeded Throttling ThrottlingException ThrottledException RequestThrottled "
-        "RequestThrottledException TooManyRequestsException SlowDown BandwidthLimitExceeded"
-    ),
-    errors.ServiceBroken: (
-        "InternalError InternalFailure InternalServerError ServerInternal ServiceUnavailable "
-        "ServiceUnavailableException Unavailable 500 502 503 504"
-    ),
+    errors.RateLimited: """RequestLimitExceeded Throttling ThrottlingException ThrottledException RequestThrottled
+        RequestThrottledException TooManyRequestsException SlowDown BandwidthLimitExceeded""",
+    errors.ServiceBroken: """InternalError InternalFailure InternalServerError ServerInternal ServiceUnavailable
+        ServiceUnavailableException Unavailable 500 502 503 504""",
     errors.MachineGone: "InvalidInstanceID.",
     errors.InUse: "DependencyViolation ResourceInUse",
     errors.WrongState: "IncorrectInstanceState IncorrectState IncorrectSpotRequestState UnsupportedOperation",
     errors.Protected: "OperationNotPermitted",
     LaunchMismatch: "IdempotentParameterMismatch IdempotentInstanceTerminated",
-    errors.BadRequest: (
-        "InvalidParameter InvalidParameterValue InvalidParameterCombination InvalidRequest InvalidInput "
-        "MissingParameter UnknownParameter InvalidTag InvalidTagKey. InvalidUserData. InvalidUserID. "
-        "InvalidIamInstanceProfileArn. InvalidParameters ValidationError InvalidAction"
-    ),
+    errors.BadRequest: """InvalidParameter InvalidParameterValue InvalidParameterCombination InvalidRequest
+        InvalidInput MissingParameter UnknownParameter InvalidTag InvalidTagKey. InvalidUserData. InvalidUserID.
+        InvalidIamInstanceProfileArn. InvalidParameters ValidationError InvalidAction""",
 }
 PARAMETERS = {  # of RunInstances and the calls around it -> flag
     "IamInstanceProfile": "iam-instance-profile",

@@ -9,7 +9,7 @@ from typing import Self
 from machine.drivers.azure.options import ENVIRONMENT, LOGINS
 from machine.drivers.cloud.config import CloudConfig, bool_field, list_field, number_field, path_field, text_field
 from machine.drivers.cloud.firewall import reaches
-from machine.drivers.cloud.flags import DriverFlags
+from machine.drivers.cloud.flags import PRICE, DriverFlags
 from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
@@ -26,7 +26,17 @@ AUDIENCES = {  # where it differs from ARM's address
 RESERVED_LOGINS = ("root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup")
 OWN_TAGS = ("machine-id", "machine-name", "made-by")
 FIXED_RECORD_VALUES = {"ManagedDisks": True, "StaticPublicIP": True, "EnablePublicIPStandardSKU": True, "SSHPort": 22}
-HTTPS = "a URL that begins with https:// (tokens are sent nowhere else)"
+HTTPS = ("https://.*", "a URL that begins with https:// (tokens are sent nowhere else)")
+UUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "an id such as 00000000-0000-0000-0000-000000000000")
+ENVIRONMENTS = (f"(?i){'|'.join(CLOUDS)}", "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud")
+GROUP_NAME = (r"[\w.()-]{1,89}[\w()-]", "at most 90 letters, digits and .()_-")
+IMAGE = ("/.*|[^:]*(:[^:]*){3}", "publisher:offer:sku:version, or the id of an image (/subscriptions/...)")
+PLAN = ("[^:]*(:[^:]*){2}", "publisher:product:plan")
+LOGIN = (
+    f"(?!({'|'.join(RESERVED_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
+    "a login that Azure allows (root, admin and the like it does not)",
+)
+DNS_LABEL = ("[a-z][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 small letters, digits and dashes")
 _IDENTITY = re.compile(r"(?i)system|/subscriptions/.+/userAssignedIdentities/.+")
 
 
@@ -43,12 +53,7 @@ class Config(CloudConfig):
     flags = FLAGS
 
     # credentials and where to ask
-    subscription_id: str = text_field(
-        "SubscriptionID",
-        flag="subscription-id",
-        pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        expected="an id such as 00000000-0000-0000-0000-000000000000",
-    )
+    subscription_id: str = text_field("SubscriptionID", flag="subscription-id", pattern=UUID)
     account: str = text_field("SubscriptionID")  # as all clouds call it
     tenant_id: str = text_field("TenantID", flag="tenant-id")
     client_id: str = text_field("ClientID", flag="client-id")
@@ -57,58 +62,29 @@ class Config(CloudConfig):
     client_certificate_password: str = text_field("ClientCertificatePassword", flag="client-certificate-password")
     login: str = text_field("Login", "auto", flag="login", one_of=LOGINS)
     environment: str = text_field(
-        "Environment",
-        ENVIRONMENT,
-        flag="environment",
-        required=True,
-        pattern=f"(?i){'|'.join(CLOUDS)}",
-        expected="AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud",
-    )
-    endpoint: str = text_field(
-        "Endpoint", flag="endpoint", pattern="https://.*", expected=HTTPS
-    )  # "": the environment's
-    authority_host: str = text_field(
-        "AuthorityHost", flag="authority-host", pattern="https://.*", expected=HTTPS
-    )  # likewise
-    audience: str = text_field("Audience", flag="audience")  # likewise
+        "Environment", ENVIRONMENT, flag="environment", required=True, pattern=ENVIRONMENTS
+    )  # where these three are empty, its own are meant
+    endpoint: str = text_field("Endpoint", flag="endpoint", pattern=HTTPS)
+    authority_host: str = text_field("AuthorityHost", flag="authority-host", pattern=HTTPS)
+    audience: str = text_field("Audience", flag="audience")
     ca_cert: str = path_field("CaCert", flag="ca-cert")
     retries: int = number_field("RetryCount", 5, flag="retries", bounds=(0, 100))
     api_timeout: int = number_field("ApiTimeout", 60, flag="api-timeout", bounds=(1, 3600))
     polling_interval: int = number_field("PollingInterval", 2, flag="polling-interval", bounds=(0, 600))
     # the machine
     location: str = text_field("Location", flag="location")
-    resource_group: str = text_field(
-        "ResourceGroup",
-        flag="resource-group",
-        required=True,
-        pattern=r"[\w.()-]{1,89}[\w()-]",
-        expected="at most 90 letters, digits and .()_-",
-    )
+    resource_group: str = text_field("ResourceGroup", flag="resource-group", required=True, pattern=GROUP_NAME)
     size: str = text_field("Size", flag="size")
-    image: str = text_field(
-        "Image",
-        flag="image",
-        pattern="/.*|[^:]*(:[^:]*){3}",
-        expected="publisher:offer:sku:version, or the id of an image (/subscriptions/...)",
-    )
-    plan: str = text_field("Plan", flag="plan", pattern="[^:]*(:[^:]*){2}", expected="publisher:product:plan")
-    ssh_user: str = text_field(
-        "SSHUser",
-        "docker-user",
-        flag="ssh-user",
-        required=True,
-        pattern=f"(?!({'|'.join(RESERVED_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
-        expected="a login that Azure allows (root, admin and the like it does not)",
-    )
+    image: str = text_field("Image", flag="image", pattern=IMAGE)
+    plan: str = text_field("Plan", flag="plan", pattern=PLAN)
+    ssh_user: str = text_field("SSHUser", "docker-user", flag="ssh-user", required=True, pattern=LOGIN)
     ssh_port: int = number_field("SSHPort", 22)
     docker_port: int = number_field("DockerPort", 2376, flag="docker-port", bounds=(1, 65535))
     user_data_file: str = path_field("CustomDataFile", flag="custom-data")
     tags: str = text_field("Tags", flag="tags")
     identities: list[str] = list_field("Identities", flag="identity", convert=_identity)
     spot: bool = bool_field("Spot", flag="spot")
-    spot_max_price: str = text_field(
-        "SpotMaxPrice", flag="spot-max-price", pattern=r"\d*\.?\d+", expected="dollars an hour, such as 0.05"
-    )
+    spot_max_price: str = text_field("SpotMaxPrice", flag="spot-max-price", pattern=PRICE)
     availability_zone: str = text_field("AvailabilityZone", flag="availability-zone")
     availability_set: str = text_field("AvailabilitySet", flag="availability-set")
     fault_domains: int = number_field("FaultCount", 2, flag="fault-domain-count", bounds=(1, 3))
@@ -122,12 +98,7 @@ class Config(CloudConfig):
     fixed_private_ip: str = text_field("PrivateIPAddr", flag="private-ip-address")
     use_private_ip: bool = bool_field("UsePrivateIP", flag="use-private-ip")
     no_public_ip: bool = bool_field("NoPublicIP", flag="no-public-ip")
-    dns_label: str = text_field(
-        "DNSLabel",
-        flag="dns",
-        pattern="[a-z][a-z0-9-]{1,61}[a-z0-9]",
-        expected="3 to 63 small letters, digits and dashes",
-    )
+    dns_label: str = text_field("DNSLabel", flag="dns", pattern=DNS_LABEL)
     accelerated_networking: bool = bool_field("AcceleratedNetworking", flag="accelerated-networking")
     nsg: str = text_field("NSG", flag="nsg")
     open_ports: list[str] = list_field("OpenPorts", flag="open-port", convert=DriverFlags.port)
@@ -195,8 +166,16 @@ class Config(CloudConfig):
 
     @classmethod
     def from_values(cls, values: Values) -> Self:
-        if not values["azure-client-id"] and values["azure-login"] == "auto":
-            _refuse_management_certificates(values)
+        for flag in ("subscription-cert", "publish-settings-file"):
+            if values[f"azure-{flag}"] and values["azure-login"] == "auto" and not values["azure-client-id"]:
+                raise UsageError(
+                    f"--azure-{flag} (${'AZURE_' + flag.replace('-', '_').upper()}) is of no use any more: Azure has "
+                    "ended its classic deployment model and the management certificates with it",
+                    details="a service principal has taken their place",
+                    resolution="az ad sp create-for-rbac --role Contributor --scopes /subscriptions/ID prints its "
+                    "appId, password and tenant: give them as --azure-client-id, --azure-client-secret and "
+                    "--azure-tenant-id",
+                )
         config = super().from_values(values)
         config.record |= FIXED_RECORD_VALUES
         return config
@@ -228,15 +207,3 @@ class Config(CloudConfig):
             address = FLAGS.ip("private-ip-address", self.fixed_private_ip)
             if not (self.network_must_exist or reaches(address, [subnet])):
                 raise FLAGS.wrong("private-ip-address", address, f"an address in {subnet} (--azure-subnet-prefix)")
-
-
-def _refuse_management_certificates(values: Values) -> None:
-    for flag in ("subscription-cert", "publish-settings-file"):
-        if values[f"azure-{flag}"]:
-            raise UsageError(
-                f"--azure-{flag} (${'AZURE_' + flag.replace('-', '_').upper()}) is of no use any more: Azure has ended "
-                "its classic deployment model and the management certificates with it",
-                details="a service principal has taken their place",
-                resolution="az ad sp create-for-rbac --role Contributor --scopes /subscriptions/ID prints its appId, "
-                "password and tenant: give them as --azure-client-id, --azure-client-secret and --azure-tenant-id",
-            )

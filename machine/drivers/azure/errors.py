@@ -74,67 +74,45 @@ ADVICE: dict[errors.ErrorClass, str] = {
     ForbiddenByPolicy: "the message names the policy; change the flags to fit it, or ask whoever made it",
 }
 CODES: dict[errors.ErrorClass, str] = {  # beside those that `classify` knows by their ends
-    errors.BadCredentials: (
-        "AuthenticationFailed InvalidAuthenticationToken InvalidAuthenticationTokenTenant ExpiredAuthenticationToken "
-        "InvalidAuthenticationTokenSubscription AuthenticationFailedMissingToken InvalidAuthenticationInfo"
-    ),
+    errors.BadCredentials: """AuthenticationFailed InvalidAuthenticationToken InvalidAuthenticationTokenTenant
+        ExpiredAuthenticationToken InvalidAuthenticationTokenSubscription AuthenticationFailedMissingToken
+        InvalidAuthenticationInfo""",
     errors.NotAllowed: "AuthorizationFailed LinkedAuthorizationFailed Forbidden AuthorizationPermissionMismatch",
     BadSubscription: "SubscriptionNotFound InvalidSubscriptionId DisabledSubscription ReadOnlyDisabledSubscription",
-    NotRegistered: (
-        "SubscriptionNotRegistered MissingSubscriptionRegistration MissingRegistrationForLocation "
-        "SubscriptionNotRegisteredForFeature"
-    ),
-    errors.NoCapacity: (
-        "SkuNotAvailable AllocationFailed ZonalAllocationFailed OverconstrainedAllocationRequest "
-        "OverconstrainedZonalAllocationRequest NoZonesAvailable SpotEvicted"
-    ),
+    NotRegistered: """SubscriptionNotRegistered MissingSubscriptionRegistration MissingRegistrationForLocation
+        SubscriptionNotRegisteredForFeature""",
+    errors.NoCapacity: """SkuNotAvailable AllocationFailed ZonalAllocationFailed OverconstrainedAllocationRequest
+        OverconstrainedZonalAllocationRequest NoZonesAvailable SpotEvicted""",
     errors.QuotaExceeded: "ResourceCountExceedsLimitDueToTemplate SubscriptionRequestsThrottledQuota",
-    errors.BadImage: (
-        "PlatformImageNotFound ImageNotFound InvalidImage GalleryImageNotFound ArtifactNotFound ImageVersionDeprecated"
-    ),
-    PlanNotAccepted: (
-        "MarketplacePurchaseEligibilityFailed ResourcePurchaseValidationFailed ResourcePurchaseCanceled "
-        "VMMarketplaceInvalidInput VMImagePlanMissing"
-    ),
+    errors.BadImage: """PlatformImageNotFound ImageNotFound InvalidImage GalleryImageNotFound ArtifactNotFound
+        ImageVersionDeprecated""",
+    PlanNotAccepted: """MarketplacePurchaseEligibilityFailed ResourcePurchaseValidationFailed
+        ResourcePurchaseCanceled VMMarketplaceInvalidInput VMImagePlanMissing""",
     errors.BadSize: "InvalidVmSize VMSizeDoesntSupportPremiumStorage InvalidHardwareProfile VMSizeIsNotPermitted",
-    errors.BadRegion: (
-        "LocationNotAvailableForResourceType LocationNotAvailableForResourceGroup InvalidLocation "
-        "InvalidResourceLocation NoRegisteredProviderForLocation NoRegisteredProviderFound "
-        "InvalidResourceGroupLocation"
-    ),
-    errors.BadNetwork: (
-        "PrivateIPAddressNotInAnySubnet PrivateIPAddressInUse PrivateIPAddressNotInSubnet SubnetIsFull "
-        "PrivateIPAddressInReservedRange NetcfgInvalidSubnet NetcfgSubnetRangesOverlap "
-        "NetcfgSubnetRangeOutsideVnet InvalidCIDRNotation InvalidAddressPrefixFormat InvalidResourceReference "
-        "VnetAddressSpaceOverlaps SubnetDoesNotHaveEnoughFreeAddresses"
-    ),
+    errors.BadRegion: """LocationNotAvailableForResourceType LocationNotAvailableForResourceGroup InvalidLocation
+        InvalidResourceLocation NoRegisteredProviderForLocation NoRegisteredProviderFound
+        InvalidResourceGroupLocation""",
+    errors.BadNetwork: """PrivateIPAddressNotInAnySubnet PrivateIPAddressInUse PrivateIPAddressNotInSubnet
+        SubnetIsFull PrivateIPAddressInReservedRange NetcfgInvalidSubnet NetcfgSubnetRangesOverlap
+        NetcfgSubnetRangeOutsideVnet InvalidCIDRNotation InvalidAddressPrefixFormat InvalidResourceReference
+        VnetAddressSpaceOverlaps SubnetDoesNotHaveEnoughFreeAddresses""",
     errors.BadVolume: "InvalidDiskSize DiskSizeTooSmall StorageAccountTypeNotSupported InvalidStorageAccountType",
     errors.NameTaken: "DnsRecordInUse DomainNameLabelInUse InvalidDomainNameLabel ResourceGroupExists NameUnavailable",
-    errors.RateLimited: (
-        "TooManyRequests SubscriptionRequestsThrottled ResourceRequestsThrottled ReadRequestsThrottled "
-        "OperationThrottled RequestThrottled 429"
-    ),
-    errors.ServiceBroken: (
-        "InternalServerError InternalExecutionError ServerTimeout GatewayTimeout BadGateway ServiceUnavailable "
-        "ResourceReadFailed InternalError 500 502 503 504"
-    ),
+    errors.RateLimited: """TooManyRequests SubscriptionRequestsThrottled ResourceRequestsThrottled
+        ReadRequestsThrottled OperationThrottled RequestThrottled 429""",
+    errors.ServiceBroken: """InternalServerError InternalExecutionError ServerTimeout GatewayTimeout BadGateway
+        ServiceUnavailable ResourceReadFailed InternalError 500 502 503 504""",
     errors.NotFound: "ResourceNotFound NotFound ResourceGroupNotFound ParentResourceNotFound DeploymentNotFound",
-    errors.InUse: (
-        "NetworkSecurityGroupInUseByNetworkInterface NicReservedForAnotherVm NicInUseWithPrivateEndpoint "
-        "CannotDeleteAvailabilitySet"
-    ),
-    errors.WrongState: (
-        "AnotherOperationInProgress Conflict RetryableError RetryableErrorDueToAnotherOperation "
-        "ReferencedResourceNotProvisioned OperationPreempted ResourceGroupBeingDeleted ResourceBeingDeleted "
-        "AttachDiskWhileBeingDetached VMBeingDeleted CanceledAndSupersededDueToAnotherOperation OperationCanceled"
-    ),
+    errors.InUse: """NetworkSecurityGroupInUseByNetworkInterface NicReservedForAnotherVm NicInUseWithPrivateEndpoint
+        CannotDeleteAvailabilitySet""",
+    errors.WrongState: """AnotherOperationInProgress Conflict RetryableError RetryableErrorDueToAnotherOperation
+        ReferencedResourceNotProvisioned OperationPreempted ResourceGroupBeingDeleted ResourceBeingDeleted
+        AttachDiskWhileBeingDetached VMBeingDeleted CanceledAndSupersededDueToAnotherOperation OperationCanceled""",
     errors.Protected: "ScopeLocked",
     ForbiddenByPolicy: "RequestDisallowedByPolicy RequestDisallowedByAzure",
-    errors.BadRequest: (
-        "InvalidParameter BadRequest InvalidRequestFormat InvalidRequestContent PropertyChangeNotAllowed "
-        "InvalidResourceName InvalidTemplate PropertyNotSupported MissingRequiredParameter InvalidTagName "
-        "InvalidApiVersionParameter SecurityRuleInvalidPortRange SecurityRuleInvalidAddressPrefix"
-    ),
+    errors.BadRequest: """InvalidParameter BadRequest InvalidRequestFormat InvalidRequestContent
+        PropertyChangeNotAllowed InvalidResourceName InvalidTemplate PropertyNotSupported MissingRequiredParameter
+        InvalidTagName InvalidApiVersionParameter SecurityRuleInvalidPortRange SecurityRuleInvalidAddressPrefix""",
 }
 STATUSES: dict[int, errors.ErrorClass] = {
     **errors.STATUSES,
@@ -160,8 +138,6 @@ def classify(code: str, text: str, status: int) -> errors.ErrorClass:
     known = ERRORS.by_sentence(f"{code}: {' '.join(text.split())}") or ERRORS.by_code(code)
     if known:
         return known
-    if code.endswith(("NotFound", "DoesNotExist")) and status == 404:
-        return errors.NotFound
     if code.endswith(("LimitReached", "QuotaExceeded", "LimitExceeded")):
         return errors.QuotaExceeded
     if code.startswith("InUse") or code.endswith(("InUse", "CannotBeDeleted")):

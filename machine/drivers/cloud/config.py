@@ -77,15 +77,18 @@ def text_field(
     excludes: str = "",
     required: bool = False,
     one_of: Sequence[str] = (),
-    pattern: str = "",
-    expected: str = "",
+    pattern: tuple[str, str] = ("", ""),
 ) -> str:
-    """A field of text. A flag's value is `one_of` these words, or fits `pattern` (`expected` says how), or is empty."""
+    """A field of text. A flag's value is `one_of` these words, or fits `pattern`, or is empty.
+
+    `pattern` is a regular expression, and words for what fits it, which complete "give ...".
+    """
 
     def parse(flags: DriverFlags, flag: str, given: str) -> str:
         if one_of:
             return flags.one_of(flag, given or default, one_of)
-        if pattern and given and not re.fullmatch(pattern, given):
+        expression, expected = pattern
+        if expression and given and not re.fullmatch(expression, given):
             raise flags.wrong(flag, given, expected)
         return given
 

@@ -15,6 +15,8 @@ from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 
+PRICE = (r"\d*\.?\d+", "dollars an hour, such as 0.05")  # a pattern for config.text_field
+
 
 @dataclass(frozen=True, slots=True)
 class DriverFlags:

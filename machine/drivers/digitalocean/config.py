@@ -25,7 +25,7 @@ FLAGS = DriverFlags("digitalocean")
 LARGEST_VOLUME = 16384  # GB
 MOST_VOLUMES = 15  # on one droplet
 _TAG = re.compile(r"[A-Za-z0-9_:-]{1,255}")
-_URL = r"https?://[^/\s?#@]+(/[^\s?#]*)?"
+_URL = (r"https?://[^/\s?#@]+(/[^\s?#]*)?", "a URL such as https://api.digitalocean.com")
 
 
 @dataclass(repr=False)
@@ -36,14 +36,7 @@ class Config(CloudConfig):
 
     # credentials and where to ask
     access_token: str = text_field("AccessToken", flag="access-token")
-    endpoint: str = text_field(
-        "Endpoint",
-        API,
-        flag="endpoint",
-        required=True,
-        pattern=_URL,
-        expected="a URL such as https://api.digitalocean.com",
-    )
+    endpoint: str = text_field("Endpoint", API, flag="endpoint", required=True, pattern=_URL)
     api_timeout: int = number_field("ApiTimeout", 30, flag="api-timeout", bounds=(1, 3600))
     retry_seconds: int = number_field("RetrySeconds", 30, flag="retry-seconds", bounds=(0, 3600))
     # the machine

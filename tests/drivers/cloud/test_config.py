@@ -114,7 +114,7 @@ class Parsed(CloudConfig):
     account: str = text_field("Account")
     project: str = text_field("Project", flag="project", alias="tenant")
     mode: str = text_field("Mode", "on", flag="mode", one_of=("on", "off"))
-    price: str = text_field("Price", flag="price", pattern=r"\d+", expected="dollars")
+    price: str = text_field("Price", flag="price", pattern=(r"\d+", "dollars"))
     key: str = path_field("Key", flag="key")
     has_key: bool = bool_field("HasKey", flag="key")
     allow_from: list[str] = list_field("AllowFrom", flag="allow-from", convert=DriverFlags.network)
