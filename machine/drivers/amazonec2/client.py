@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -114,7 +113,7 @@ class Api:
         pages = self._client("ec2").get_paginator("describe_instances")
         counted = {"instance-state-name": ["pending", "running"]}
         found: list[Json] = []
-        with _translated("describe instances"):
+        with errors.sdk_errors(_convert, "describe instances"):
             for number, page in enumerate(pages.paginate(Filters=_filters(counted))):
                 if number >= MOST_PAGES:
                     brief = "EC2's answer to describe instances does not end"
@@ -202,7 +201,7 @@ class Api:
                 import boto3
             config = self.config
             lasting = config.access_key.startswith("AKIA")  # such keys have no token: one is left over from others
-            with _translated("the credentials"):
+            with errors.sdk_errors(_convert, "the credentials"):
                 self._session = boto3.Session(
                     botocore_session=_knowing_models(),
                     aws_access_key_id=config.access_key or None,
@@ -220,7 +219,7 @@ class Api:
             repeats, patience = (
                 (min(config.retries, 2), 3) if service in OPTIONAL else (config.retries, CONNECT_SECONDS)
             )
-            with _translated("the credentials"):
+            with errors.sdk_errors(_convert, "the credentials"):
                 self._clients[service] = self._account().client(
                     service,
                     region_name=self.region(),
@@ -238,7 +237,7 @@ class Api:
 
     def _call(self, operation: str, *, service: str = "ec2", **request: Any) -> Json:
         client = getattr(self._client(service), operation)
-        with _translated(operation.replace("_", " ")):
+        with errors.sdk_errors(_convert, operation.replace("_", " ")):
             answer: Json = client(**request)
         return answer
 
@@ -259,11 +258,6 @@ class Api:
         if where:
             request["Filters"] = _filters(where)
         return list(self._ask(f"describe_{what}", key, **request))
-
-
-def _translated(doing: str) -> AbstractContextManager[None]:
-    """A `with` block out of which come errors of ours instead of the SDK's; `doing` names the call."""
-    return errors.sdk_errors(lambda error: _convert(error, doing))
 
 
 def _convert(error: Exception, doing: str) -> errors.CloudError | None:

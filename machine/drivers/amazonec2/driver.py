@@ -205,19 +205,15 @@ class AmazonDriver(CloudDriver[Config]):
     def console_log(self) -> str:
         return self.api.console(self.config.instance_id) if self.config.instance_id else ""
 
-    def explain(self) -> str:
-        """Why it may not come up or not be reachable, as far as EC2 can tell."""
-        instance = self.find_machine()
-        if instance is None:
-            return ""
-        reason = str(instance.get("StateReason", {}).get("Message") or "")
-        if _state(instance) != "running":
+    def explain_machine(self, machine: Json) -> str:
+        reason = str(machine.get("StateReason", {}).get("Message") or "")
+        if _state(machine) != "running":
             return f"EC2 says: {reason}" if reason else ""
-        if self.endpoint_of(instance) is None:
+        if self.endpoint_of(machine) is None:
             return "it has no address of the wanted kind: look at its subnet, or --amazonec2-use-private-address"
-        holders = [instance, *instance.get("NetworkInterfaces", [])]
+        holders = [machine, *machine.get("NetworkInterfaces", [])]
         ids = sorted({str(g["GroupId"]) for h in holders for g in (h.get("SecurityGroups") or h.get("Groups") or [])})
-        present = firewall.rules(self.api.groups(ids, str(instance.get("VpcId"))))
+        present = firewall.rules(self.api.groups(ids, str(machine.get("VpcId"))))
         return explain(present, self.config.ssh_port, f"its security groups ({', '.join(ids)})")
 
     # the end

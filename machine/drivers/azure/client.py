@@ -21,7 +21,7 @@ from machine.drivers.azure.resources import (
     has_failed,
     provisioning_state,
 )
-from machine.drivers.azure.sdk import Sdk, translated
+from machine.drivers.azure.sdk import Sdk, convert
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 
@@ -58,7 +58,7 @@ class Api:
         doing, operations, request = f"make the {kind.label}", self._of(kind), dict(body)
         if kind in (RESOURCE_GROUP, AVAILABILITY_SET):  # they are made when Azure answers
             return self._resource(doing, lambda: operations.create_or_update(*path, request), kind.key)
-        with translated(doing):
+        with errors.sdk_errors(convert, doing):
             poller = operations.begin_create_or_update(*path, request, polling=False, cls=_with_operation)
             made, self._begun[path] = poller.result()
         return self._resource(doing, lambda: made, kind.key)
@@ -90,7 +90,7 @@ class Api:
         """
         how = {"force_deletion": True} if kind is MACHINE else {}
         try:
-            with translated(f"delete {path[-1]}"):
+            with errors.sdk_errors(convert, f"delete {path[-1]}"):
                 if kind is AVAILABILITY_SET:  # the one that is gone when Azure answers
                     self._of(kind).delete(*path)
                     return True
@@ -102,7 +102,7 @@ class Api:
 
     def power(self, verb: str, group: str, name: str, **how: Any) -> None:
         """start, deallocate, power_off or restart a machine; it is on its way afterwards."""
-        with translated(f"{verb.replace('_', ' ')} the machine"):
+        with errors.sdk_errors(convert, f"{verb.replace('_', ' ')} the machine"):
             getattr(self._of(MACHINE), f"begin_{verb}")(group, name, polling=False, **how)
 
     # questions of other shapes
@@ -140,14 +140,14 @@ class Api:
 
     def label_is_free(self, label: str) -> bool:
         """Whether a DNS label can be had in the region."""
-        with translated("check the DNS label"):
+        with errors.sdk_errors(convert, "check the DNS label"):
             network = self.sdk.client("network")
             found = network.check_dns_name_availability(self.config.location, domain_name_label=label)
             return bool(found.as_dict().get("available"))
 
     def console(self, group: str, name: str) -> str:
         """What the machine wrote to its serial port, "" when nothing is kept."""
-        with translated("fetch the console"):
+        with errors.sdk_errors(convert, "fetch the console"):
             found = self._of(MACHINE).retrieve_boot_diagnostics_data(group, name).as_dict()
         address = str(found.get("serialConsoleLogBlobUri") or "")
         return self.sdk.fetch(address) if address.startswith("https://") else ""
@@ -158,12 +158,12 @@ class Api:
         return getattr(self.sdk.client(kind.client), kind.operations)
 
     def _list(self, doing: str, call: Callable[[], Any]) -> list[Json]:
-        with translated(doing):
+        with errors.sdk_errors(convert, doing):
             return [item.as_dict() for item in call()]
 
     def _resource(self, doing: str, call: Callable[[], Any], key: str) -> Json:
         """A resource; ServiceBroken when an answer is none, as when something else than Azure answered."""
-        with translated(doing):
+        with errors.sdk_errors(convert, doing):
             found: Json = call().as_dict()
         if not found.get(key):
             raise ERRORS.error(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")

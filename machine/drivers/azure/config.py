@@ -79,7 +79,7 @@ class Config(CloudConfig):
     plan: str = text_field("Plan", flag="plan", pattern=PLAN)
     ssh_user: str = text_field("SSHUser", "docker-user", flag="ssh-user", required=True, pattern=LOGIN)
     ssh_port: int = number_field("SSHPort", 22)
-    docker_port: int = number_field("DockerPort", 2376, flag="docker-port", bounds=(1, 65535))
+    engine_port: int = number_field("DockerPort", 2376, flag="docker-port", bounds=(1, 65535))
     user_data_file: str = path_field("CustomDataFile", flag="custom-data")
     tags: str = text_field("Tags", flag="tags")
     identities: list[str] = list_field("Identities", flag="identity", convert=_identity)
@@ -119,10 +119,6 @@ class Config(CloudConfig):
     vm_id: str = text_field("VMID")
     disk_name: str = text_field("DiskName")
     removed: bool = bool_field("Removed")
-
-    @property
-    def engine_port(self) -> int:
-        return self.docker_port
 
     @property
     def arm_url(self) -> str:

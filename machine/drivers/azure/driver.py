@@ -197,19 +197,12 @@ class AzureDriver(CloudDriver[Config]):
     def console_log(self) -> str:
         return self.api.console(*self._path) if self.config.create_requested else ""
 
-    def explain(self) -> str:
-        """Why it may not come up or not be reachable, as far as Azure can tell."""
-        machine = self.find_machine()
-        if machine is None:
-            return ""
+    def explain_machine(self, machine: Json) -> str:
         if resources.provisioning_state(machine) == "Failed":
             return f"Azure says: {resources.failure_of(machine)}"
-        return self._explain_firewall() if resources.power_state(machine) == "running" else ""
-
-    def _explain_firewall(self) -> str:
         parts, port = resources.id_parts(self.config.nsg_id), self.config.ssh_port
         group, name = parts.get("resourcegroups", ""), parts.get("networksecuritygroups", "")
-        if not (group and name):
+        if resources.power_state(machine) != "running" or not (group and name):
             return ""
         present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
         return explain(firewall.allowed(present, PortRange("tcp", port, port)), port, f"its security groups ({name})")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -44,7 +43,7 @@ class Sdk:
         if name not in self._clients:
             module, cls = CLIENTS[name]
             build = getattr(load(module), cls)
-            with translated("log in"):
+            with errors.sdk_errors(convert, "log in"):
                 self._clients[name] = build(
                     self._account(),
                     self.config.subscription_id,
@@ -56,14 +55,14 @@ class Sdk:
 
     def fetch(self, address: str) -> str:
         """Return the text at a URL that needs no token, "" if there is none."""
-        with translated("fetch the console"):
+        with errors.sdk_errors(convert, "fetch the console"):
             answer = self._plain(address)
             return str(answer.text()) if answer.status_code == 200 else ""
 
     def operation_error(self, name: str, address: str) -> dict[str, Any]:
         """Return code and message of a long-running operation that failed; {} when Azure does not tell."""
         rest = load("azure.core.rest")
-        with translated("ask what failed"):
+        with errors.sdk_errors(convert, "ask what failed"):
             answer = self.client(name).send_request(rest.HttpRequest("GET", address)).json()
         return dict(answer.get("error") or {}) if isinstance(answer, dict) else {}
 
@@ -107,17 +106,12 @@ class Sdk:
         policies, rest = load("azure.core.pipeline.policies"), load("azure.core.rest")
         options = self.transport()
         with (
-            translated("ask"),
+            errors.sdk_errors(convert, "ask"),
             core.PipelineClient(address, policies=[policies.RetryPolicy(**options)], **options) as client,
         ):
             answer = client.send_request(rest.HttpRequest("GET", address))
             answer.read()
             return answer
-
-
-def translated(doing: str) -> AbstractContextManager[None]:
-    """A `with` block out of which come errors of ours instead of the SDK's; `doing` names the call."""
-    return errors.sdk_errors(lambda error: _convert(error, doing))
 
 
 def load(name: str) -> Any:
@@ -132,7 +126,8 @@ def load(name: str) -> Any:
             gc.enable()
 
 
-def _convert(error: Exception, doing: str) -> errors.CloudError | None:
+def convert(error: Exception, doing: str) -> errors.CloudError | None:
+    """The error of ours for one of the SDK's, None for what is none of the SDK's; `doing` names the call."""
     sdk = load("azure.core.exceptions")
     if isinstance(error, sdk.ClientAuthenticationError) and getattr(error, "response", None) is None:
         return _no_login(error)

@@ -34,9 +34,8 @@ class SharedResources:
         """Make the resource group if there is none; it may be that an earlier one of its name is being deleted."""
         group = self.config.resource_group
         with self._lock():
-            found = self.api.get(RESOURCE_GROUP, group) or self.api.put(
-                RESOURCE_GROUP, group, body=requests.group(self.config)
-            )
+            found = self.api.get(RESOURCE_GROUP, group)
+            found = found or self.api.put(RESOURCE_GROUP, group, body=requests.group(self.config))
         return resources.in_progress(found)
 
     def ensure(self) -> list[str]:
@@ -117,9 +116,8 @@ class SharedResources:
             return resources.in_progress(found)
         used = any(str(thing.get("name")).lower() not in gone for thing in self.api.contents(group))
         kinds = (NETWORK, AVAILABILITY_SET, MACHINE)  # their lists are newer than the index
-        return (
-            [] if used or any(self.api.list_all(kind, group) for kind in kinds) else self._delete(RESOURCE_GROUP, group)
-        )
+        used = used or any(self.api.list_all(kind, group) for kind in kinds)
+        return [] if used else self._delete(RESOURCE_GROUP, group)
 
     def _delete(self, kind: ResourceType, *path: str) -> list[str]:
         """Delete a thing, unless somebody of another store, or somebody by hand, has put it to use."""

@@ -232,6 +232,14 @@ class CloudDriver(Driver, Generic[C]):
             listen_port=config.engine_port,
         )
 
+    def explain(self) -> str:
+        machine = self.find_machine()
+        return "" if machine is None else self.explain_machine(machine)
+
+    def explain_machine(self, machine: Json) -> str:  # noqa: ARG002 (a cloud that tells nothing has no answer)
+        """Why a machine that was found may not come up or not be reachable, as far as the cloud can tell, or ""."""
+        return ""
+
     def power(self, verb: Verb) -> None:
         machine = self.find_machine()
         if machine is None or self.is_ending(machine):

@@ -197,14 +197,17 @@ def refuse(brief: str, resolution: str, details: str = "") -> NoReturn:
 
 
 @contextmanager
-def sdk_errors(convert: Callable[[Exception], MachineError | None]) -> Iterator[None]:
-    """For calls of an SDK: what `convert` makes of an error is raised in its place; None lets it pass."""
+def sdk_errors(convert: Callable[[Exception, str], MachineError | None], doing: str) -> Iterator[None]:
+    """For calls of an SDK: what `convert` makes of an error is raised in its place; None lets it pass.
+
+    `doing` are words for the call ("list images"), of which `convert` makes part of the message.
+    """
     try:
         yield
     except MachineError:
         raise
     except Exception as error:
-        converted = convert(error)
+        converted = convert(error, doing)
         if converted is None:
             raise
         raise converted from None

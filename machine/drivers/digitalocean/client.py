@@ -11,7 +11,6 @@ import contextlib
 import json
 import urllib.parse
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +149,7 @@ class Api:
         connection = self._connection()
         patience = self.config.retry_seconds
         connection.retryCls = connection.patient if repeat else connection.careful
-        with _translated(doing):
+        with errors.sdk_errors(_convert, doing):
             answer = connection.request(
                 path,
                 params=dict(params or {}),
@@ -176,11 +175,6 @@ class Api:
                 self.config.retry_seconds,
             )
         return self._cloud.connection
-
-
-def _translated(doing: str) -> AbstractContextManager[None]:
-    """A `with` block out of which come errors of ours instead of the SDK's; `doing` are words for the call."""
-    return errors.sdk_errors(lambda error: _convert(error, doing))
 
 
 def _convert(error: Exception, doing: str) -> errors.CloudError | None:

@@ -209,12 +209,8 @@ class DigitalOceanDriver(CloudDriver[Config]):
         elif verb is Verb.RESTART:
             self.api.act(droplet_id, "reboot")
 
-    def explain(self) -> str:
-        """Why it may not be reachable, as far as DigitalOcean can tell."""
-        droplet = self.find_machine()
-        if droplet is None or droplet.get("status") != "active":
-            return ""
-        guards = self.api.firewalls_of(int(droplet["id"]))
+    def explain_machine(self, machine: Json) -> str:
+        guards = self.api.firewalls_of(int(machine["id"])) if machine.get("status") == "active" else []
         names = ", ".join(str(wall.get("name")) for wall in guards)
         return (
             firewall.explain(requests.rules(guards), self.config.ssh_port, f"its firewalls ({names})") if guards else ""

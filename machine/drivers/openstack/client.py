@@ -7,6 +7,7 @@ https://docs.openstack.org/openstacksdk/latest/user/index.html#api-documentation
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,7 +146,7 @@ class Api:
     # how it is asked: `doing` are words for the call, `call` gets the SDK's connection
 
     def _ask(self, doing: str, call: Call, *, asking: bool = True) -> Any:
-        with errors.sdk_errors(lambda error: _translated(error, doing, asking=asking, config=self.config)):
+        with errors.sdk_errors(functools.partial(_convert, asking=asking, config=self.config), doing):
             return call(self.cloud())
 
     def _do(self, doing: str, call: Call) -> Any:
@@ -167,7 +168,7 @@ def _auth_url(cloud: Any) -> str:
     return str(cloud.config.get_auth_args().get("auth_url") or "")
 
 
-def _translated(error: Exception, doing: str, *, asking: bool, config: Config) -> MachineError | None:
+def _convert(error: Exception, doing: str, *, asking: bool, config: Config) -> MachineError | None:
     """Our error for one of the SDK's, None for what is none of the SDK's."""
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk

@@ -251,21 +251,17 @@ class OpenStackDriver(CloudDriver[Config]):
     def console_log(self) -> str:
         return self.api.console(self.config.server_id) if self.config.server_id else ""
 
-    def explain(self) -> str:
-        """Why it may not come up or not be reachable, as far as the cloud can tell."""
-        server = self.find_machine()
-        if server is None:
-            return ""
-        status, fault = str(server.get("status")), _fault(server)
+    def explain_machine(self, machine: Json) -> str:
+        status, fault = str(machine.get("status")), _fault(machine)
         said = f"its state is {status}"
         if fault and status == "ERROR":
             return f"{said}: {fault}; {failure(self.ctx.name, fault).resolution}"
         if status != "ACTIVE":
             return said
-        endpoint = self.endpoint_of(server)
+        endpoint = self.endpoint_of(machine)
         if endpoint is None:
             return f"{said}, but it has no IPv{self.config.ip_version} address"
-        return f"{said}; {addresses.ingress_problem(self.api, server, endpoint)}".rstrip("; ")
+        return f"{said}; {addresses.ingress_problem(self.api, machine, endpoint)}".rstrip("; ")
 
     def remove_all(self) -> None:
         """The server and all that was made with it. InProgress while the cloud still ends it."""

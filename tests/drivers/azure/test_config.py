@@ -72,7 +72,7 @@ def test_the_defaults_are_docker_machines_where_those_still_work() -> None:
     assert (found.resource_group, found.location, found.ssh_user) == ("docker-machine", "westus", "docker-user")
     assert (found.vnet, found.subnet) == ("docker-machine-vnet", "docker-machine")
     assert (found.subnet_prefix, found.availability_set) == ("192.168.0.0/16", "docker-machine")
-    assert found.docker_port == 2376
+    assert found.engine_port == 2376
     assert data(location="West US 2").location == "westus2"
 
 
