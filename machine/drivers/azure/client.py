@@ -9,18 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from machine.drivers.azure import resources
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS, translate
-from machine.drivers.azure.resources import (
-    AVAILABILITY_SET,
-    MACHINE,
-    PUBLISHED_IMAGE,
-    RESOURCE_GROUP,
-    Json,
-    ResourceType,
-    has_failed,
-    provisioning_state,
-)
+from machine.drivers.azure.resources import Json, ResourceType
 from machine.drivers.azure.sdk import Sdk, convert
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
@@ -43,7 +35,7 @@ class Api:
 
     def get(self, kind: ResourceType, *path: str) -> Json | None:
         """Return a resource, None if there is none. A machine comes with its instanceView."""
-        how = {"expand": "instanceView"} if kind is MACHINE else {}
+        how = {"expand": "instanceView"} if kind is resources.MACHINE else {}
         try:
             return self._resource(f"look at the {kind.label}", lambda: self._of(kind).get(*path, **how), kind.key)
         except (errors.NotFound, errors.BadImage):
@@ -56,7 +48,7 @@ class Api:
     def put(self, kind: ResourceType, *path: str, body: Mapping[str, Any]) -> Json:
         """Ask for a resource and return it as it is now: its provisioningState says whether it is made."""
         doing, operations, request = f"make the {kind.label}", self._of(kind), dict(body)
-        if kind in (RESOURCE_GROUP, AVAILABILITY_SET):  # they are made when Azure answers
+        if kind in (resources.RESOURCE_GROUP, resources.AVAILABILITY_SET):  # they are made when Azure answers
             return self._resource(doing, lambda: operations.create_or_update(*path, request), kind.key)
         with errors.sdk_errors(convert, doing):
             poller = operations.begin_create_or_update(*path, request, polling=False, cls=_with_operation)
@@ -69,29 +61,29 @@ class Api:
         A CloudError says why what this process asked for has failed.
         """
         found = self.get(kind, *path)
-        if found is None or (has_failed(found) and path not in self._begun):
+        if found is None or (resources.has_failed(found) and path not in self._begun):
             found = self.put(kind, *path, body=body)
         self.raise_failure(kind, *path, found=found)
         return found
 
     def raise_failure(self, kind: ResourceType, *path: str, found: Mapping[str, Any]) -> None:
         """Raise a CloudError with Azure's reason when making it, for this process, has failed."""
-        if path not in self._begun or not has_failed(found):
+        if path not in self._begun or not resources.has_failed(found):
             return
         address = self._begun.pop(path)
         reason = self.sdk.operation_error(kind.client, address) if address else {}
         code, text = str(reason.get("code") or ""), str(reason.get("message") or "")
-        raise translate(code or provisioning_state(found), text, 0, f"make the {kind.label}")
+        raise translate(code or resources.provisioning_state(found), text, 0, f"make the {kind.label}")
 
     def delete(self, kind: ResourceType, *path: str) -> bool:
         """Delete a resource. Return True when it is gone, False while it is going; repeating it is asking.
 
         InUse when something has it.
         """
-        how = {"force_deletion": True} if kind is MACHINE else {}
+        how = {"force_deletion": True} if kind is resources.MACHINE else {}
         try:
             with errors.sdk_errors(convert, f"delete {path[-1]}"):
-                if kind is AVAILABILITY_SET:  # the one that is gone when Azure answers
+                if kind is resources.AVAILABILITY_SET:  # the one that is gone when Azure answers
                     self._of(kind).delete(*path)
                     return True
                 return self._of(kind).begin_delete(*path, polling=False, cls=_status, **how).result() in GONE
@@ -103,7 +95,7 @@ class Api:
     def power(self, verb: str, group: str, name: str, **how: Any) -> None:
         """start, deallocate, power_off or restart a machine; it is on its way afterwards."""
         with errors.sdk_errors(convert, f"{verb.replace('_', ' ')} the machine"):
-            getattr(self._of(MACHINE), f"begin_{verb}")(group, name, polling=False, **how)
+            getattr(self._of(resources.MACHINE), f"begin_{verb}")(group, name, polling=False, **how)
 
     # questions of other shapes
 
@@ -124,7 +116,7 @@ class Api:
         """Names of a published image's versions, [] if there is no such image."""
         path = (self.config.location, publisher, offer, sku)
         try:
-            found = self._list("list images", lambda: self._of(PUBLISHED_IMAGE).list(*path))
+            found = self._list("list images", lambda: self._of(resources.PUBLISHED_IMAGE).list(*path))
         except (errors.NotFound, errors.BadImage):
             return []
         return [str(image.get("name")) for image in found]
@@ -133,8 +125,8 @@ class Api:
         """Everything in a resource group (of one machine, by its tag), as ARM's own index has it: seconds old."""
         wanted = {"filter": f"tagName eq 'machine-id' and tagValue eq '{machine_id}'"} if machine_id else {}
         try:
-            resources = self.sdk.client("resources").resources
-            return self._list("list resources", lambda: resources.list_by_resource_group(group, **wanted))
+            present = self.sdk.client("resources").resources
+            return self._list("list resources", lambda: present.list_by_resource_group(group, **wanted))
         except errors.NotFound:
             return []
 
@@ -148,7 +140,7 @@ class Api:
     def console(self, group: str, name: str) -> str:
         """What the machine wrote to its serial port, "" when nothing is kept."""
         with errors.sdk_errors(convert, "fetch the console"):
-            found = self._of(MACHINE).retrieve_boot_diagnostics_data(group, name).as_dict()
+            found = self._of(resources.MACHINE).retrieve_boot_diagnostics_data(group, name).as_dict()
         address = str(found.get("serialConsoleLogBlobUri") or "")
         return self.sdk.fetch(address) if address.startswith("https://") else ""
 

@@ -79,7 +79,7 @@ def interface(config: Config, tags: Tags) -> Json:
         "subnet": {"id": config.subnet_id},
         "privateIPAllocationMethod": "Static" if config.fixed_private_ip else "Dynamic",
         "privateIPAddress": config.fixed_private_ip,
-        "publicIPAddress": _reference(config.public_ip_id),
+        "publicIPAddress": filled({"id": config.public_ip_id}),
     }
     properties = {
         "enableAcceleratedNetworking": config.accelerated_networking,
@@ -97,7 +97,7 @@ def machine(config: Config, tags: Tags, *, disk: str, hostname: str, key: str, u
         "osProfile": _system(config.ssh_user, hostname, key, user_data),
         "networkProfile": {"networkInterfaces": [{"id": config.nic_id, "properties": {"primary": True}}]},
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
-        "availabilitySet": _reference(config.availability_set_id),
+        "availabilitySet": filled({"id": config.availability_set_id}),
     }
     if config.spot:
         price = float(config.spot_max_price or -1)  # -1: up to the ordinary price
@@ -110,10 +110,6 @@ def machine(config: Config, tags: Tags, *, disk: str, hostname: str, key: str, u
 def _resource(config: Config, tags: Tags, properties: Json, **more: Any) -> Json:
     """A body for PUT; what is empty is left out."""
     return filled({"location": config.location, "tags": dict(tags), "properties": filled(properties), **more})
-
-
-def _reference(resource_id: str) -> Json:
-    return {"id": resource_id} if resource_id else {}
 
 
 def _zones(config: Config) -> list[str]:
