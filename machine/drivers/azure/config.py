@@ -26,6 +26,7 @@ AUDIENCES = {  # where it differs from ARM's address
 RESERVED_LOGINS = ("root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup")
 OWN_TAGS = ("machine-id", "machine-name", "made-by")
 FIXED_RECORD_VALUES = {"ManagedDisks": True, "StaticPublicIP": True, "EnablePublicIPStandardSKU": True, "SSHPort": 22}
+# patterns of `text_field`: a regular expression, and words for what fits it
 HTTPS = ("https://.*", "a URL that begins with https:// (tokens are sent nowhere else)")
 UUID = (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "an id such as 00000000-0000-0000-0000-000000000000")
 ENVIRONMENTS = (f"(?i){'|'.join(CLOUDS)}", "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud")
@@ -61,9 +62,8 @@ class Config(CloudConfig):
     client_certificate: str = path_field("ClientCertificate", flag="client-certificate")
     client_certificate_password: str = text_field("ClientCertificatePassword", flag="client-certificate-password")
     login: str = text_field("Login", "auto", flag="login", one_of=LOGINS)
-    environment: str = text_field(
-        "Environment", ENVIRONMENT, flag="environment", required=True, pattern=ENVIRONMENTS
-    )  # where these three are empty, its own are meant
+    environment: str = text_field("Environment", ENVIRONMENT, flag="environment", required=True, pattern=ENVIRONMENTS)
+    # the next three: "" for the environment's
     endpoint: str = text_field("Endpoint", flag="endpoint", pattern=HTTPS)
     authority_host: str = text_field("AuthorityHost", flag="authority-host", pattern=HTTPS)
     audience: str = text_field("Audience", flag="audience")

@@ -153,7 +153,7 @@ class ErrorTable:
     ) -> None:
         """The table of `driver`; `advice` is added to the one that holds for every cloud.
 
-        `codes` are the cloud's own, with spaces between; one that ends in a dot stands for all that begin with it.
+        `codes` are the cloud's own, with white space between; one that ends in a dot stands for all that begin with it.
         `sentences` are regular expressions, of which the first that is found decides. `longest` is how many
         characters of the cloud's text are shown.
         """

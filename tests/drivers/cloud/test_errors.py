@@ -7,7 +7,7 @@ import pytest
 from machine.drivers.amazonec2.errors import ERRORS as AMAZON
 from machine.drivers.azure.errors import ERRORS as AZURE
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.errors import ErrorTable, code_in_words, connection_error
+from machine.drivers.cloud.errors import CloudError, ErrorTable, code_in_words, connection_error
 from machine.drivers.digitalocean.errors import ERRORS as DIGITALOCEAN
 from machine.drivers.openstack.errors import ERRORS as OPENSTACK
 from machine.errors import PreflightFailed, as_preflight_error
@@ -45,6 +45,27 @@ def test_an_error_has_its_advice_and_what_the_cloud_said() -> None:
     assert isinstance(early, errors.BadImage)
     assert isinstance(early, PreflightFailed)
     assert (early.resolution, type(early).__name__) == (error.resolution, "BadImage")
+
+
+def test_a_preflight_refuses_with_what_is_wrong_and_what_to_do() -> None:
+    with pytest.raises(PreflightFailed) as caught:
+        errors.refuse("there is no image x", "choose another --sky-image", details="of 3")
+    assert (caught.value.brief, caught.value.resolution, caught.value.details) == (
+        "there is no image x",
+        "choose another --sky-image",
+        "of 3",
+    )
+
+
+def test_an_error_of_an_sdk_is_replaced_and_one_of_ours_passes() -> None:
+    def convert(error: Exception, doing: str) -> CloudError | None:
+        return errors.BadImage(f"{doing}: {error}") if isinstance(error, KeyError) else None
+
+    ours = errors.InUse("taken")
+    for raised, said in ((KeyError("x"), "list images: 'x'"), (OSError("gone"), "gone"), (ours, "taken")):
+        with pytest.raises((CloudError, OSError), match=said) as caught, errors.sdk_errors(convert, "list images"):
+            raise raised
+        assert isinstance(raised, KeyError) == isinstance(caught.value, errors.BadImage)
 
 
 def test_a_refusal_shows_the_code_and_the_sentence() -> None:
