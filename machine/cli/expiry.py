@@ -28,5 +28,5 @@ def warn(app: App, records: Iterable[Record]) -> None:
 
 
 def _stamp(seconds: float) -> str:
-    """As Record.certificates_end is written, so that texts compare as times do."""
+    """A time as Record.certificates_end writes it, so that texts compare as times do."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -49,16 +49,16 @@ S_co = TypeVar("S_co", bound=NamedObject, covariant=True)
 
 
 class Source(Protocol[S_co]):
-    """Where things are looked up."""
+    """Where objects are looked up: by id, by name, by the beginning of an id."""
 
     def with_id(self, key: str) -> Sequence[S_co]:
-        """Those of exactly that id."""
+        """The objects of exactly that id."""
 
     def named(self, name: str) -> Sequence[S_co]:
-        """Those of exactly that name."""
+        """The objects of exactly that name."""
 
     def with_prefix(self, start: str) -> Sequence[S_co]:
-        """Those whose ids begin so."""
+        """The objects whose ids begin with `start`."""
 
 
 class Listed(Generic[T]):

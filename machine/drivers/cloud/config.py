@@ -28,7 +28,7 @@ Parse = Callable[[DriverFlags, str, Any], object]  # (flags, flag, its value) ->
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """Where a field stands in the record, and what may stand there."""
+    """A field of a config in the record: its key there, and what its value may be."""
 
     name: str
     read: Callable[[Any], object]  # a value of the record -> the field's; ValueError or TypeError

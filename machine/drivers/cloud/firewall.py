@@ -76,12 +76,12 @@ def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
 
 
 def sources(present: Iterable[Rule], opening: PortRange, family: int = 0) -> list[str]:
-    """From where all ports of an opening are reached, sorted."""
+    """The sources from which all ports of an opening can be reached, sorted."""
     return sorted({rule.source for rule in present if rule.covers_ports(opening) and rule.allows_family(family)})
 
 
 def networks(sources: Iterable[str]) -> list[str]:
-    """Those of the sources that are networks: a computer elsewhere may be in one."""
+    """The sources that are networks: a computer elsewhere may be in one."""
     return [source for source in sources if Rule(ALL, source).network is not None]
 
 

@@ -20,7 +20,7 @@ class PortRange:
 
     @property
     def ports(self) -> str:
-        """As most clouds write them: 80 or 8000-8100."""
+        """The range as most clouds write it: 80 or 8000-8100."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 

@@ -99,12 +99,12 @@ class Api:
         self._ask(kind.replace("_", " "), "POST", f"{DROPLET.path}/{droplet_id}/actions", {"type": kind})
 
     def join_firewall(self, firewall_id: str, tag: str) -> None:
-        """From now on the firewall selects what has the tag."""
+        """Have the firewall select, from now on, the droplets with the tag."""
         path = f"{FIREWALL.path}/{_in_path(firewall_id)}/tags"
         self._ask("add a tag to the firewall", "POST", path, {"tags": [tag]})
 
     def leave_firewall(self, firewall_id: str, tag: str) -> None:
-        """The firewall selects the tag no more; absent is success."""
+        """Have the firewall select the tag no more; success if it did not, or is gone."""
         path = f"{FIREWALL.path}/{_in_path(firewall_id)}/tags"
         with contextlib.suppress(errors.NotFound):
             self._ask("take a tag from the firewall", "DELETE", path, {"tags": [tag]})

@@ -56,12 +56,12 @@ class RetryingTransport(Retry):
 
 
 class Connection(DigitalOcean_v2_Connection):
-    """With our way to read errors, and a page size only where there are pages."""
+    """libcloud's connection, with our way to read errors, and a page size only where there are pages."""
 
     responseCls = Answer
 
     def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
-        """200 of a list at once, unless the call says otherwise."""
+        """The query of a call, with PAGE entries of a list at once unless the call says otherwise."""
         return {"per_page": PAGE, **params} if self.method == "GET" else params
 
 

@@ -20,7 +20,7 @@ def group(present: Sequence[Json], name: str, config: Config) -> Json | None:
 
 
 def named(present: Sequence[Json], wanted: str, project: str) -> Json | None:
-    """By id, else by name, the project's own ones first."""
+    """The object with that id, else with that name, the project's own before those of others; None if there is none."""
     by_id = [one for one in present if one.get("id") == wanted]
     by_name = [one for one in present if one.get("name") == wanted]
     own = [one for one in by_name if one.get("project_id") == project]
@@ -28,7 +28,7 @@ def named(present: Sequence[Json], wanted: str, project: str) -> Json | None:
 
 
 def required(present: Sequence[Json], wanted: str, project: str, kind: errors.ErrorClass, what: str) -> Json:
-    """As `named`; an error of that kind when there is none."""
+    """The object that `named` finds; an error of class `kind` when there is none."""
     found = named(present, wanted, project)
     if found is None:
         raise missing(kind, f"{what} {wanted}", present)

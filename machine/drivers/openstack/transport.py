@@ -38,7 +38,7 @@ class RetryingSession(session.Session):
     tries = 0
 
     def request(self, url: str, method: str, **named: Any) -> Any:  # type: ignore[override,unused-ignore]
-        """As keystoneauth's, with repetitions."""
+        """Make a request as keystoneauth does, and repeat one that failed unless it could be done twice."""
         twice_is_once = method != "POST" or url.endswith("/auth/tokens")
         named["connect_retries"] = self.tries if twice_is_once else 0
         named["status_code_retries"] = self.tries

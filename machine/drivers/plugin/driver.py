@@ -324,5 +324,5 @@ def _first_line(error: rpc.PluginRefused) -> str:
 
 
 def _other_lines(error: rpc.PluginRefused) -> str:
-    """Of a panic there is a stack trace; its beginning is enough."""
+    """The lines after the first, at most eleven: a plugin that panics adds a whole stack trace."""
     return "\n".join(error.brief.splitlines()[1:12])

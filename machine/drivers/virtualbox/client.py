@@ -119,7 +119,7 @@ class VBox:
         return found
 
     def resize(self, disk: str, megabytes: int) -> None:
-        """In bytes, since --resize takes a thousandfold growth for a mistake."""
+        """Grow a disk; the size is given in bytes, since --resize takes a thousandfold growth for a mistake."""
         self.call("modifymedium", "disk", disk, "--resizebyte", str(megabytes << 20), seconds=DISK_SECONDS)
 
     def forget(self, disk: str) -> None:

@@ -145,7 +145,7 @@ class Cluster:
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:
-        """Engines that answer, by name."""
+        """The engines that answer, sorted by name."""
         return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
 
     def any_healthy(self) -> Engine:

@@ -96,12 +96,12 @@ class ContainerRecord(Generic[E]):
 
     @property
     def node_names(self) -> tuple[str, str]:
-        """What its engine is called in NODE/NAME."""
+        """The name and id of its engine: NODE in NODE/NAME."""
         return self.engine.name, self.engine.id
 
     @property
     def reachable(self) -> bool:
-        """Whether its engine answers."""
+        """Whether the container's engine answers."""
         return self.engine.reachable
 
     @property
@@ -111,7 +111,7 @@ class ContainerRecord(Generic[E]):
 
     @property
     def is_up(self) -> bool:
-        """Whether `ps` without -a shows it."""
+        """Whether the container is up: `ps` without -a shows it."""
         return self.state in UP
 
     @property

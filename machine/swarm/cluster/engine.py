@@ -82,17 +82,17 @@ class Engine(EngineConnection):
 
     @property
     def reachable(self) -> bool:
-        """Whether it is healthy."""
+        """Whether the engine is healthy."""
         return self.health.state is Health.HEALTHY
 
     @property
     def node_info(self) -> NodeInfo:
-        """What clients see of it."""
+        """What clients see of the engine."""
         cpus, memory = (self.facts.cpus, self.facts.memory) if self.facts else (0, 0)
         return NodeInfo(self.name, self.id, self.address, self.ip, cpus, memory, self.node.labels)
 
     def failed(self, why: str) -> None:
-        """See `EngineConnection.failed`."""
+        """Note a failure of the engine, see `EngineConnection.failed`."""
         self.suspect = True
         happened = self.health.failure(one_line(why))
         self._changed(happened)
@@ -110,7 +110,7 @@ class Engine(EngineConnection):
             self.cluster.engine_changed(self, happened)
 
     async def run(self) -> None:
-        """Keep it fresh until cancelled."""
+        """Keep what is known of the engine up to date, until cancelled."""
         try:
             while True:
                 try:
@@ -333,7 +333,7 @@ class Engine(EngineConnection):
             container.signed = None  # nearly always: nothing to read
 
     def forget(self, key: str) -> None:
-        """A container is no more."""
+        """Remove a container that is no more."""
         self._list_order.remove(key)
         container = self._let_go(key)
         if container is not None and container.swarm_id:

@@ -11,7 +11,7 @@ LONGEST_PAUSE = 10.0  # seconds between two tries at an engine that does not ans
 
 
 class Health(StrEnum):
-    """The words that `info` shows."""
+    """The state of an engine, in the words that `info` shows."""
 
     PENDING = "Pending"
     HEALTHY = "Healthy"

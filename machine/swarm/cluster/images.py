@@ -64,7 +64,7 @@ class NewestTags:
         self._ids: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def note(self, tag: str, ids: Iterable[str]) -> None:
-        """From now on the tag means these images; nothing changes when there are none."""
+        """Note that the tag means these images from now on; nothing changes when there are none."""
         found = frozenset(ids)
         if found:
             self.changes += 1
@@ -121,5 +121,5 @@ def without_superseded(images: list[dict[str, Any]], old: set[tuple[str, str]], 
 
 
 def is_dangling(image: Mapping[str, Any]) -> bool:
-    """Whether no tag names it."""
+    """Whether no tag names the image."""
     return all(tag == NO_TAG for tag in image.get("RepoTags") or ())

@@ -97,7 +97,7 @@ class Keyring:
 
 
 def key_text(key: bytes) -> bytes:
-    """What a file of the key holds."""
+    """The content of a file with the key."""
     return key.hex().encode() + b"\n"
 
 

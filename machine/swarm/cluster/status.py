@@ -39,7 +39,7 @@ class Status(NamedTuple):
 
 
 def read(text: str, now: float) -> Status:
-    """What an engine said at `now`."""
+    """The status that an engine gave as `text` at the time `now`."""
     before, seconds, after = _parts_before(text) if len(text) <= _USUAL else _parts(text)
     return Status(before) if seconds is None else Status(before, now - seconds, after)
 

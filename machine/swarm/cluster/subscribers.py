@@ -55,7 +55,7 @@ class Subscribers:
         return len(self._all)
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Tell everyone."""
+        """Send an event to every subscriber."""
         if self._all:
             line = events.encode(event)
             for subscriber in self._all:

@@ -57,7 +57,7 @@ class Consul(Discovery):
         _good(await self.call("DELETE", f"kv/{quote(self._key(address))}"), self.description)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
-        """As consul tells, by its blocking queries."""
+        """Yield the addresses whenever consul's blocking query returns with others."""
         last: list[str] | None = None
         index = "0"
         while True:

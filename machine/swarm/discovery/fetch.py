@@ -23,7 +23,7 @@ EXCERPT = 200  # bytes of an answer that a message shows
 
 
 class DiscoveryError(Exception):
-    """The discovery service cannot be reached, says no, or makes no sense; `resolution` is the cure."""
+    """The discovery service cannot be reached, says no, or makes no sense; `resolution` says what to do."""
 
     resolution = (
         "see that what the discovery names is right and answers: token://TOKEN, token://HOST:PORT/v1/TOKEN,"
@@ -31,7 +31,7 @@ class DiscoveryError(Exception):
     )
 
     def __init__(self, text: str, resolution: str = "") -> None:
-        """Without `resolution` it is the general one."""
+        """An error with `text`; without `resolution`, the one of the class."""
         super().__init__(text)
         self.resolution = resolution or self.resolution
 

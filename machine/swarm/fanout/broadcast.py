@@ -17,15 +17,15 @@ HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are
 
 
 class BroadcastTarget(Protocol):
-    """One engine, as calls to many of them see it."""
+    """What a call to many engines needs of each of them."""
 
     @property
     def name(self) -> str:
-        """What it is called in errors and in NODE/NAME."""
+        """The engine's name in errors and in NODE/NAME."""
 
     @property
     def node_info(self) -> NodeInfo:
-        """What clients see of it."""
+        """What clients see of the engine."""
 
     @property
     def suspect(self) -> bool:
@@ -42,7 +42,7 @@ T = TypeVar("T")
 async def broadcast(
     engines: Sequence[E], act: Callable[[E], Awaitable[T]], log: Callable[[str], None]
 ) -> dict[E, T | ApiError]:
-    """Do something with every engine, many at a time; return the result of each, or why it refused.
+    """Call `act` with every engine, MAX_CONCURRENT at a time; return the result of each, or why it refused.
 
     Engines that hang are not waited for once all others are done: they count as failed. `log` gets the traceback of
     what is no refusal, which is no reason to answer nothing of the other engines.

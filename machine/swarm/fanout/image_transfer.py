@@ -153,7 +153,7 @@ class ImageTransfer(Generic[E]):
         return events.encode({"id": engine.name, "status": f"{self._doing} : {outcome}"})
 
     async def progress(self, finish: Callable[[Sequence[E], Sequence[Line]], None]) -> AsyncIterator[bytes]:
-        """The answer's lines."""
+        """Yield the lines of the answer: a start and an outcome for each engine."""
         try:
             for engine in () if self._quiet else self._engines:
                 yield events.encode({"id": engine.name, "status": self._doing})

@@ -31,7 +31,7 @@ class Tee:
         await self._give(last)
 
     def leave(self, number: int) -> None:
-        """A reader wants no more."""
+        """Note that a reader wants no more."""
         queue, self._queues[number] = self._queues[number], None
         while queue is not None and not queue.empty():
             queue.get_nowait()  # so that a waiting `run` goes on

@@ -43,7 +43,7 @@ class NotMet(Exception):
 
 
 def health(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
-    """Nodes that answer."""
+    """The nodes whose engines answer."""
     left = [node for node in nodes if node.health > 0]
     return left or _reject(HEALTHY_CONDITION)
 

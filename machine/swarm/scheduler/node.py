@@ -23,7 +23,7 @@ class ScheduledContainer(Protocol):
     def id(self) -> str: ...
     @property
     def names(self) -> tuple[str, ...]:
-        """Without the leading slash."""
+        """The names without their leading slash."""
 
     @property
     def labels(self) -> Mapping[str, str]: ...
@@ -167,7 +167,7 @@ class Node:
         self.update_health(self.healthy, self.failures)
 
     def update_health(self, healthy: bool, failures: int) -> None:
-        """Note how it answers."""
+        """Set whether the engine answers, and how often it failed lately; `health` follows."""
         self.healthy, self.failures = healthy, failures
         self.health = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 

@@ -39,19 +39,19 @@ def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
 
 
 def spread(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
-    """Lightest first."""
+    """The nodes with the least load first, `most` of them (0: all)."""
     weighed = _weighed(request, nodes, -10)
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
 def binpack(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
-    """Heaviest first."""
+    """The nodes with the most load first, `most` of them (0: all)."""
     weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(request, nodes, 10)]
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
 def random_order(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
-    """In any order."""
+    """The nodes in random order, `most` of them (0: all)."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
     if not shuffled:
