@@ -1,4 +1,4 @@
-"""A package's `__init__.py` is its face: it says what the package is and offers names, and defines none itself."""
+"""A package's `__init__.py` says what the package is and offers its public names; it defines none itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FACES = sorted(path.relative_to(ROOT) for top in ("machine", "certs") for path in (ROOT / top).rglob("__init__.py"))
+INITS = sorted(path.relative_to(ROOT) for top in ("machine", "certs") for path in (ROOT / top).rglob("__init__.py"))
 
 
 def definitions(path: Path) -> list[str]:
@@ -17,6 +17,6 @@ def definitions(path: Path) -> list[str]:
     return [node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, kinds)]
 
 
-@pytest.mark.parametrize("face", FACES, ids=str)
-def test_a_face_defines_nothing(face: Path) -> None:
-    assert definitions(face) == []
+@pytest.mark.parametrize("init_file", INITS, ids=str)
+def test_an_init_file_defines_nothing(init_file: Path) -> None:
+    assert definitions(init_file) == []

@@ -29,7 +29,7 @@ class ClosedStdout:
         )
 
     def flush(self) -> None:
-        """Nothing waits to be written."""
+        """Do nothing: nothing waits to be written."""
 
     def isatty(self) -> bool:
         return False

@@ -85,7 +85,7 @@ class Facts:
 
     @property
     def distro(self) -> str:
-        """Its name for people."""
+        """The distribution's name for people."""
         return self.os_name or self.os_id or "an unknown system"
 
     @property

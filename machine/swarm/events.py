@@ -140,7 +140,7 @@ def own(action: str, node: NodeInfo, now: float) -> dict[str, Any]:
 
 
 def encode(event: Mapping[str, Any]) -> bytes:
-    """One line for a client."""
+    """An event as the line that a client gets."""
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 

@@ -315,7 +315,7 @@ Backend = Callable[[Request, CallNext], Awaitable[Reply]]
 
 
 def link(backend: Backend, rest: CallNext) -> CallNext:
-    """One backend in front of the rest of a pipeline."""
+    """Join a backend and the rest of its pipeline to one function."""
 
     async def call(request: Request) -> Reply:
         return await backend(request, rest)

@@ -33,7 +33,7 @@ class NamedObject(Protocol):
     def id(self) -> str: ...
     @property
     def names(self) -> Sequence[str]:
-        """Its names on its engine, without a leading slash."""
+        """The object's names on its engine, without a leading slash."""
 
     @property
     def node_names(self) -> Sequence[str]:
@@ -100,12 +100,12 @@ class EngineObject(NamedTuple, Generic[E]):
 
     @property
     def id(self) -> str:
-        """Its id; "" for a volume, which has none."""
+        """The object's id; "" for a volume, which has none."""
         return str(self.value.get("Id") or "")
 
     @property
     def names(self) -> tuple[str]:
-        """Its one name; engines begin a container's with a slash."""
+        """The object's only name; engines begin a container's with a slash."""
         return (str(self.value.get("Name")).lstrip("/"),)
 
     @property

@@ -1,4 +1,4 @@
-"""Each cause has its cure: what package managers, systemd and the kernel say, as they were seen to say it."""
+"""Each known cause of a failure has a resolution, from the words of package managers, systemd and the kernel."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SAID = {
 
 
 @pytest.mark.parametrize("said", SAID)
-def test_a_cause_has_its_cure(said: str) -> None:
+def test_a_cause_has_its_resolution(said: str) -> None:
     assert SAID[said] in resolution_for(said)
 
 
-def test_what_is_not_known_leaves_the_advice_of_the_step() -> None:
+def test_an_unknown_cause_leaves_the_resolution_of_the_step() -> None:
     assert resolution_for("E: Unable to locate package docker.io") == ""
     with pytest.raises(ProvisionError) as caught:
         raise apply._step_error(Run("x", ":", resolution="do y"), Completed(1, "nothing known"))

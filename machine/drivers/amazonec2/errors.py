@@ -11,7 +11,7 @@ from machine.drivers.cloud import errors
 
 
 class DryRun(errors.CloudError):
-    """It would have worked."""
+    """The answer to a call with DryRun that would have worked."""
 
 
 class LaunchMismatch(errors.CloudError):

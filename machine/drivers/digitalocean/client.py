@@ -121,7 +121,7 @@ class Api:
         return dict(_inside(found, kind.key, dict))
 
     def _list(self, doing: str, key: str, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
-        """All pages of a list."""
+        """The entries of a list, from all of its pages."""
         suffix = "?" + urllib.parse.urlencode(query) if query else ""
         found: list[Json] = []
         for page in range(1, MOST_PAGES + 1):

@@ -67,7 +67,7 @@ def is_password(text: str) -> bool:
 
 
 def password() -> str:
-    """One that nobody knows; who wants to log in on the console gives one."""
+    """A random password that nobody knows; who wants to log in on the console gives one."""
     letters = string.ascii_letters + string.digits
     return "".join(secrets.choice(letters) for _ in range(40)) + "aA0_"
 

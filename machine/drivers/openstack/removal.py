@@ -32,13 +32,13 @@ class Servers:
         self._told: dict[tuple[str, bool], bool] = {}  # (id, whether at once) -> whether the cloud took it on
 
     def marked(self) -> list[Json]:
-        """Those that carry the mark."""
+        """The servers that carry the mark of this machine."""
         if not self.config.create_requested:
             return []
         return [one for one in self.api.list_all(SERVER) if requests.is_ours(one, self.config, self.machine_id)]
 
     def remaining(self) -> list[Json]:
-        """All, with those that the cloud keeps for a while: they are known by id only."""
+        """The machine's servers, with those that the cloud keeps for a while: they are known by id only."""
         ids = dict.fromkeys([self.config.server_id, *(server for server, _ in self._told)])
         found = [server for one in ids if one and (server := self.api.find(SERVER, one)) is not None]
         return list({server["id"]: server for server in [*found, *self.marked()]}.values())

@@ -209,7 +209,7 @@ class PluginDriver(Driver):
         self._save_if_changed()
 
     def remove(self) -> None:
-        """Nothing, when Create was never called; else what the plugin's Remove does."""
+        """Call the plugin's Remove; do nothing when Create was never called."""
         if document.stage(self.data) == "":
             return
         try:

@@ -157,7 +157,7 @@ class Connection:
         call.end(value, PluginRefused(error) if error else None)
 
     def _fail(self, why: str) -> None:
-        """No more answers will come."""
+        """End every call that waits: no more answers will come."""
         self.lost = self.lost or why
         for number in list(self._calls):
             call = self._calls.pop(number, None)  # another thread may be at the same

@@ -32,7 +32,7 @@ class AlreadyThere(DriverError):
 
 
 class InUse(DriverError):
-    """Another machine or process holds it."""
+    """The disk or machine is in use by another machine or process."""
 
 
 class AddressForbidden(DriverError):

@@ -91,7 +91,7 @@ class ContainerRecord(Generic[E]):
 
     @property
     def name(self) -> str:
-        """Its first name, "" while it has none."""
+        """The container's first name, "" while it has none."""
         return self.names[0] if self.names else ""
 
     @property

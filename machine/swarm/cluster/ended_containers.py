@@ -16,7 +16,7 @@ PAUSES = (0.1, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)  # seconds between attemp
 
 
 class EndedContainers:
-    """Those of one engine, each with the number of attempts at it since its end."""
+    """The ended containers of one engine, each with the number of attempts at it since its end."""
 
     def __init__(self) -> None:
         self._attempts: dict[str, int] = {}

@@ -72,7 +72,7 @@ class Engine(EngineConnection):
 
     @property
     def name(self) -> str:
-        """Its host's name; its address while that is not known."""
+        """The name of the engine's host; its address while that is not known."""
         return self.node.name
 
     @property

@@ -20,7 +20,7 @@ class Health(StrEnum):
 
 
 class HealthTracker:
-    """One engine's state. `error` is why it is not healthy, "" if it is."""
+    """The health of an engine, from its answers and failures. `error` is why it is not healthy, "" if it is."""
 
     def __init__(self, retry: int = 3, pace: float = 1.0) -> None:
         """`pace` stretches or shortens the pauses between tries."""

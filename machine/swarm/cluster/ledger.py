@@ -77,7 +77,7 @@ class Ledger:
         return known is not None and known.id == key
 
     def name(self, swarm_id: str, first: str) -> str:
-        """Its name now; `first` = the one that it was made with."""
+        """The container's name now; `first` = the one that it was made with."""
         return self._names.get(swarm_id, first)
 
     def networks(self, swarm_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ Filters = Mapping[str, Sequence[str]]
 
 
 class Subscriber:
-    """One client's lines that it has not read yet."""
+    """A client of /events, and the lines that it has not read yet."""
 
     def __init__(self, filters: Filters) -> None:
         self._filters = filters

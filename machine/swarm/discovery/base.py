@@ -12,7 +12,7 @@ FIRST_WAIT = 1.0  # seconds until the second look; it doubles up to the heartbea
 
 
 class Discovery(ABC):
-    """One discovery URL. Addresses are "host:port"."""
+    """Where the addresses of engines are read and registered, by a discovery URL. Addresses are "host:port"."""
 
     description = ""  # for logs: the URL without what is secret in it
     reads_are_atomic = False  # whether an empty list is meant: it cannot be a file that is being rewritten

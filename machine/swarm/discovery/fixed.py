@@ -21,7 +21,7 @@ class Nodes(Discovery):
         self._nodes = addresses(text.split(","))
 
     async def nodes(self) -> list[str]:
-        """Those of the URL."""
+        """The addresses in the URL."""
         return list(self._nodes)
 
 

@@ -159,7 +159,7 @@ class Rescheduler:
             self._context.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
 
     def _others(self, container: Container) -> list[Container]:
-        """The same container on engines that answer now.
+        """The copies of a container on other engines that answer now.
 
         Only those that a manager signed: an image that was committed from one brings its labels along, and an engine
         can make labels up.

@@ -143,7 +143,7 @@ class _Automaton:
             current = found
 
     def _closure(self, states: set[int]) -> frozenset[int]:
-        """These states and all that hold with them at once."""
+        """The given states and all that are reached from them without reading a letter."""
         found: set[int] = set()
         waiting = list(states)
         while waiting:

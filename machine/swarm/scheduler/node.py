@@ -137,7 +137,7 @@ class ListedContainer:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One engine. After changing `containers` or `creating` call `invalidate`.
+    """An engine, as filters and strategies see it. After changing `containers` or `creating` call `invalidate`.
 
     `cpus` and `memory` carry the overcommit.
     `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
@@ -203,7 +203,7 @@ class Node:
         return all(container.inspected for container in self.containers.values())
 
     def held(self) -> Iterable[ScheduledContainer]:
-        """All containers, those being made last."""
+        """The node's containers, those being made last."""
         yield from self.containers.values()
         yield from self.creating.values()
 

@@ -33,7 +33,7 @@ class MergedInfo(NamedTuple):
 
 
 class ManagerContext:
-    """One per manager. `role` is "primary" or "replica", as `info` says it."""
+    """What the routes of one manager share. `role` is "primary" or "replica", as `info` says it."""
 
     def __init__(self, cluster: Cluster, *, role: str = "primary", debug: bool = False) -> None:
         self.cluster = cluster
