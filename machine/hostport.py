@@ -7,6 +7,7 @@ once more for the swarm, which goes to machines without the rest of the program;
 from __future__ import annotations
 
 ENGINE_PORT = 2376  # of an engine that wants TLS (IANA's docker-s), where no other is named
+MANAGER_PORT = 3376  # of a manager of classic swarm, where no other is named; docker-machine's
 
 
 def split(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from machine.hostport import ENGINE_PORT
+from machine.hostport import ENGINE_PORT, MANAGER_PORT
 
 
 class State(StrEnum):
@@ -79,7 +79,7 @@ class SwarmOptions:
     agent: bool = False
     discovery: str = ""
     address: str = ""
-    host: str = "tcp://0.0.0.0:3376"
+    host: str = f"tcp://0.0.0.0:{MANAGER_PORT}"
     image: str = "swarm:latest"
     strategy: str = "spread"
     flags: tuple[str, ...] = ()

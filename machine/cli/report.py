@@ -45,7 +45,7 @@ def print_error(error: MachineError, stream: TextIO, *, as_json: bool = False, s
 
 
 def in_store(resolution: str, store: str) -> str:
-    """Return `advice` with the store in its commands: without it, `machine rm dev` would remove another machine."""
+    """Return `resolution` with the store in its commands: without it, `machine rm dev` would remove another machine."""
     if not store or "machine " not in resolution:
         return resolution
     import re

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from machine.hostport import MANAGER_PORT
 from machine.model import EngineOptions
 
 
@@ -16,7 +17,7 @@ class Swarm:
     manage: tuple[str, ...] = ()
     join: tuple[str, ...] = ()
     key: bytes = field(default=b"", repr=False)  # that the managers sign with; b"" = each one has its own
-    port: int = 3376  # where the manager listens
+    port: int = MANAGER_PORT  # where the manager listens
 
     @property
     def runs(self) -> bool:

@@ -66,7 +66,7 @@ def _line_end(text: str, position: int) -> int:
 
 def _file_value(text: str, position: int) -> tuple[str, int]:
     """The value that begins at `position`, and where the text goes on after its line."""
-    value, kept_length = "", 0  # `kept`: how much of the value is not blank at its end, or was quoted
+    value, kept_length = "", 0  # `kept_length`: how much of the value is not blank at its end, or was quoted
     while text[position : position + 1] in (" ", "\t"):
         position += 1
     plain = False  # quotes count at the start and after other quotes only

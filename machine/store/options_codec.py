@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine import hostport
 from machine.model import EngineOptions, SwarmOptions
 from machine.store.migrate import INSTALL_URL
 
@@ -63,7 +64,7 @@ def engine_object(options: EngineOptions | None) -> dict[str, Any]:
 def swarm_object(options: SwarmOptions | None) -> dict[str, Any]:
     """The object for HostOptions.SwarmOptions; None: nothing was asked for."""
     if options is None:
-        return {"Host": "tcp://0.0.0.0:3376", "Image": "swarm:latest", "Strategy": "spread"}
+        return {"Host": f"tcp://0.0.0.0:{hostport.MANAGER_PORT}", "Image": "swarm:latest", "Strategy": "spread"}
     return {
         "IsSwarm": options.is_swarm,
         "Address": options.address,

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from machine.model import Endpoint, EngineOptions, SwarmOptions
 
-MANAGER_PORT = 3376
-
 
 class Record:
     """A thin wrapper over the JSON object `raw`; what is changed in it is on disk after Store.save."""
@@ -195,9 +193,9 @@ class Record:
 
     def manager_port(self) -> int:
         """The port of a swarm's manager on this machine, as seen from here."""
-        port = hostport.of_url(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or MANAGER_PORT
+        port = hostport.of_url(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or hostport.MANAGER_PORT
         forwarded = self.driver.get("SwarmPort")
-        return forwarded if port == MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
+        return forwarded if port == hostport.MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
 
     def url(self) -> str:
         """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; or the URL on record."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.cli import text_table
-from machine.cli.ls_rows import STATES
+from machine.cli.ls_rows import HEADERS, STATES, Row, fields
 from machine.cli.text_table import aligned
 from machine.model import State
 from tests.cli.typed import StoreWithEngines
@@ -78,6 +78,11 @@ def test_formats(world: StoreWithEngines, form: str, out: str) -> None:
     world.machine("m", 1)
     assert world.type("ls", "--format", form).out == out
     assert world.type("ls", "-f", form).out == out
+
+
+def test_every_field_has_a_header_in_the_same_order() -> None:
+    (row,) = fields([Row("broken", None, "no record")], {})
+    assert [*row] == [*HEADERS]
 
 
 def test_the_headers_of_all_columns(world: StoreWithEngines) -> None:

@@ -35,7 +35,7 @@ def container_bodies(
             *("manage", "--tlsverify", f"--tlscacert={certificates}/{paths.CA}"),
             f"--tlscert={certificates}/{paths.SERVER_CERT}",
             *(f"--tlskey={certificates}/{paths.SERVER_KEY}", "-H", options.host, "--strategy", options.strategy),
-            *("--advertise", hostport.join(endpoint.address, settings.PORT)),
+            *("--advertise", hostport.join(endpoint.address, hostport.MANAGER_PORT)),
         ]
         bodies[MASTER] = {
             **common,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine import redaction
+from machine import hostport, redaction
 from machine.clusters.classic import cluster_key, settings
 from machine.clusters.classic.membership import uses_systemd_services
 from machine.clusters.classic.zipapp_file import bundle
@@ -44,6 +44,6 @@ def _services(
         discovery=route.url,
         manage=settings.manager_arguments(options, endpoint, route) if options.master else (),
         join=settings.agent_arguments(options, endpoint) if options.agent and route.self_registering else (),
-        port=settings.manager_address(options).port if options.master else settings.PORT,
+        port=settings.manager_address(options).port if options.master else hostport.MANAGER_PORT,
         key=key if options.master and not settings.names_key(options) else b"",
     )

@@ -18,7 +18,6 @@ from machine.swarm.discovery.token import base_of
 from machine.swarm.http.address import Address, parse
 from machine.swarm.manager.config import manager_config_from
 
-PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
 KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
@@ -86,7 +85,7 @@ def is_loopback(host: str) -> bool:
 
 def manager_address(options: SwarmOptions) -> Address:
     """Return where --swarm-host has the manager listen. UsageError if that is no address."""
-    return parse(options.host, default_port=PORT, default_host=ANY_ADDRESS)
+    return parse(options.host, default_port=hostport.MANAGER_PORT, default_host=ANY_ADDRESS)
 
 
 def client_address(endpoint: Endpoint) -> str:
@@ -218,7 +217,7 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
     }
     port = manager_address(options).port
     if port in taken:
-        free = next(other for other in (PORT, PORT + 1, PORT + 2) if other not in taken)
+        free = next(other for other in range(hostport.MANAGER_PORT, hostport.MANAGER_PORT + 3) if other not in taken)
         raise UsageError(
             f"--swarm-host: port {port} is {taken[port]}'s",
             resolution=f"try {free}: --swarm-host tcp://{ANY_ADDRESS}:{free}",

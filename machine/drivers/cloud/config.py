@@ -1,4 +1,4 @@
-"""A machine's config as a dataclass that reads and writes the Driver object of config.json. Only `path` asks.
+"""A machine's config as a dataclass that reads and writes the Driver object of config.json. Pure but for `path_field`.
 
     @dataclass(repr=False)
     class Config(CloudConfig):

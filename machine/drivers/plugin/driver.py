@@ -14,6 +14,7 @@ from machine.drivers.plugin.address import endpoint_of
 from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.session import Session
 from machine.errors import DriverError, Interrupted, PreflightFailed, StoreError, UsageError
+from machine.hostport import MANAGER_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -239,7 +240,7 @@ class PluginDriver(Driver):
     def _send_flags(self, plugin: Session, values: Values) -> None:
         """Call SetConfigFromFlags with the values of the flags; UsageError with the plugin's words."""
         swarm = {
-            "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or 3376 in self.ctx.cluster_ports)),
+            "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or MANAGER_PORT in self.ctx.cluster_ports)),
             "swarm-host": ("string", str(self.data.get("SwarmHost") or "")),
             "swarm-discovery": ("string", str(self.data.get("SwarmDiscovery") or "")),
         }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import net, paths
 from machine.drivers.qemu.qmp import NAT
-from machine.hostport import ENGINE_PORT
+from machine.hostport import ENGINE_PORT, MANAGER_PORT
 
 SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
 # In software: what containers built for x86-64-v2 need, no more. Wider vectors cost time there, and the emulation of
@@ -57,7 +57,7 @@ def build(machine: Machine) -> list[str]:
 
 def forwards(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """(host port, guest port) of everything that is open as long as the machine runs."""
-    fixed = [(place.ssh, 22), (place.engine, ENGINE_PORT), (place.swarm, net.SWARM)]
+    fixed = [(place.ssh, 22), (place.engine, ENGINE_PORT), (place.swarm, MANAGER_PORT)]
     return fixed + [pair for pair in publish if pair not in fixed]
 
 

@@ -16,7 +16,7 @@ from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, InProgress
-from machine.hostport import ENGINE_PORT
+from machine.hostport import ENGINE_PORT, MANAGER_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -276,7 +276,7 @@ class QemuDriver(Driver):
             peer=str(data["PeerAddress"]),
             ssh=int(data["SSHPort"]),
             engine=int(data["EnginePort"]),
-            swarm=int(data.get("SwarmPort") or net.SWARM),
+            swarm=int(data.get("SwarmPort") or MANAGER_PORT),
         )
 
     def _make_disk(self, image: Image, disk: str) -> None:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from machine.errors import DriverError
-from machine.hostport import ENGINE_PORT
+from machine.hostport import ENGINE_PORT, MANAGER_PORT
 
-SWARM = 3376  # the port of a swarm manager inside the machine, and outside wherever it is free
 PORT_SETS = (  # ssh, engine, swarm master: the best first. Port 22 needs root unless the host says otherwise
-    (22, ENGINE_PORT, SWARM),
-    (2222, ENGINE_PORT, SWARM),
+    (22, ENGINE_PORT, MANAGER_PORT),
+    (2222, ENGINE_PORT, MANAGER_PORT),
     (22022, 12376, 13376),
     (22122, 22376, 23376),
 )

@@ -1,6 +1,7 @@
 """Filters of `network ls` and `volume ls` over what is remembered, as an engine applies them. Pure.
 
-What needs more than an object's own record (`dangling`) is not known here: `answers` says so, and engines are asked.
+What needs more than an object's own record (`dangling`) is not known here: `can_apply_locally` is False for it, and
+engines are asked.
 """
 
 from __future__ import annotations
