@@ -53,7 +53,7 @@ class _Program:
         self.argv = argv
         self.context = context
         self.process: asyncio.subprocess.Process | None = None
-        self.asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
@@ -68,7 +68,10 @@ class _Program:
             raise UsageError(
                 f"cannot start {self.argv[0]}", details=str(error), resolution="name a program that can be run"
             ) from error
-        self._tasks = [asyncio.ensure_future(self._read(self.process)), asyncio.ensure_future(self._tell(self.process))]
+        self._tasks = [
+            asyncio.ensure_future(self._read(self.process)),
+            asyncio.ensure_future(self._log_stderr(self.process)),
+        ]
 
     async def stop(self) -> None:
         process, self.process = self.process, None
@@ -91,15 +94,15 @@ class _Program:
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         shown = await hook.show_request(request)
-        decided = hook.parse_answer(await self._ask({"request": shown.question}), shown)
-        if decided.answer is not None:
-            return decided.answer
-        reply = await rest(decided.request)
-        return await self._judged(reply, shown, decided) if decided.wants_reply else reply
+        decision = hook.parse_answer(await self._ask({"request": shown.question}), shown)
+        if decision.answer is not None:
+            return decision.answer
+        reply = await rest(decision.request)
+        return await self._changed_reply(reply, shown, decision) if decision.wants_reply else reply
 
-    async def _judged(self, reply: Reply, shown: hook.ShownRequest, decided: hook.Decision) -> Reply:
-        """The answer as the program wants it. ApiError(502) for one that it cannot be shown, unless that may pass."""
-        if decided.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
+    async def _changed_reply(self, reply: Reply, shown: hook.ShownRequest, decision: hook.Decision) -> Reply:
+        """The reply as the program changes it. ApiError(502) for one that it cannot be shown, unless that may pass."""
+        if decision.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
             return reply
         data = await hook.begin_reply(reply)
         if data is None:
@@ -119,7 +122,7 @@ class _Program:
         self.number += 1
         number = self.number
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.asked[number] = future
+        self.pending[number] = future
         try:
             assert self.process.stdin is not None  # noqa: S101
             async with asyncio.timeout(PATIENCE):  # it may not even read the question
@@ -131,7 +134,7 @@ class _Program:
         except OSError as error:
             raise ApiError(502, f"{self.argv[0]} has ended") from error
         finally:
-            self.asked.pop(number, None)
+            self.pending.pop(number, None)
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101
@@ -144,17 +147,17 @@ class _Program:
         status = await process.wait()
         if self.process is process:
             self.context.log(f"{self.argv[0]} ended with status {status}")
-        self._refuse(self.asked.values(), f"ended with status {status}")
+        self._refuse(self.pending.values(), f"ended with status {status}")
 
     def _take(self, line: bytes) -> None:
-        """One line of its: an answer, or noise, after which the calls that wait are soon refused."""
+        """Take a line of the program: an answer, or noise, after which the calls that wait are soon refused."""
         try:
             answer = json.loads(line)
             number = answer["id"]
         except (ValueError, KeyError, TypeError, RecursionError):
             self._noise(line)
             return
-        future = self.asked.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+        future = self.pending.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
         if future is None and isinstance(number, int) and 0 < number <= self.number:
             self.context.log(f"{self.argv[0]} answered too late, or twice")
         elif future is None:
@@ -164,7 +167,7 @@ class _Program:
 
     def _noise(self, line: bytes) -> None:
         self.context.log(f"{self.argv[0]} wrote no answer: {line[:200].decode('utf-8', 'replace').rstrip()}")
-        waiting = [future for future in self.asked.values() if not future.done()]
+        waiting = [future for future in self.pending.values() if not future.done()]
         asyncio.get_running_loop().call_later(limits.HOOK_NOISE_SECONDS, self._refuse, waiting, "gave no clear answer")
 
     def _refuse(self, waiting: Iterable[asyncio.Future[dict[str, Any]]], why: str) -> None:
@@ -172,8 +175,8 @@ class _Program:
             if not future.done():
                 future.set_exception(ApiError(502, f"{self.argv[0]} {why}"))
 
-    async def _tell(self, process: asyncio.subprocess.Process) -> None:
-        """Its stderr is for the user."""
+    async def _log_stderr(self, process: asyncio.subprocess.Process) -> None:
+        """Log what the program writes to stderr: it is for the user."""
         assert process.stderr is not None  # noqa: S101
         with contextlib.suppress(ValueError):
             async for line in process.stderr:

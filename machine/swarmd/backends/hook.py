@@ -169,35 +169,35 @@ class Decision(NamedTuple):
     unseen_passes: bool = False
 
 
-def parse_answer(said: dict[str, Any], shown: ShownRequest) -> Decision:
+def parse_answer(answer: dict[str, Any], shown: ShownRequest) -> Decision:
     """What an answer to a question means. ApiError(502) if that is not clear, ApiError(413) for what it did not see."""
-    unknown = sorted(set(said) - _ANSWERS)
+    unknown = sorted(set(answer) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
-    if "status" in said:
-        return Decision(_answer(said), shown.request)
-    if set(said) & {"message", "body", "base64", "headers"}:
+    if "status" in answer:
+        return Decision(_answer(answer), shown.request)
+    if set(answer) & {"message", "body", "base64", "headers"}:
         raise _unclear("an answer has a status; a request that is changed is under request")
-    request = _changed(shown.request, said.get("request"))
-    replaced = isinstance(said.get("request"), dict) and bool(set(said["request"]) & {"body", "base64"})
-    if said.get("unseen", "refuse") not in UNSEEN:
-        raise _unclear(f"unseen is {said['unseen']!r}, neither refuse nor pass")
-    if shown.unseen and not replaced and said.get("unseen") != "pass":
+    request = _changed(shown.request, answer.get("request"))
+    replaced = isinstance(answer.get("request"), dict) and bool(set(answer["request"]) & {"body", "base64"})
+    if answer.get("unseen", "refuse") not in UNSEEN:
+        raise _unclear(f"unseen is {answer['unseen']!r}, neither refuse nor pass")
+    if shown.unseen and not replaced and answer.get("unseen") != "pass":
         raise ApiError(413, f"the filter of this endpoint cannot see {shown.unseen}, and lets nothing unseen pass")
-    wants = said.get("reply", False)
+    wants = answer.get("reply", False)
     if not isinstance(wants, bool):
         raise _unclear("reply is neither true nor false")
-    return Decision(None, request, wants, said.get("unseen") == "pass")
+    return Decision(None, request, wants, answer.get("unseen") == "pass")
 
 
-def parse_reply_answer(said: dict[str, Any], reply: Reply) -> Reply:
+def parse_reply_answer(answer: dict[str, Any], reply: Reply) -> Reply:
     """The reply that goes up after the program has seen it. ApiError(502)."""
-    unknown = sorted(set(said) - _ANSWERS)
+    unknown = sorted(set(answer) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
-    if "request" in said:
+    if "request" in answer:
         raise _unclear("a request cannot be changed when its reply is there")
-    return _answer(said) if "status" in said else reply
+    return _answer(answer) if "status" in answer else reply
 
 
 def _unclear(why: str) -> ApiError:
@@ -232,14 +232,14 @@ def _target(value: Any) -> str:
     return value
 
 
-def _answer(said: dict[str, Any]) -> Reply:
-    status = said["status"]
+def _answer(answer: dict[str, Any]) -> Reply:
+    status = answer["status"]
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
         raise _unclear(f"the status {str(status)[:40]!r} is none from 200 to 599")
-    if "message" in said:
-        return Reply.error(status, str(said["message"]))
-    headers = _pairs(said["headers"]) if "headers" in said else [JSON]
-    return Reply(status, headers, _bytes(said))
+    if "message" in answer:
+        return Reply.error(status, str(answer["message"]))
+    headers = _pairs(answer["headers"]) if "headers" in answer else [JSON]
+    return Reply(status, headers, _bytes(answer))
 
 
 def header_texts(headers: Headers) -> dict[str, str]:
@@ -260,13 +260,13 @@ def _pairs(headers: Any) -> list[tuple[bytes, bytes]]:
         raise _unclear("a header has characters that headers cannot have") from None
 
 
-def _bytes(said: dict[str, Any]) -> bytes:
-    if "base64" in said:
+def _bytes(answer: dict[str, Any]) -> bytes:
+    if "base64" in answer:
         try:
-            return base64.b64decode(str(said["base64"]), validate=True)
+            return base64.b64decode(str(answer["base64"]), validate=True)
         except (binascii.Error, ValueError):
             raise _unclear("base64 is not valid") from None
-    body = said.get("body", b"")
+    body = answer.get("body", b"")
     if isinstance(body, bytes):
         return body
     return body.encode("utf-8", "replace") if isinstance(body, str) else json.dumps(body).encode()
