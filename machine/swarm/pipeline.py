@@ -144,7 +144,8 @@ class Request:
     @property
     def route(self) -> Route | None:
         """The route of the API, None for one that it does not have."""
-        return self._found_route()[0]
+        found = self._route
+        return (found if found is not None else self._found_route())[0]
 
     @property
     def name(self) -> str:
@@ -204,14 +205,18 @@ class Request:
 
     def _with_target(self, parts: targets.Target) -> Request:
         """This request at that target, which needs not be taken apart again."""
-        request = self.replace(target=targets.build(parts.version, parts.path, parts.raw_query))
+        target = targets.build(parts.version, parts.path, parts.raw_query)
+        request = Request(self.method, target, self.headers, self.body, self.client)
         if parts.path.startswith("/") and (parts.version or not parts.path.startswith("/v")):
             object.__setattr__(request, "_parts", parts)
         return request
 
     def header(self, name: bytes) -> bytes:
         """The first header of that name (lower case); b"" if there is none."""
-        return _header(self.headers, name)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
 
     @property
     def upgrade(self) -> bool:

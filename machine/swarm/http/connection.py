@@ -257,8 +257,9 @@ class Connection:
         self.admission.wait(self.visitor)
         rest = memoryview(data) if len(data) > PIECE else data
         for start in range(0, len(rest), PIECE):
-            with self.deadline.within(self.limits.unread_seconds):
-                await self.stream.write(rest[start : start + PIECE])
+            if not self.stream.write_now(rest[start : start + PIECE]):
+                with self.deadline.within(self.limits.unread_seconds):
+                    await self.stream.drained()
 
     async def _send_stream(self, body: AsyncIterator[bytes]) -> None:
         forget = self._drop_when_gone()

@@ -75,18 +75,28 @@ class Stream(asyncio.Protocol, Hijack):
     async def write(self, data: bytes | memoryview) -> None:
         """See Hijack.write."""
         if len(data) <= PIECE:
-            self._send(data)
-            if not self._writable:
-                await self._drained()
+            if not self.write_now(data):
+                await self.drained()
             return
         view = memoryview(data)
         for start in range(0, len(view), PIECE):
             self._send(view[start : start + PIECE])
-            await self._drained()
+            await self.drained()
+
+    def write_now(self, data: bytes | memoryview) -> bool:
+        """Write without waiting; return whether the other side keeps up. If it does not: `drained`, then go on."""
+        self._send(data)
+        return self._writable
+
+    async def drained(self) -> None:
+        """Wait until the other side keeps up with what was written. OSError if the connection is gone."""
+        while not self._writable:
+            await self._wait(self._writers)
+            self._raise_if_broken()
 
     async def end(self) -> None:
         """See Hijack.end."""
-        await self._drained()
+        await self.drained()
         if self._closing or self._broken:
             return
         if self._tls is not None:
@@ -230,11 +240,6 @@ class Stream(asyncio.Protocol, Hijack):
         if not self._reading and len(self._buffer) <= HIGH_WATER // 2:
             self._reading = True
             self.transport.resume_reading()
-
-    async def _drained(self) -> None:
-        while not self._writable:
-            await self._wait(self._writers)
-            self._raise_if_broken()
 
     async def _wait(self, waiters: list[asyncio.Future[None]]) -> None:
         future = asyncio.get_running_loop().create_future()
