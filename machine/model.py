@@ -76,7 +76,7 @@ class SwarmOptions:
 
     is_swarm: bool = False
     master: bool = False
-    agent: bool = False
+    is_node: bool = False
     discovery: str = ""
     address: str = ""
     host: str = f"tcp://0.0.0.0:{MANAGER_PORT}"

@@ -50,7 +50,7 @@ class Session:
         return replace(self, console=self.console.for_machine(name, log))
 
 
-def records(store: Store) -> list[Record]:
+def readable_records(store: Store) -> list[Record]:
     """Return all records of the store that can be read."""
     found = []
     for name in store.names():

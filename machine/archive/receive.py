@@ -136,7 +136,7 @@ def _forget_files(record: Record) -> None:
 
     They would be run and read here with this user's rights.
     """
-    if not record.keys.local_disk:
+    if not record.driver_keys.local_disk:
         return
     for key in LOCAL_FILES:
         value = record.driver.get(key)
@@ -215,7 +215,7 @@ def _renamed(known_hosts: bytes, old: str, new: str) -> bytes:
 def _notes(record: Record, contents: dict[str, bytes], old: str) -> list[str]:
     name, address = record.name, record.address() or "(unknown)"
     notes = []
-    if record.keys.local_disk:
+    if record.driver_keys.local_disk:
         notes.append(
             f"the disk of {name} was not in the file: the virtual machine is where it was made;"
             f" it can be used if its address {address} is reachable from here"

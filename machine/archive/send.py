@@ -56,7 +56,7 @@ def export(
     contents[paths.CONFIG] = copied.encode()
     _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
     _add(contents, paths.KNOWN_HOSTS, _host_keys(record))
-    if record.keys.local_disk:
+    if record.driver_keys.local_disk:
         notes.append(
             f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
             f" and can be used from where its address {record.address() or '(unknown)'} is reachable"

@@ -75,7 +75,7 @@ def _swarm_options(args: Namespace, app: App) -> SwarmOptions:
     return SwarmOptions(
         is_swarm=args.swarm or args.swarm_master,
         master=args.swarm_master,
-        agent=args.swarm,
+        is_node=args.swarm,
         discovery="" if args.swarm_mode else args.swarm_discovery,
         address="" if args.swarm_mode else args.swarm_addr,
         host=default.host if args.swarm_host is None else args.swarm_host,

@@ -41,9 +41,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         environ=app.environ,
         say=say,
         log=app.console.info,
-        registry=store_integration.registry(app.store),
-        complete_from_store=lambda given, plan: store_integration.manager_config(
-            app.store, given, plan, dict(app.environ)
+        registry=store_integration.registry_path(app.store),
+        complete_from_store=lambda given, config: store_integration.manager_config(
+            app.store, given, config, dict(app.environ)
         ),
         prog=f"{app.prog} swarm",
     )

@@ -2,8 +2,8 @@
 
     create      configure, write_record, warnings, check; plan_lines, join_lines and script_spec of --dry-run
     provision   check_host, provision, then join once the engine answers
-    start       started
-    remove      leave; forget, where the platform could not remove the machine and the user insists
+    start       after_start
+    remove      leave; after_failed_removal, where the platform could not remove the machine and the user insists
 
 Lifecycle knows no kind of cluster by name: machine/clusters/table.py has them all. Every call may be repeated.
 """
@@ -97,11 +97,11 @@ class Extension:
     def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
         """Make the machine, whose engine answers, a member; one that is a member stays as it is. MachineError."""
 
-    def started(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+    def after_start(self, session: Session, record: Record, endpoint: Endpoint) -> None:
         """Do what a member needs once its engine answers after a start. MachineError."""
 
     def leave(self, session: Session, record: Record, removal: Removal) -> None:
         """Take the machine out of its cluster before it is removed. MachineError when the cluster would break."""
 
-    def forget(self, session: Session, record: Record, removal: Removal) -> None:
+    def after_failed_removal(self, session: Session, record: Record, removal: Removal) -> None:
         """Take back what can be without the machine, whose removal has failed. What cannot is only warned of."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ClusterKind(NamedTuple):
     """One kind of cluster: the module whose EXTENSION serves it, and how its members are told."""
 
-    extension: str
+    module: str
     is_requested: Callable[[PlannedMachine], bool]
     is_member: Callable[[Record], bool]
     open_ports: Callable[[Record], tuple[int, ...]]
@@ -50,5 +50,5 @@ def open_ports(record: Record) -> tuple[int, ...]:
 
 
 def _load(kind: ClusterKind) -> Extension:
-    found: Extension = import_module(kind.extension).EXTENSION
+    found: Extension = import_module(kind.module).EXTENSION
     return found

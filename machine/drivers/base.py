@@ -162,7 +162,7 @@ class ConsoleLog(Protocol):
 class AcceptsHostKey(Protocol):
     """The platform can give the machine its ssh host key; called before `create`, with private and public halves.
 
-    False: this machine will show one of its own making, so the first one seen is believed, as without the power.
+    False: this machine will show one of its own making, so the first one seen is believed, as without this capability.
     """
 
     def give_host_key(self, private: str, public: str) -> bool | None: ...
@@ -172,7 +172,7 @@ class AcceptsHostKey(Protocol):
 class ProvidesSshKey(Protocol):
     """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys.
 
-    None: this machine gets a key of its own, as if the driver had no such power.
+    None: this machine gets a key of its own, as if the driver had no such capability.
     """
 
     def key_path(self) -> str | None: ...

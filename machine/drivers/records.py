@@ -17,7 +17,7 @@ class RecordKeys:
         "local_disk",
         "network",
         "secrets",
-        "secrets_form_a_unit",
+        "secrets_belong_together",
         "url",
     )
 
@@ -26,21 +26,23 @@ class RecordKeys:
         *,
         known: str = "",
         secrets: tuple[str, ...] = (),
-        one_secret: bool = False,
+        secrets_belong_together: bool = False,
         network: tuple[str, ...] = (),
         key_files: tuple[str, ...] = (),
         url: str = "",
-        ssh_forwarded_without: str = "",
+        key_absent_when_ssh_forwarded: str = "",
         local_disk: bool = False,
     ) -> None:
         self.known = tuple(known.split())  # docker-machine's own keys, in the case in which it writes them
         self.secrets = secrets  # in which docker-machine keeps secrets in clear text
-        self.secrets_form_a_unit = one_secret  # they belong together: one of another origin makes all of them useless
+        self.secrets_belong_together = (
+            secrets_belong_together  # they belong together: one of another origin makes all of them useless
+        )
         self.network = network  # two machines with equal values here reach each other by private addresses
         self.key_files = key_files  # paths of the user's own ssh keys
         self.url = url  # the key of an engine's URL, where the machine is nothing but that; else ""
         self.key_absent_when_ssh_forwarded = (
-            ssh_forwarded_without  # a record without it has SSHPort as a port of 127.0.0.1
+            key_absent_when_ssh_forwarded  # a record without it has SSHPort as a port of 127.0.0.1
         )
         self.local_disk = local_disk  # the machine is on this computer: its disk, its programs, its images
 
@@ -60,7 +62,7 @@ TABLE = {
             " UseEbsOptimizedInstance Monitoring SSHPrivateKeyPath RetryCount Endpoint DisableSSL UserDataFile"
         ),
         secrets=("AccessKey", "SecretKey", "SessionToken"),
-        one_secret=True,
+        secrets_belong_together=True,
         network=AMAZON_NETWORK,
         key_files=("SSHPrivateKeyPath",),
     ),
@@ -102,7 +104,7 @@ TABLE = {
             " HostDNSResolver HostOnlyCIDR HostOnlyNicType HostOnlyPromiscMode UIType HostOnlyNoDHCP NoShare DNSProxy"
             " NoVTXCheck ShareFolder"
         ),
-        ssh_forwarded_without="UUID",
+        key_absent_when_ssh_forwarded="UUID",
         local_disk=True,
     ),
 }

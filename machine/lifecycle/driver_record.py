@@ -11,7 +11,7 @@ from machine.drivers import registry
 from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
 from machine.errors import DriverError, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
-from machine.session import Session, records
+from machine.session import Session, readable_records
 from machine.store import Record
 
 _NOT_IN_SSH = " \"'/$`;|&<>()"  # signs that neither an address nor a user has
@@ -26,7 +26,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
     def siblings() -> list[dict[str, Any]]:
         return [
             {**other.driver, PHASE: other.phase}
-            for other in records(session.store)
+            for other in readable_records(session.store)
             if other.name != record.name and other.driver_name == record.driver_name
         ]
 

@@ -61,7 +61,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
         try:
             waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
             for extension in clusters.extensions_of(record):
-                extension.started(session, record, endpoint)
+                extension.after_start(session, record, endpoint)
         except WaitTimeout as error:
             error.details = f"{error.details}\n{waiting.diagnostics(driver)}".strip()
             raise

@@ -59,7 +59,7 @@ def upgrade(session: Session, name: str) -> None:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)
         for extension in clusters.extensions_of(record):
-            extension.started(session, record, endpoint)
+            extension.after_start(session, record, endpoint)
         if result.before == result.after:
             session.console.done(f"Docker {result.after} is already the newest available")
         else:

@@ -47,7 +47,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
                 raise
             if record is not None:
                 for extension in clusters.extensions_of(record):
-                    extension.forget(session, record, Removal(force=force, also_removed=also_removed))
+                    extension.after_failed_removal(session, record, Removal(force=force, also_removed=also_removed))
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)

@@ -22,7 +22,7 @@ from machine.provision import engine_config_files, packages, proxy, script_files
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
-from machine.provision.spec import Spec, Swarm
+from machine.provision.spec import Spec, SwarmServices
 from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 STATE = "/var/lib/machine-swarm"
@@ -85,7 +85,7 @@ def removal() -> Plan:
     return Result((step.name,))
 
 
-def _changes(facts: Facts, spec: Spec, swarm: Swarm, found: dict[str, str]) -> Iterable[Step]:
+def _changes(facts: Facts, spec: Spec, swarm: SwarmServices, found: dict[str, str]) -> Iterable[Step]:
     program = WriteFile(SWARM_PROGRAM, swarm.program)
     environment = WriteFile(
         SWARM_ENVIRONMENT, f'SWARM_DISCOVERY="{_escape(swarm.discovery)}"\n'.encode(), 0o600, secret=True
@@ -94,7 +94,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, found: dict[str, str]) -> I
     for file in (program, environment, *([key] if swarm.key else [])):
         if not engine_config_files.is_current(facts, file):
             yield file
-    for name, arguments in (("manager", swarm.manage), ("agent", swarm.join)):
+    for name, arguments in (("manager", swarm.manager_argv), ("agent", swarm.agent_argv)):
         path = SWARM_UNITS[name]
         if not arguments:
             if path in facts.files:
@@ -176,7 +176,7 @@ def _install(facts: Facts) -> Run:
     distro = find(facts)
     manager = facts.package_manager
     if manager not in packages.MANAGERS and distro is not None:
-        manager = distro.manager
+        manager = distro.package_manager
     if manager not in packages.MANAGERS:
         raise _no_python_error(facts)
     commands = packages.MANAGERS[manager]

@@ -79,7 +79,7 @@ def _upgrade_packages(facts: Facts) -> Run:
     manager = packages.MANAGERS.get(facts.package_manager)
     if not facts.dockerd:
         raise ProvisionError("there is no Docker on the machine to upgrade", resolution="first: machine provision NAME")
-    if manager is None or facts.init not in services.SERVICES or (distro is not None and not distro.manager):
+    if manager is None or facts.init not in services.SERVICES or (distro is not None and not distro.package_manager):
         raise ProvisionError(
             f"machine cannot upgrade Docker on {facts.distro}",
             resolution=distro.resolution if distro else "upgrade it by the system's own means",

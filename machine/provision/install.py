@@ -7,7 +7,7 @@ import shlex
 from machine.errors import ProvisionError, masked
 from machine.model import EngineOptions
 from machine.provision import packages
-from machine.provision.distros import supported
+from machine.provision.distros import find_or_refuse
 from machine.provision.distros.base import Distro
 from machine.provision.facts import Facts
 from machine.provision.steps import Run, Step
@@ -35,18 +35,18 @@ esac
 
 def steps(facts: Facts, url: str) -> list[Step]:
     """Return the steps that install Docker. ProvisionError if that is not allowed or not possible."""
-    distro = supported(facts)
+    distro = find_or_refuse(facts)
     if url == "none":
         raise ProvisionError(
             f"there is no Docker on the machine ({facts.distro}), and --engine-install-url none says not to install it",
             resolution="install it by hand, then: machine provision NAME",
         )
-    if distro is None or not distro.manager:
+    if distro is None or not distro.package_manager:
         raise ProvisionError(
             f"there is no Docker on the machine, and machine cannot install it on {facts.distro}",
             resolution=distro.resolution if distro else "install it by hand, then: machine provision NAME",
         )
-    if url == "distro" or (url == DEFAULT_URL and not distro.script):
+    if url == "distro" or (url == DEFAULT_URL and not distro.in_get_docker_com):
         return _from_packages(facts, distro)
     return _from_script(facts, distro, url)
 
@@ -54,7 +54,9 @@ def steps(facts: Facts, url: str) -> list[Step]:
 def _manager(facts: Facts, distro: Distro) -> str:
     """Return the package manager that the machine has (an old RHEL has yum only), else the distribution's."""
     return (
-        facts.package_manager if facts.package_manager in ("dnf", "yum") and distro.manager == "dnf" else distro.manager
+        facts.package_manager
+        if facts.package_manager in ("dnf", "yum") and distro.package_manager == "dnf"
+        else distro.package_manager
     )
 
 

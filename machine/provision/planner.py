@@ -23,7 +23,7 @@ from machine.provision import (
     settings,
 )
 from machine.provision import facts as looking
-from machine.provision.distros import supported
+from machine.provision.distros import find_or_refuse
 from machine.provision.facts import Facts
 from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.host_files import BOOT2DOCKER, DAEMON_JSON
@@ -35,7 +35,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     """Yield the steps that make a machine a Docker host behind TLS. ProvisionError where it cannot be one."""
     names: list[str] = []
     notes: list[str] = []
-    supported(facts)
+    find_or_refuse(facts)
     _check_writable(facts, spec)
     _check_port(facts, spec)
     if not facts.dockerd:

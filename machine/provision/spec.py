@@ -9,20 +9,20 @@ from machine.model import EngineOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Swarm:
+class SwarmServices:
     """What the machine runs for a classic swarm: arguments of machine-swarm, () for what it does not run."""
 
     program: bytes = field(repr=False)  # a zipapp for python3
     discovery: str = field(repr=False)  # a token in it is a secret
-    manage: tuple[str, ...] = ()
-    join: tuple[str, ...] = ()
+    manager_argv: tuple[str, ...] = ()
+    agent_argv: tuple[str, ...] = ()
     key: bytes = field(default=b"", repr=False)  # that the managers sign with; b"" = each one has its own
     port: int = MANAGER_PORT  # where the manager listens
 
     @property
     def runs(self) -> bool:
         """Whether the machine runs a manager or an agent."""
-        return bool(self.manage or self.join)
+        return bool(self.manager_argv or self.agent_argv)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Spec:
     host_gateway: str = (
         ""  # what host.docker.internal means in containers (--add-host ...:host-gateway), "" for dockerd's own
     )
-    swarm: Swarm | None = None
+    swarm: SwarmServices | None = None
     swarm_mode: bool = False  # it is, or is to be, a node of Docker's own swarm mode
 
     @property

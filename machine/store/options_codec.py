@@ -32,7 +32,7 @@ def swarm(found: Mapping[str, Any]) -> SwarmOptions:
     return SwarmOptions(
         is_swarm=found["IsSwarm"],
         master=found["Master"],
-        agent=found["Agent"],
+        is_node=found["Agent"],
         discovery=found["Discovery"],
         address=found["Address"],
         host=found["Host"],
@@ -69,7 +69,7 @@ def swarm_object(options: SwarmOptions | None) -> dict[str, Any]:
         "IsSwarm": options.is_swarm,
         "Address": options.address,
         "Discovery": options.discovery,
-        "Agent": options.agent,
+        "Agent": options.is_node,
         "Master": options.master,
         "Host": options.host,
         "Image": options.image,

@@ -99,7 +99,7 @@ class Record:
         """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
         from machine import secrets
 
-        return {**self.raw, "Driver": secrets.redact(self.keys.secrets, self.driver)}
+        return {**self.raw, "Driver": secrets.redact(self.driver_keys.secrets, self.driver)}
 
     def encode(self) -> bytes:
         """The bytes of config.json. StoreError if something in `raw` is not JSON."""
@@ -171,24 +171,26 @@ class Record:
         return isinstance(own, dict) and bool(own.get("Imported"))
 
     @property
-    def keys(self) -> records.RecordKeys:
+    def driver_keys(self) -> records.RecordKeys:
         """What is known of the keys of its driver's object."""
         return records.of(self.driver_name)
 
     def is_only_url(self) -> bool:
         """Whether the machine is an engine's URL and nothing else: no host to log in to."""
-        return bool(self.keys.url)
+        return bool(self.driver_keys.url)
 
     def address(self) -> str:
         """The address from here as last seen: an IP literal without brackets or a host name, "" if unknown."""
         if self.is_only_url():
-            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[0]
+            return hostport.of_url(self._text(self.driver_keys.url) or self._text("IPAddress"))[0]
         return (self._text("IPAddress") or self._text("IPv6Address")).strip("[]")
 
     def engine_port(self) -> int:
         """The engine's port as seen from here."""
         if self.is_only_url():
-            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[1] or hostport.ENGINE_PORT
+            return (
+                hostport.of_url(self._text(self.driver_keys.url) or self._text("IPAddress"))[1] or hostport.ENGINE_PORT
+            )
         return self.driver.get("EnginePort") or self.driver.get("DockerPort") or hostport.ENGINE_PORT
 
     def manager_port(self) -> int:
@@ -199,8 +201,8 @@ class Record:
 
     def url(self) -> str:
         """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; or the URL on record."""
-        if self.is_only_url() and self._text(self.keys.url):
-            return self._text(self.keys.url)
+        if self.is_only_url() and self._text(self.driver_keys.url):
+            return self._text(self.driver_keys.url)
         address = self.address()
         if not address:
             return ""
@@ -225,7 +227,7 @@ class Record:
         if not address:
             return None
         own = self.driver
-        marker_key = self.keys.key_absent_when_ssh_forwarded
+        marker_key = self.driver_keys.key_absent_when_ssh_forwarded
         forwarded = (
             bool(marker_key) and marker_key not in own
         )  # then SSHPort is a port of 127.0.0.1, and the address another

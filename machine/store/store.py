@@ -71,7 +71,11 @@ class Store:
         if not self.exists(record.name):
             raise self._not_found_error(record.name)
         secrets.move(
-            directory, record.keys.secrets, record.driver, self._environ, together=record.keys.secrets_form_a_unit
+            directory,
+            record.driver_keys.secrets,
+            record.driver,
+            self._environ,
+            together=record.driver_keys.secrets_belong_together,
         )
         data = record.encode()
         if record.old_bytes is not None:

@@ -55,7 +55,7 @@ COMMANDS = {
 
 
 class CliContext(NamedTuple):
-    """What a command uses of the world. `registry` is a path; `complete_from_store` completes a manager's plan."""
+    """What a command uses of the world. `registry` is a path; `complete_from_store` completes a manager's config."""
 
     environ: Mapping[str, str]
     say: Callable[[str], None]  # one line of data
@@ -172,15 +172,15 @@ async def join(given: ParsedArgs, context: CliContext) -> None:
 
 async def manage(given: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
-    plan, front = _parse_manager_config(given, context)
-    async with manager(plan, context.log) as backend:
-        chain = await _registering(plan, backend, context)
+    config, front = _parse_manager_config(given, context)
+    async with manager(config, context.log) as backend:
+        chain = await _registering(config, backend, context)
         demands = ListenerPolicy(
             front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors")
         )
         async with _served(chain, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
             if context.complete_from_store:  # somebody sits here, who has the client's certificates
-                for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.tls)):
+                for line in ("the docker client uses it after:", *exports(addresses[0], front, config.tls)):
                     context.log(line)
             await asyncio.Event().wait()
 
@@ -219,7 +219,7 @@ async def discovery(given: ParsedArgs, context: CliContext) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(plan: ManagerConfig, backend: Backend, context: CliContext) -> list[Backend]:
+async def _registering(config: ManagerConfig, backend: Backend, context: CliContext) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
@@ -227,15 +227,15 @@ async def _registering(plan: ManagerConfig, backend: Backend, context: CliContex
     from machine.swarm.discovery.service import registrar
     from machine.swarm.discovery.token import LocalToken
 
-    if not isinstance(plan.discovery, LocalToken):
+    if not isinstance(config.discovery, LocalToken):
         return [backend]
-    if not await plan.discovery.is_known():
+    if not await config.discovery.is_known():
         context.log(
-            f"nobody has made or used this token in {plan.discovery.registry.path}: if that surprises you, it is "
+            f"nobody has made or used this token in {config.discovery.registry.path}: if that surprises you, it is "
             f"mistyped ({context.prog} create makes one); engines that register under it will be found"
         )
-    await plan.discovery.record_token()
-    return [registrar(plan.discovery.registry), backend]
+    await config.discovery.record_token()
+    return [registrar(config.discovery.registry), backend]
 
 
 def _parse_manager_config(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
@@ -243,10 +243,10 @@ def _parse_manager_config(given: ParsedArgs, context: CliContext) -> tuple[Manag
     url = given.words or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:
         return context.complete_from_store(given, None)
-    plan = manager_config_from(given, context.environ, context.registry)
-    if context.complete_from_store and plan.tls is None and _uses_store_registry(given, context):
-        return context.complete_from_store(given, plan)
-    return plan, plan.tls
+    config = manager_config_from(given, context.environ, context.registry)
+    if context.complete_from_store and config.tls is None and _uses_store_registry(given, context):
+        return context.complete_from_store(given, config)
+    return config, config.tls
 
 
 def _uses_store_registry(given: ParsedArgs, context: CliContext) -> bool:

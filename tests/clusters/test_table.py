@@ -20,7 +20,7 @@ def test_every_row_of_the_table_has_an_extension() -> None:
 
 def test_a_machine_gets_the_extensions_of_its_clusters_only() -> None:
     plain = Record.new("/store", "m1", "qemu", {})
-    node = Record.new("/store", "m1", "qemu", {}, EngineOptions(), SwarmOptions(is_swarm=True, agent=True))
+    node = Record.new("/store", "m1", "qemu", {}, EngineOptions(), SwarmOptions(is_swarm=True, is_node=True))
     assert table.extensions_of(plain) == []
     assert [type(one) for one in table.extensions_of(node)] == [ClassicSwarm]
     set_membership(plain, Membership("worker"))

@@ -17,17 +17,19 @@ from machine.process import Completed
 from machine.provision import Facts, Run, Spec, WriteFile, classic_swarm, script
 from machine.provision.facts import File
 from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
-from machine.provision.spec import Swarm
+from machine.provision.spec import SwarmServices
 from machine.provision.steps import Step
 
 DEBIAN = Facts(os_id="debian", os_name="Debian", init="systemd", package_manager="apt-get")
-NODE = Swarm(b"zipapp", "token://secret", join=("join", "--advertise", "192.0.2.1:2376"))
-MASTER = Swarm(b"zipapp", "token://secret", manage=("manage", "-H", "tcp://0.0.0.0:3376"), key=b"5ec4e7\n")
+NODE = SwarmServices(b"zipapp", "token://secret", agent_argv=("join", "--advertise", "192.0.2.1:2376"))
+MASTER = SwarmServices(
+    b"zipapp", "token://secret", manager_argv=("manage", "-H", "tcp://0.0.0.0:3376"), key=b"5ec4e7\n"
+)
 IDLE = "manager|inactive  \nagent|inactive  \n"
 PYTHON = "python|/usr/bin/python3\n"
 
 
-def spec(wanted: Swarm | None, certificate: bytes = b"CERT") -> Spec:
+def spec(wanted: SwarmServices | None, certificate: bytes = b"CERT") -> Spec:
     return Spec("dev", "generic", ca=b"CA", server_cert=certificate, server_key=b"KEY", swarm=wanted)
 
 
@@ -62,7 +64,7 @@ def after(steps: list[Step]) -> tuple[Facts, str]:
 
 def every_swarm_step(manager: str) -> list[Step]:
     """What can be sent to a machine of that package manager."""
-    both = replace(MASTER, join=NODE.join)
+    both = replace(MASTER, agent_argv=NODE.agent_argv)
     missing = replace(DEBIAN, package_manager=manager)
     made, _ = plan(missing, spec(both), IDLE, PYTHON)
     return [*made, *plan(after(made)[0], spec(None))[0]]
@@ -70,7 +72,7 @@ def every_swarm_step(manager: str) -> list[Step]:
 
 def test_a_machine_in_no_swarm_is_not_even_asked() -> None:
     assert plan(DEBIAN, spec(None)) == ([], [])
-    fixed = Swarm(b"zipapp", "nodes://a:1")  # a node of a fixed list has nothing to run
+    fixed = SwarmServices(b"zipapp", "nodes://a:1")  # a node of a fixed list has nothing to run
     assert plan(DEBIAN, spec(fixed)) == ([], [])
 
 
@@ -100,15 +102,15 @@ def test_the_key_of_the_swarm_is_for_the_manager_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("wanted", [NODE, MASTER, replace(MASTER, join=NODE.join)])
-def test_a_second_time_nothing_is_left_to_do(wanted: Swarm) -> None:
+@pytest.mark.parametrize("wanted", [NODE, MASTER, replace(MASTER, agent_argv=NODE.agent_argv)])
+def test_a_second_time_nothing_is_left_to_do(wanted: SwarmServices) -> None:
     first, _ = plan(DEBIAN, spec(wanted), PYTHON + IDLE)
     facts, seen = after(first)
     assert plan(facts, spec(wanted), seen) == ([classic_swarm.LOOK_AT_SERVICES], [])
 
 
 def test_a_new_certificate_restarts_the_manager_alone() -> None:
-    both = replace(MASTER, join=NODE.join)
+    both = replace(MASTER, agent_argv=NODE.agent_argv)
     facts, seen = after(plan(DEBIAN, spec(both), PYTHON + IDLE)[0])
     _, changed = plan(facts, spec(both, b"NEW"), seen)
     assert changed == [f"write {SWARM_UNITS['manager']}", "start machine-swarm-manager"]
@@ -127,7 +129,7 @@ def test_a_unit_that_is_not_as_it_should_be_is_started_anew(state: str) -> None:
 
 
 def test_what_is_not_wanted_any_more_goes() -> None:
-    facts, seen = after(plan(DEBIAN, spec(replace(MASTER, join=NODE.join)), PYTHON + IDLE)[0])
+    facts, seen = after(plan(DEBIAN, spec(replace(MASTER, agent_argv=NODE.agent_argv)), PYTHON + IDLE)[0])
     _, changed = plan(facts, spec(MASTER), seen)
     assert changed == ["remove machine-swarm-agent.service"]
     steps, _ = plan(facts, spec(None))
@@ -153,7 +155,9 @@ def test_without_systemd_nothing_is_begun() -> None:
     with pytest.raises(ProvisionError, match="systemd"):
         classic_swarm.check(replace(DEBIAN, init="openrc"), spec(NODE))
     classic_swarm.check(replace(DEBIAN, init="openrc"), spec(None))
-    classic_swarm.check(replace(DEBIAN, init="openrc"), spec(Swarm(b"zipapp", "token://secret")))  # a node runs nothing
+    classic_swarm.check(
+        replace(DEBIAN, init="openrc"), spec(SwarmServices(b"zipapp", "token://secret"))
+    )  # a node runs nothing
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::"])

@@ -101,14 +101,14 @@ class Fleet:
         self.context = ManagerContext(self.cluster)
 
     async def __aenter__(self) -> Fleet:
-        self.watchdog = Rescheduler(self.context)
+        self.rescheduler = Rescheduler(self.context)
         self.task = asyncio.ensure_future(self.cluster.run())
         await self.until(lambda: len(self.cluster.healthy()) == len(self.hosts))
         await self.until(lambda: all(e.images for e in self.cluster.healthy()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.watchdog.close()
+        await self.rescheduler.close()
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 

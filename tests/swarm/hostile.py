@@ -90,7 +90,7 @@ async def manager(good: int = 1, *, script: dict[str, Any] | None = None, **sett
         discovery = Listed([bad.address, *(engine.address for engine in others)])
         cluster = Cluster(discovery, connector(None), Settings(**given), log=lines.append)
         context = ManagerContext(cluster)
-        watchdog = Rescheduler(context)
+        rescheduler = Rescheduler(context)
         running = asyncio.ensure_future(cluster.run())
         server = Server(lambda request: answer(context, request), log=lines.append)
         try:
@@ -101,7 +101,7 @@ async def manager(good: int = 1, *, script: dict[str, Any] | None = None, **sett
             yield found
         finally:
             await server.close()
-            await watchdog.close()
+            await rescheduler.close()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 

@@ -168,21 +168,21 @@ async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(
     assert fleet.hosts[0].engine.containers[key].state == "running"
 
 
-async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Fleet) -> None:
-    await fleet.watchdog.close()
+async def test_a_rescheduler_that_comes_late_sees_to_what_failed_before(fleet: Fleet) -> None:
+    await fleet.rescheduler.close()
     first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
     starts.go.set()
     await fleet.until(lambda: fleet.cluster.find("web").signed)
     fleet.hosts[0].switch(down=True)
     await settled(fleet, 2)
-    fleet.watchdog = Rescheduler(fleet.context)
+    fleet.rescheduler = Rescheduler(fleet.context)
     await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
     await fleet.until(lambda: fleet.cluster.find("web").state == "running")
-    await fleet.watchdog.close()
+    await fleet.rescheduler.close()
     fleet.hosts[0].switch(down=False)
     await settled(fleet, 3)
     assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
-    fleet.watchdog = Rescheduler(fleet.context)
+    fleet.rescheduler = Rescheduler(fleet.context)
     await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
     assert await fleet.names() == ["n2/web"]
 

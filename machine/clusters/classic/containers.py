@@ -47,7 +47,7 @@ def container_bodies(
                 "RestartPolicy": _ALWAYS,
             },
         }
-    if options.agent:
+    if options.is_node:
         flags = [f"--{flag}" for flag in options.join_flags]
         command = [*experimental, "join", "--advertise", address, *flags, options.discovery]
         bodies[AGENT] = {**common, "Cmd": command, "HostConfig": {"RestartPolicy": _ALWAYS}}

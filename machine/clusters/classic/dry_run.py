@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from machine.clusters.classic import settings
-from machine.clusters.classic.membership import uses_systemd_services
+from machine.clusters.classic.membership import is_served_by_our_programs
 from machine.store import Record
 
 
 def plan_lines(record: Record) -> list[str]:
     """Return the machine's roles, what they run as, the discovery without its token, and the manager's port."""
     options = record.swarm_options()
-    roles = [name for name, has in (("manager", options.master), ("node", options.agent)) if has]
+    roles = [name for name, has in (("manager", options.master), ("node", options.is_node)) if has]
     lines = [
         f"classic swarm: {' and '.join(roles)} ({', '.join(_remarks(record))})",
         f"  discovery {settings.without_token(options.discovery)}",
@@ -28,12 +28,12 @@ def _remarks(record: Record) -> list[str]:
     if options.use_containers and not record.is_only_url():
         return ["docker-machine's containers"]
     route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
-    own_agent = options.agent and route.self_registering and uses_systemd_services(record)
+    own_agent = options.is_node and route.self_registering and is_served_by_our_programs(record)
     remarks = []
-    if uses_systemd_services(record) and (options.master or own_agent):
+    if is_served_by_our_programs(record) and (options.master or own_agent):
         remarks.append("systemd units, and python3 if it is missing")
-    if options.agent and route.token:
+    if options.is_node and route.registered_by_store:
         remarks.append("registered from here")
-    elif options.agent and not own_agent:
+    elif options.is_node and not own_agent:
         remarks.append("the discovery must list its address")
     return remarks

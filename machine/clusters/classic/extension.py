@@ -28,7 +28,7 @@ class ClassicSwarm(Extension):
         """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
         options = settings.resolve_discovery(planned.swarm, environ)
         settings.check(options)
-        settings.check_host(options, planned.driver_values, provisions=planned.has_host)
+        settings.check_manager_port(options, planned.driver_values, provisions=planned.has_host)
         return replace(planned, swarm=options)
 
     def warnings(self, session: Session, record: Record) -> list[str]:
@@ -60,7 +60,7 @@ class ClassicSwarm(Extension):
         """Take the machine out of every registry. What cannot be asked now is only warned of."""
         leave.leave(session, record, keep_host=removal.keep_host, also_removed=removal.also_removed)
 
-    def forget(self, session: Session, record: Record, removal: Removal) -> None:
+    def after_failed_removal(self, session: Session, record: Record, removal: Removal) -> None:
         """Take the machine out of every registry, the host apart."""
         leave.leave(session, record, also_removed=removal.also_removed)
 

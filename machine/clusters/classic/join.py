@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.clusters.classic import containers, members, registration, settings
 from machine.clusters.classic.leave import leave
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here, uses_systemd_services
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here, is_served_by_our_programs
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
@@ -20,21 +20,21 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
         return
     if options.use_containers and not record.is_only_url():
         containers.ensure(session, record, endpoint)
-    if options.master and uses_systemd_services(record):
+    if options.master and is_served_by_our_programs(record):
         registration.wait_for_manager(session, record, endpoint)
     route = settings.resolve_route(options.discovery, session.environ)
-    addresses = settings.addresses(options, endpoint) if options.agent and route.token else []
+    addresses = settings.addresses(options, endpoint) if options.is_node and route.registered_by_store else []
     old_addresses = record.driver.get(REGISTERED_ADDRESSES)
     if old_addresses not in (None, addresses):
         leave(session, record)
-        if old_addresses and options.master and uses_systemd_services(record):
+        if old_addresses and options.master and is_served_by_our_programs(record):
             registration.deregister_on_master(session, record, record, route, old_addresses)
     if old_addresses != addresses:
         record.driver[REGISTERED_ADDRESSES] = addresses
         session.store.save(record)
-    if route.self_registering and options.agent and uses_systemd_services(record):
+    if route.self_registering and options.is_node and is_served_by_our_programs(record):
         registration.wait_until_registered(session, record, settings.peer_address(options, endpoint))
-    if not route.token:
+    if not route.registered_by_store:
         return
     if addresses:
         registration.register_local(session, record, route, addresses[0])

@@ -32,7 +32,7 @@ def leave(session: Session, record: Record, *, keep_host: bool = False, also_rem
             registration.deregister_on_master(
                 session, master, record, route, addresses, master_also_removed=master.name in also_removed
             )
-    elif route.self_registering and options.agent:
+    elif route.self_registering and options.is_node:
         endpoint = record.endpoint()
         if endpoint is not None:
             registration.leave_discovery(session, record, settings.peer_address(options, endpoint))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from machine.clusters.classic import store_integration
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, uses_systemd_services
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_served_by_our_programs
 from machine.errors import MachineError
-from machine.session import Session, records
+from machine.session import Session, readable_records
 from machine.store import Record
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
@@ -14,10 +14,10 @@ from machine.swarm.discovery.registry import Registry
 def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
     """Return (master, node): the machine as a node of every master, and every node if the machine is a master."""
     options = record.swarm_options()
-    found = [(master, record) for master in masters(session, record)] if options.agent else []
-    if options.master and uses_systemd_services(record):
+    found = [(master, record) for master in masters(session, record)] if options.is_node else []
+    if options.master and is_served_by_our_programs(record):
         nodes = [other for other in other_members(session, record) if other.driver.get(REGISTERED_ADDRESSES)]
-        found += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
+        found += [(record, node) for node in nodes] + ([(record, record)] if options.is_node else [])
     return found
 
 
@@ -26,7 +26,7 @@ def masters(session: Session, record: Record) -> list[Record]:
     return [
         other
         for other in other_members(session, record)
-        if other.swarm_options().master and uses_systemd_services(other)
+        if other.swarm_options().master and is_served_by_our_programs(other)
     ]
 
 
@@ -34,7 +34,9 @@ def other_members(session: Session, record: Record) -> list[Record]:
     """Return the other machines of this store with the same discovery that are registered, or were about to be."""
     discovery = record.swarm_options().discovery
     found = [
-        other for other in records(session.store) if other.name != record.name and REGISTERED_ADDRESSES in other.driver
+        other
+        for other in readable_records(session.store)
+        if other.name != record.name and REGISTERED_ADDRESSES in other.driver
     ]
     return [other for other in found if _has_discovery(other, discovery)]
 
@@ -49,11 +51,11 @@ def is_known_token(session: Session, record: Record) -> bool:
     if scheme != "token" or "/" in token or session.environ.get("MACHINE_DISCOVERY_URL"):
         return True
     try:
-        if Registry(store_integration.registry(session.store)).has_token(token):
+        if Registry(store_integration.registry_path(session.store)).has_token(token):
             return True
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return True
-    return any(_has_discovery(other, discovery) for other in records(session.store))
+    return any(_has_discovery(other, discovery) for other in readable_records(session.store))
 
 
 def _has_discovery(record: Record, discovery: str) -> bool:

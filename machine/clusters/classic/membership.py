@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from machine.clusters.extension import PlannedMachine
     from machine.store import Record
 
-REGISTERED_ADDRESSES = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
+# The key in Driver of config.json: ["host:port" as seen from here, ...as others see it] where this store registers the
+# machine; [] where it has joined and something else does; absent until it has joined.
+REGISTERED_ADDRESSES = "SwarmEntered"
 
 
 def is_requested(planned: PlannedMachine) -> bool:
@@ -27,7 +29,7 @@ def is_managed_here(record: Record) -> bool:
     return bool(record.machine_id and options.is_swarm and options.discovery)
 
 
-def uses_systemd_services(record: Record) -> bool:
+def is_served_by_our_programs(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
     return is_managed_here(record) and not record.is_only_url() and not options.use_containers

@@ -192,7 +192,7 @@ def _address_seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
 
 def _on_same_network(one: Record, other: Record) -> bool:
     """Return whether two machines reach each other by their addresses for peers: one driver, one cloud, one network."""
-    alike = all(one.driver.get(key) == other.driver.get(key) for key in one.keys.network)
+    alike = all(one.driver.get(key) == other.driver.get(key) for key in one.driver_keys.network)
     return alike and one.driver_name == other.driver_name
 
 
@@ -205,7 +205,7 @@ def _local_discovery(session: Session, record: Record) -> Discovery:
     discovery_options = settings.discovery_options(options.join_flags, files)
     return from_url(
         options.discovery,
-        registry=store_integration.registry(session.store),
+        registry=store_integration.registry_path(session.store),
         options=discovery_options,
         environ=session.environ,
     )

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from machine import hostport, redaction
 from machine.clusters.classic import cluster_key, settings
-from machine.clusters.classic.membership import uses_systemd_services
+from machine.clusters.classic.membership import is_served_by_our_programs
 from machine.clusters.classic.zipapp_file import bundle
 from machine.console import MASK
 from machine.model import Endpoint, SwarmOptions
-from machine.provision.spec import Swarm
+from machine.provision.spec import SwarmServices
 from machine.session import Session
 from machine.store import Record
 
 PLACEHOLDER_ADDRESS = "machine-address"  # of a machine that is not made yet
 
 
-def placeholder_services(record: Record) -> Swarm | None:
+def placeholder_services(record: Record) -> SwarmServices | None:
     """Return what `services` will, with placeholders for the machine's address, the program and the key."""
     options = redaction.masked_swarm(record.swarm_options(), MASK)
-    if not uses_systemd_services(record):
+    if not is_served_by_our_programs(record):
         return None
     route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
     return _services(options, Endpoint(PLACEHOLDER_ADDRESS), route, program=b"(program)\n", key=b"(key)\n")
 
 
-def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | None:
+def services(session: Session, record: Record, endpoint: Endpoint) -> SwarmServices | None:
     """Return commands, discovery and key; None if docker-machine's containers do it, or the machine is only a URL."""
     options = record.swarm_options()
-    if not uses_systemd_services(record):
+    if not is_served_by_our_programs(record):
         return None
     route = settings.resolve_route(options.discovery, session.environ)
     needs_key = options.master and not settings.names_key(options)
@@ -37,13 +37,13 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | No
 
 def _services(
     options: SwarmOptions, endpoint: Endpoint, route: settings.DiscoveryRoute, *, program: bytes, key: bytes
-) -> Swarm:
+) -> SwarmServices:
     """Return the services of a machine with these options, reached at `endpoint`."""
-    return Swarm(
+    return SwarmServices(
         program=program,
         discovery=route.url,
-        manage=settings.manager_arguments(options, endpoint, route) if options.master else (),
-        join=settings.agent_arguments(options, endpoint) if options.agent and route.self_registering else (),
+        manager_argv=settings.manager_arguments(options, endpoint, route) if options.master else (),
+        agent_argv=settings.agent_arguments(options, endpoint) if options.is_node and route.self_registering else (),
         port=settings.manager_address(options).port if options.master else hostport.MANAGER_PORT,
         key=key if options.master and not settings.names_key(options) else b"",
     )

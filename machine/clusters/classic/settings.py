@@ -34,7 +34,12 @@ class DiscoveryRoute:
 
     url: str  # the discovery as a program on a machine must be given it
     self_registering: bool = False
-    token: str = ""  # where this store registers: in its registry or a service here, and in that of each master
+    token: str = ""  # only where this store registers: in its registry or a service here, and in that of each master
+
+    @property
+    def registered_by_store(self) -> bool:
+        """Whether the store that makes a machine has to register it."""
+        return bool(self.token)
 
 
 def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
@@ -125,7 +130,7 @@ def manager_arguments(options: SwarmOptions, endpoint: Endpoint, route: Discover
     if listen.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
         arguments += ["-H", str(listen._replace(host="::"))]
     arguments += ["--strategy", options.strategy, "--advertise", hostport.join(host, listen.port)]
-    if route.token:
+    if route.registered_by_store:
         arguments += ["--registry", REGISTRY]
     if not names_key(options):
         arguments += ["--cluster-opt", f"swarm.key={KEY}"]
@@ -193,7 +198,7 @@ def check(options: SwarmOptions) -> None:
     )
 
 
-def check_host(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
+def check_manager_port(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
     """Raise UsageError for a manager where nothing can run, or on a port that the host needs.
 
     `values` are the driver's options. A driver that lets these ports be chosen has options for them that end in
@@ -235,7 +240,7 @@ def _check_discovery(route: DiscoveryRoute) -> None:
     except (DiscoveryError, ValueError) as error:
         resolution = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
         raise UsageError(f"--swarm-discovery: {error}", resolution=resolution) from error
-    if route.token and not TOKEN.match(route.token):
+    if route.registered_by_store and not TOKEN.match(route.token):
         raise UsageError(
             "--swarm-discovery has no token: letters, digits, - and _, at most 64",
             resolution="machine swarm create prints one; then say: --swarm-discovery token://TOKEN",
@@ -251,8 +256,8 @@ def _check_manager(options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRo
     arguments = [
         word for word in manager_arguments(options, endpoint, route)[1:] if not word.startswith("--discovery-opt")
     ]
-    plan = manager_config_from(parse_args("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
-    if plan.replication and not hasattr(plan.discovery, "candidate"):
+    config = manager_config_from(parse_args("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
+    if config.replication and not hasattr(config.discovery, "candidate"):
         raise UsageError(
             "--swarm-opt replication: managers elect their primary through etcd:// or consul:// only",
             resolution="leave it out, or name such a discovery: --swarm-discovery etcd://HOST/PREFIX",

@@ -25,7 +25,7 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 LOCK_SECONDS = 10.0
 
 
-def registry(store: Store) -> str:
+def registry_path(store: Store) -> str:
     """Return the path of the store's own registry of tokens."""
     return paths.swarm(store.root, paths.SWARM_REGISTRY)
 
@@ -57,24 +57,24 @@ def engine_records(store: Store) -> dict[str, Record]:
 
 
 def manager_config(
-    store: Store, args: ParsedArgs, plan: ManagerConfig | None, environ: dict[str, str]
+    store: Store, args: ParsedArgs, config: ManagerConfig | None, environ: dict[str, str]
 ) -> tuple[ManagerConfig, TlsConfig | None]:
     """Return the manager's config with the store's certificates for engines, and the TLS of its listener.
 
-    Without a `plan` it is for all machines of the store. CertificateError, StoreError.
+    Without a `config` it is for all machines of the store. CertificateError, StoreError.
     """
-    if plan is None:
-        plan = manager_config_from(args, environ, registry(store), Machines(store))
+    if config is None:
+        config = manager_config_from(args, environ, registry_path(store), Machines(store))
     else:
         shared = cluster_key.key_file_of_masters(store, args.one_url(environ.get("SWARM_DISCOVERY", "")))
-        if shared and not plan.key_named:
-            plan = plan._replace(key_file=shared)
+        if shared and not config.key_named:
+            config = config._replace(key_file=shared)
     store_authority = authority.ensure(store.root)
     server_tls = _server_tls(store, store_authority, (*NAMES, *_hosts(args)))
     root = store.root
     client = TlsConfig(paths.certs(root, paths.CA), paths.certs(root, paths.CERT), paths.certs(root, paths.KEY))
-    plan = plan._replace(tls=client, tls_for_address=lambda address: trust_for(store, address))
-    return plan, server_tls
+    config = config._replace(tls=client, tls_for_address=lambda address: trust_for(store, address))
+    return config, server_tls
 
 
 def _server_tls(store: Store, store_authority: authority.Authority, names: Sequence[str]) -> TlsConfig:

@@ -14,7 +14,7 @@ from machine.clusters.swarm_mode.nodes import Node, fault_tolerance, quorum_risk
 from machine.clusters.swarm_mode.ports import Side
 from machine.drivers import registry
 from machine.errors import MachineError, SwarmModeError
-from machine.session import LOCK_SECONDS, Session, records
+from machine.session import LOCK_SECONDS, Session, readable_records
 from machine.store import Record
 from machine.wait import NotYet, until
 
@@ -45,7 +45,7 @@ class Row:
 def clusters(session: Session) -> list[str]:
     """Return the names of all clusters that machines of this store are in."""
     found = []
-    for record in records(session.store):
+    for record in readable_records(session.store):
         try:
             membership = members.membership_of(record)
         except MachineError as error:

@@ -57,7 +57,7 @@ class SwarmMode(Extension):
         """Found the cluster or join it; a member stays as it is. SwarmModeError says why it cannot."""
         join.join(session, record, endpoint)
 
-    def started(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+    def after_start(self, session: Session, record: Record, endpoint: Endpoint) -> None:
         """Unlock the machine's engine if it came up locked."""
         unlock_key.unlock_if_locked(session, record, endpoint)
 

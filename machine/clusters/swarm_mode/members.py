@@ -17,7 +17,7 @@ from machine.clusters.swarm_mode.membership import PUBLIC, Membership, parse
 from machine.clusters.swarm_mode.nodes import Node, find_own_node
 from machine.errors import EngineError, MachineError, SwarmModeError
 from machine.model import Endpoint
-from machine.session import Session, records
+from machine.session import Session, readable_records
 from machine.store import Record
 
 ASK_SECONDS = 5.0
@@ -44,7 +44,7 @@ def require_membership(record: Record) -> Membership:
     found = membership_of(record)
     if found is None:
         classic = record.swarm_options()
-        if classic.is_swarm or classic.agent or classic.master:
+        if classic.is_swarm or classic.is_node or classic.master:
             raise SwarmModeError(
                 f"{record.name} is in a classic swarm, which has no nodes to promote or demote and no keys",
                 resolution=f"machine ls shows its master; machine rm {record.name} takes it out of it",
@@ -79,7 +79,7 @@ def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float =
 def members(session: Session, cluster: str, excluding: Collection[str] = ()) -> list[tuple[Record, Membership]]:
     """Return the machines of a cluster in this store but for those in `excluding`, managers first."""
     found = []
-    for record in records(session.store):
+    for record in readable_records(session.store):
         with contextlib.suppress(MachineError):
             membership = membership_of(record)
             if membership is not None and membership.cluster == cluster and record.name not in excluding:

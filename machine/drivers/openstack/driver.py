@@ -120,13 +120,14 @@ class OpenStackDriver(CloudDriver[Config]):
     def _make_group(self) -> Json:
         """Make or find the shared security group; of two that two computers made at once, the first by id is used."""
 
-        def first() -> Json | None:
+        def find_group() -> Json | None:
             return lookup.group(self.api.list_all(SECURITY_GROUP), self.config.own_group, self.config)
 
         made = self.create_or_find(
-            lambda: self.api.make(SECURITY_GROUP, name=self.config.own_group, description=requests.GROUP_MARK), first
+            lambda: self.api.make(SECURITY_GROUP, name=self.config.own_group, description=requests.GROUP_MARK),
+            find_group,
         )
-        kept = first() or made
+        kept = find_group() or made
         if kept["id"] != made["id"]:
             self.api.delete(SECURITY_GROUP, str(made["id"]))
         return kept
@@ -148,12 +149,12 @@ class OpenStackDriver(CloudDriver[Config]):
         config.own_volume_name = config.volume_name or requests.own_name(self.ctx.name, machine_id)
         self.save()
 
-        def left() -> Json | None:
+        def find_volume() -> Json | None:
             found = removal.volumes(self.api, config, machine_id)
             return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
 
-        made = left() or self.create_or_find(
-            lambda: self.api.make(VOLUME, **requests.volume(config, self.ctx.name, machine_id)), left
+        made = find_volume() or self.create_or_find(
+            lambda: self.api.make(VOLUME, **requests.volume(config, self.ctx.name, machine_id)), find_volume
         )
         config.own_volume_id = str(made["id"])
         self._has_volume = True
@@ -174,10 +175,10 @@ class OpenStackDriver(CloudDriver[Config]):
                 raise self.still_making(f"its root volume is {status}")
         body = requests.server(self.config, self.ctx.name, self.ctx.machine_id, self.user_data())
 
-        def found() -> Json | None:
+        def find_server() -> Json | None:
             return next((one for one in self._servers.remaining() if not removal.is_absent(one)), None)
 
-        self.save_machine(self.create_or_find(lambda: self.api.make(SERVER, **body), found))
+        self.save_machine(self.create_or_find(lambda: self.api.make(SERVER, **body), find_server))
         self._fresh = True
 
     def save_machine(self, machine: Json) -> None:
@@ -205,10 +206,10 @@ class OpenStackDriver(CloudDriver[Config]):
         note, pool = requests.marker(self.ctx.machine_id), self.config.floating_ip_pool_id
         body = {"floating_network_id": pool, "port_id": str(port["id"]), "description": note}
 
-        def made() -> Json | None:
+        def find_address() -> Json | None:
             return next(iter(self.api.list_all(FLOATING_IP, description=note)), None)
 
-        address = made() or self.create_or_find(lambda: self.api.make(FLOATING_IP, **body), made)
+        address = find_address() or self.create_or_find(lambda: self.api.make(FLOATING_IP, **body), find_address)
         self.config.floating_ip_id = str(address["id"])
         self.config.floating_ip = str(address["floating_ip_address"])
         self.save()

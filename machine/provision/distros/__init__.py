@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from machine.provision.distros.table import TABLE, find, supported
+from machine.provision.distros.table import TABLE, find, find_or_refuse
 
-__all__ = ["TABLE", "find", "supported"]
+__all__ = ["TABLE", "find", "find_or_refuse"]

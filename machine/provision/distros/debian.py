@@ -8,6 +8,6 @@ from machine.provision.distros.base import Distro
 _OPTIONAL = ("apparmor", "docker-cli", "ca-certificates")
 
 DISTROS = (
-    Distro("Debian", ("debian", "raspbian"), "apt-get", ("docker.io",), _OPTIONAL, script=True),
-    Distro("Ubuntu", ("ubuntu",), "apt-get", ("docker.io",), _OPTIONAL, script=True),
+    Distro("Debian", ("debian", "raspbian"), "apt-get", ("docker.io",), _OPTIONAL, in_get_docker_com=True),
+    Distro("Ubuntu", ("ubuntu",), "apt-get", ("docker.io",), _OPTIONAL, in_get_docker_com=True),
 )

@@ -1,4 +1,4 @@
-"""Which distributions are known, and how each gets Docker. Adding one = one file here, one line in TABLE, one case.
+"""Which distributions are known, and how each gets Docker. CONTRIBUTING.md has the steps to add one.
 
 A machine is matched by its os-release ID first, then by each word of ID_LIKE in order; TABLE's order never matters.
 """
@@ -30,7 +30,7 @@ def find(facts: Facts) -> Distro | None:
     return None
 
 
-def supported(facts: Facts) -> Distro | None:
+def find_or_refuse(facts: Facts) -> Distro | None:
     """Return the entry for a machine, as `find` does. ProvisionError for an unknown one without Docker and systemd."""
     distro = find(facts)
     if distro is None and not (facts.dockerd and facts.init == "systemd"):

@@ -1,4 +1,4 @@
-"""The manager: discovery, cluster, routes and watchdog joined into one backend; alone, or one of several replicas."""
+"""The manager: discovery, cluster, routes and rescheduler joined into one backend; alone or one of several replicas."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ManagerConfig(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
+async def manager(config: ManagerConfig, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
     """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election.
 
     UsageError if the key file cannot be used.
@@ -59,48 +59,48 @@ async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: No
     raise_limit()  # each engine takes two connections or more
     log = cleaned(log)
     gc.set_threshold(*GC_THRESHOLDS)
-    connect = connector(plan.tls, plan.tls_for_address)
-    keyring = Keyring(_key(plan, log), *_older_key(plan, log))
-    ledger = Ledger(plan.ledger_file, log)
-    cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
-    context = ManagerContext(cluster, debug=plan.debug)
+    connect = connector(config.tls, config.tls_for_address)
+    keyring = Keyring(_key(config, log), *_older_key(config, log))
+    ledger = Ledger(config.ledger_file, log)
+    cluster = Cluster(config.discovery, connect, config.settings, log=log, keyring=keyring, ledger=ledger)
+    context = ManagerContext(cluster, debug=config.debug)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
-        if not plan.replication:
-            watchdog = Rescheduler(context)
-            stack.push_async_callback(watchdog.close)
+        if not config.replication:
+            rescheduler = Rescheduler(context)
+            stack.push_async_callback(rescheduler.close)
             yield _local(context)
             return
-        candidate = getattr(plan.discovery, "candidate", None)
-        if candidate is None or not plan.advertise:
+        candidate = getattr(config.discovery, "candidate", None)
+        if candidate is None or not config.advertise:
             raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
-        election = Election(candidate(plan.advertise, plan.ttl), log=log)
-        replicas = Replicas(context, election, connector(plan.tls, plan.tls_for_address, no_time_limit=True))
+        election = Election(candidate(config.advertise, config.ttl), log=log)
+        replicas = Replicas(context, election, connector(config.tls, config.tls_for_address, no_time_limit=True))
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
         stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
         yield replicas
 
 
-def _key(plan: ManagerConfig, log: Callable[[str], None]) -> bytes:
+def _key(config: ManagerConfig, log: Callable[[str], None]) -> bytes:
     """The cluster's key; b"" if there is no place to keep one and none was named. UsageError."""
-    if not plan.key_file:
+    if not config.key_file:
         return b""
     try:
-        return load_key(plan.key_file)
+        return load_key(config.key_file)
     except UsageError as error:
-        if plan.key_named:
+        if config.key_named:
             raise
         log(f"{error.brief} ({error.resolution}). Until then containers are rescheduled only if this process made them")
         return b""
 
 
-def _older_key(plan: ManagerConfig, log: Callable[[str], None]) -> list[bytes]:
+def _older_key(config: ManagerConfig, log: Callable[[str], None]) -> list[bytes]:
     """The key that this manager signed with before it was given the cluster's, if it has one."""
-    if plan.older_key_file in ("", plan.key_file) or not os.path.exists(plan.older_key_file):
+    if config.older_key_file in ("", config.key_file) or not os.path.exists(config.older_key_file):
         return []
     try:
-        return [load_key(plan.older_key_file)]
+        return [load_key(config.older_key_file)]
     except UsageError as error:
         log(f"{error.brief} ({error.resolution}). Containers that were signed with it are not rescheduled")
         return []
@@ -137,7 +137,7 @@ def _local(context: ManagerContext) -> Backend:
 
 
 class Replicas:
-    """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
+    """Answers as the primary does, by itself or through the primary. The rescheduler only lives in the primary."""
 
     def __init__(self, context: ManagerContext, election: Election, connect: Callable[[str], CallNext]) -> None:
         self._context = context
@@ -145,7 +145,7 @@ class Replicas:
         self._connect = connect
         self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
         self._primary: tuple[str, CallNext] | None = None
-        self._watchdog: Rescheduler | None = None
+        self._rescheduler: Rescheduler | None = None
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """Answer a call, or pass it to the primary; wait while there is no primary. ApiError(503)."""
@@ -184,22 +184,22 @@ class Replicas:
         return self._primary[1]
 
     async def follow(self) -> None:
-        """Follow the election without end: start the watchdog as primary, end it as replica."""
+        """Follow the election without end: start the rescheduler as primary, end it as replica."""
         while True:
             primary, leading = self._election.primary, self._election.leading
             self._context.role = "primary" if leading else "replica"
             self._context.primary = primary
-            if leading and self._watchdog is None:
-                self._watchdog = Rescheduler(self._context)
-            elif not leading and self._watchdog is not None:
+            if leading and self._rescheduler is None:
+                self._rescheduler = Rescheduler(self._context)
+            elif not leading and self._rescheduler is not None:
                 await self.close()
-            await self._election.changed(primary)  # also one that came while the watchdog was being closed
+            await self._election.changed(primary)  # also one that came while the rescheduler was being closed
 
     async def close(self) -> None:
-        """End the watchdog, if this manager runs it."""
-        watchdog, self._watchdog = self._watchdog, None
-        if watchdog is not None:
-            await watchdog.close()
+        """End the rescheduler, if this manager runs it."""
+        rescheduler, self._rescheduler = self._rescheduler, None
+        if rescheduler is not None:
+            await rescheduler.close()
 
 
 async def _end(task: asyncio.Future[None]) -> None:

@@ -18,9 +18,9 @@ from machine.swarmd.backends.registry import BackendContext
 async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
     given = parse_args("swarm", words, MANAGE, context.environ)
-    plan = manager_config_from(given, context.environ, context.registry)
+    config = manager_config_from(given, context.environ, context.registry)
     try:
-        async with manager(plan, context.log) as backend:
+        async with manager(config, context.log) as backend:
             yield backend
     except DiscoveryError as error:
         raise UsageError(str(error), resolution=error.resolution) from error

@@ -155,7 +155,7 @@ def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
     ],
 )
 def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"is_swarm": True, "master": True, "agent": True, "discovery": "token://T", **flags}
+    given: dict[str, Any] = {"is_swarm": True, "master": True, "is_node": True, "discovery": "token://T", **flags}
     with pytest.raises(UsageError):
         settings.check(SwarmOptions(**given))
     settings.check(SwarmOptions(True, True, True, "etcd://10.0.0.9/x", flags=("replication",), join_flags=("ttl=9m",)))
@@ -177,12 +177,12 @@ def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str,
 )
 def test_the_manager_does_not_take_the_hosts_own_ports(port: int, values: dict[str, Any], said: str) -> None:
     options = SwarmOptions(True, True, True, "token://T", host=f"tcp://0.0.0.0:{port}")
-    settings.check_host(replace(options, master=False), values, provisions=True)
+    settings.check_manager_port(replace(options, master=False), values, provisions=True)
     if not said:
-        settings.check_host(options, values, provisions=True)
+        settings.check_manager_port(options, values, provisions=True)
         return
     with pytest.raises(UsageError, match=said) as caught:
-        settings.check_host(options, values, provisions=True)
+        settings.check_manager_port(options, values, provisions=True)
     assert f"try {3377 if port == 3376 else 3376}" in caught.value.resolution
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from machine.clusters.classic import cluster_key, settings
 from machine.clusters.classic.services import services
-from machine.clusters.classic.store_integration import manager_config, registry
+from machine.clusters.classic.store_integration import manager_config, registry_path
 from machine.console import Console
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.host_files import SWARM_KEY
-from machine.provision.spec import Swarm
+from machine.provision.spec import SwarmServices
 from machine.session import Session
 from machine.store import Record, Store
 from machine.swarm.cli_flags import MANAGE, parse_args
@@ -32,7 +32,7 @@ def made(store: Store, name: str, discovery: str = ONE, *, master: bool = True, 
     return record
 
 
-def wanted(store: Store, record: Record) -> Swarm:
+def wanted(store: Store, record: Record) -> SwarmServices:
     found = services(Session(store, Console(), environ={}), record, Endpoint("192.0.2.1"))
     assert found is not None
     return found
@@ -53,10 +53,10 @@ def test_the_key_is_where_the_manager_on_the_master_looks_for_it(tmp_path: Path)
     store = Store(str(tmp_path))
     service = wanted(store, made(store, "a"))
     assert settings.KEY == SWARM_KEY
-    plan = manager_config_from(parse_args("manage", [*service.manage[1:], ONE], MANAGE, {}), {}, "")
+    plan = manager_config_from(parse_args("manage", [*service.manager_argv[1:], ONE], MANAGE, {}), {}, "")
     assert (plan.key_file, plan.key_named) == (SWARM_KEY, True)
     assert plan.older_key_file == "/var/lib/machine-swarm/rescheduling.key"
-    assert service.key.decode().strip() not in f"{service} {service.manage}"
+    assert service.key.decode().strip() not in f"{service} {service.manager_argv}"
 
 
 def test_it_is_kept_private_and_made_once(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_node_gets_none_and_neither_does_who_names_a_file(tmp_path: Path) -> N
     assert wanted(store, made(store, "node", master=False)).key == b""
     named = wanted(store, made(store, "a", flags=("cluster-opt=swarm.key=/etc/mine",)))
     assert named.key == b""
-    assert SWARM_KEY not in " ".join(named.manage)
+    assert SWARM_KEY not in " ".join(named.manager_argv)
 
 
 def test_a_master_that_came_without_its_key_keeps_what_it_has(tmp_path: Path) -> None:
@@ -90,17 +90,17 @@ def test_a_master_that_came_without_its_key_keeps_what_it_has(tmp_path: Path) ->
     record = made(store, "a")
     record.raw["Machine"]["Imported"] = "2026-01-01T00:00:00Z"
     service = wanted(store, record)
-    assert (service.key, f"swarm.key={SWARM_KEY}" in service.manage) == (b"", True)
+    assert (service.key, f"swarm.key={SWARM_KEY}" in service.manager_argv) == (b"", True)
 
 
 @pytest.mark.parametrize("named", [[], ["--cluster-opt", "swarm.key=/etc/mine"]])
 def test_a_manager_on_this_computer_has_it_too(tmp_path: Path, named: list[str]) -> None:
     store = Store(str(tmp_path))
     given = parse_args("manage", [*named, ONE], MANAGE, {})
-    plan, _ = manager_config(store, given, manager_config_from(given, {}, registry(store)), {})
+    plan, _ = manager_config(store, given, manager_config_from(given, {}, registry_path(store)), {})
     before = plan.key_file
     key = cluster_key.ensure(store, made(store, "a"))
-    plan, _ = manager_config(store, given, manager_config_from(given, {}, registry(store)), {})
+    plan, _ = manager_config(store, given, manager_config_from(given, {}, registry_path(store)), {})
     assert (plan.key_file == before) == bool(named)
     assert plan.older_key_file == str(tmp_path / "swarm" / "rescheduling.key")
     assert named or load_key(plan.key_file).hex() == key.decode().strip()

@@ -54,7 +54,7 @@ def replicas(ttl: int = 20, connect: Any = None) -> tuple[Replicas, Election, Si
     return Replicas(cast(ManagerContext, context), election, connect), election, context
 
 
-async def test_a_change_while_the_watchdog_is_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_while_the_rescheduler_is_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager_module, "Rescheduler", SlowRescheduler)
     made, election, context = replicas()
     election._set(US)
@@ -62,7 +62,7 @@ async def test_a_change_while_the_watchdog_is_closed_is_seen(monkeypatch: pytest
     await asyncio.sleep(0.02)
     assert context.role == "primary"
     election._set("")
-    await asyncio.sleep(0.02)  # the watchdog is being closed now
+    await asyncio.sleep(0.02)  # the rescheduler is being closed now
     election._set(OTHER)
     await asyncio.sleep(0.2)
     following.cancel()
