@@ -44,7 +44,7 @@ def merge(
     if not _keys(options):
         return dict(driver)
     stored = read(directory)
-    heads = {option.name: option for option in options}
+    lead_options = {option.name: option for option in options}
 
     def kept(option: Option) -> str:
         found = stored.get(option.key, "") or _from_keyring(directory, option.key, environ)
@@ -53,29 +53,31 @@ def merge(
     merged = dict(driver)
     for option in options:
         if option.secret and option.key:
-            found = _one(option, heads.get(option.belongs_to), kept, environ)
+            found = _resolve_secret(option, lead_options.get(option.belongs_to), kept, environ)
             if found or option.key in merged:
                 merged[option.key] = found
     return merged
 
 
-def _one(option: Option, head: Option | None, kept: Callable[[Option], str], environ: Mapping[str, str]) -> str:
+def _resolve_secret(
+    option: Option, lead: Option | None, stored_value: Callable[[Option], str], environ: Mapping[str, str]
+) -> str:
     """One secret: the environment's if it counts, else what is kept, which is asked for only then."""
     value = environ.get(option.env, "") if option.env else ""
-    said = environ.get(head.env, "") if head is not None and head.env else ""
-    if head is None:
-        return value or kept(option)
-    if not head.secret:
-        return value if value and said in ("", kept(head)) else kept(option)
-    if not said:
-        return kept(option)
-    return value or (kept(option) if kept(head) == said else "")
+    lead_env_value = environ.get(lead.env, "") if lead is not None and lead.env else ""
+    if lead is None:
+        return value or stored_value(option)
+    if not lead.secret:
+        return value if value and lead_env_value in ("", stored_value(lead)) else stored_value(option)
+    if not lead_env_value:
+        return stored_value(option)
+    return value or (stored_value(option) if stored_value(lead) == lead_env_value else "")
 
 
 def exclude_env(hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str]) -> dict[str, str]:
     """Those of `hidden` that are the machine's own: not what a variable brings along to this one command."""
-    brought = {option.key: environ[option.env] for option in options if option.env and environ.get(option.env)}
-    return {key: value for key, value in hidden.items() if brought.get(key) != value}
+    from_env = {option.key: environ[option.env] for option in options if option.env and environ.get(option.env)}
+    return {key: value for key, value in hidden.items() if from_env.get(key) != value}
 
 
 def overridden(

@@ -47,7 +47,7 @@ ELSEWHERE = {  # named for a reader who goes on there
     "model.py": {"Driver.power"},
     "provision/rollback.py": {"pid"},
     "swarm/manager/routes/context.py": {"merge"},
-    "swarm/placing/engine_view.py": {"Located.nodes", "addr"},
+    "swarm/placing/engine_view.py": {"RequiredObject.nodes"},
     "template/__init__.py": {"data"},
 }
 

@@ -52,7 +52,7 @@ class Removal:
     also_removed: Collection[str] = ()  # machines that the same command removes
 
 
-class Extension:
+class ClusterHooks:
     """One kind of cluster, as lifecycle sees it; what an extension does not override adds nothing.
 
     Called only for machines that are, or are to be, members of such a cluster.

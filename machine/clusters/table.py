@@ -13,7 +13,7 @@ from machine.clusters.classic import membership as classic
 from machine.clusters.swarm_mode import detection as swarm_mode
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import Extension, PlannedMachine
+    from machine.clusters.extension import ClusterHooks, PlannedMachine
     from machine.store import Record
 
 
@@ -34,12 +34,12 @@ TABLE = (
 )
 
 
-def requested(planned: PlannedMachine) -> list[Extension]:
+def requested(planned: PlannedMachine) -> list[ClusterHooks]:
     """Return the extensions of the clusters that a machine is to be made for."""
     return [_load(kind) for kind in TABLE if kind.is_requested(planned)]
 
 
-def extensions_of(record: Record) -> list[Extension]:
+def extensions_of(record: Record) -> list[ClusterHooks]:
     """Return the extensions of the clusters that a machine is, or is to be, a member of. RecordBroken."""
     return [_load(kind) for kind in TABLE if kind.is_member(record)]
 
@@ -49,6 +49,6 @@ def open_ports(record: Record) -> tuple[int, ...]:
     return tuple(port for kind in TABLE for port in kind.open_ports(record))
 
 
-def _load(kind: ClusterKind) -> Extension:
-    found: Extension = import_module(kind.module).EXTENSION
+def _load(kind: ClusterKind) -> ClusterHooks:
+    found: ClusterHooks = import_module(kind.module).EXTENSION
     return found

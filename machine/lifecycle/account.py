@@ -18,7 +18,7 @@ from machine.session import Session
 from machine.store import Record
 
 
-def check_account(session: Session, record: Record, driver: Driver, *, command: str = "machine rm") -> None:
+def refuse_other_account(session: Session, record: Record, driver: Driver, *, command: str = "machine rm") -> None:
     """Raise DriverError when the machine cannot be seen, and the account that is asked is, or may be, another one.
 
     `command` is the command that the user gave, without the name of the machine: it is part of the error's advice.
@@ -63,7 +63,7 @@ def check_before_resume(session: Session, record: Record, driver: Driver) -> Non
     A driver that cannot tell accounts apart uses the secrets of the environment, with a warning.
     """
     if isinstance(driver, AccountAware):
-        check_account(session, record, driver, command="machine create --resume")
+        refuse_other_account(session, record, driver, command="machine create --resume")
     elif overriding := _overriding_variables(session, record, driver):
         variables = ", ".join(f"${name}" for name in overriding)
         session.console.warn(

@@ -15,7 +15,7 @@ from machine.drivers.base import Driver
 from machine.errors import Interrupted, LockHeld, MachineError, MachineExists
 from machine.lifecycle import create_steps, ssh_keys
 from machine.lifecycle.account import check_before_resume
-from machine.lifecycle.create_steps import CreateState, Step, location, set_phase
+from machine.lifecycle.create_steps import Creation, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
     already_exists_error,
@@ -45,7 +45,7 @@ CREATE = (
     ),
     Step("ready", create_steps.finish_machine, "check from here that the engine answers over TLS"),
 )
-CREATE_URL = (RECORDED, Step("ready", create_steps.point_at_url, "record the URL"))  # where there is no host
+CREATE_WITHOUT_HOST = (RECORDED, Step("ready", create_steps.point_at_url, "record the URL"))  # where there is no host
 
 
 def create(session: Session, name: str, request: CreateRequest) -> None:
@@ -55,7 +55,7 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
         warn_about_clusters(session, record)
         check(session, record, driver)
         with _lock_new_machine(session, name):
-            run_steps(CreateState(session, record, driver, request.docker_context), steps_of(driver))
+            run_steps(Creation(session, record, driver, request.docker_context), steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then
         resolution = resume_resolution(session.store, [name])
         result = f"{name} is incomplete" if resolution else f"nothing was made of {name}"
@@ -127,15 +127,15 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
         if not record.reached("ready"):
             check_before_resume(session, record, driver)
         steps = steps_of(driver)[1:]  # it is recorded
-        run_steps(CreateState(session, record, driver, docker_context, recorded=True), steps)
+        run_steps(Creation(session, record, driver, docker_context, recorded=True), steps)
 
 
 def steps_of(driver: Driver) -> tuple[Step, ...]:
     """Return the steps of `create` for a machine of this driver."""
-    return CREATE if driver.traits.has_host else CREATE_URL
+    return CREATE if driver.traits.has_host else CREATE_WITHOUT_HOST
 
 
-def run_steps(creation: CreateState, steps: Sequence[Step]) -> None:
+def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
     """Run the steps, and record each that is done. Once there is a record, errors and Ctrl-C say how to resume."""
     record = creation.record
     try:

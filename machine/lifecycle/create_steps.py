@@ -18,7 +18,7 @@ from machine.store import Record
 
 
 @dataclass
-class CreateState:
+class Creation:
     """A machine that is being made: what one step hands to the next."""
 
     session: Session
@@ -35,14 +35,14 @@ class Step:
     """One step of `create`."""
 
     name: str  # the phase that the record has afterwards
-    run: Callable[[CreateState], None]
+    run: Callable[[Creation], None]
     description: str  # what --dry-run says of it
     # The phase from which on a resumed create skips the step; "": it is never skipped, for what it sees may change.
     skip_if_reached: str = ""
-    on_skip: Callable[[CreateState], None] | None = None  # what is done where it is skipped
+    on_skip: Callable[[Creation], None] | None = None  # what is done where it is skipped
 
 
-def record_machine(creation: CreateState) -> None:
+def record_machine(creation: Creation) -> None:
     """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once.
 
     From here on the machine's secrets are on record, and what was typed wins over the environment.
@@ -61,7 +61,7 @@ def record_machine(creation: CreateState) -> None:
     creation.driver = open_driver(creation.session, record)
 
 
-def create_machine(creation: CreateState) -> None:
+def create_machine(creation: Creation) -> None:
     """Have the platform make the machine, with its keys."""
     session, record, driver = creation.session, creation.record, creation.driver
     if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
@@ -74,13 +74,13 @@ def create_machine(creation: CreateState) -> None:
     creation.boot_seconds = waiting.wait_for_created(session, record, driver)
 
 
-def start_machine(creation: CreateState) -> None:
+def start_machine(creation: Creation) -> None:
     """Switch a machine on that was made before and is off."""
     if creation.driver.state() is State.STOPPED:
         waiting.switch_on(creation.session, creation.driver)
 
 
-def find_address(creation: CreateState) -> None:
+def find_address(creation: Creation) -> None:
     """Wait until the machine runs and its address is known, and record that."""
     session, record, driver = creation.session, creation.record, creation.driver
     if not driver.traits.existing_host:  # such a host runs already: the checks have seen its sshd
@@ -89,7 +89,7 @@ def find_address(creation: CreateState) -> None:
     save_endpoint(session, record, creation.endpoint)
 
 
-def provision_machine(creation: CreateState) -> None:
+def provision_machine(creation: Creation) -> None:
     """Log in and bring the host to what the record says: Docker behind TLS, and what the machine's clusters need."""
     session, record, driver, endpoint = creation.session, creation.record, creation.driver, _endpoint_of(creation)
     session.console.step("Logging in" if driver.traits.existing_host else "Waiting for ssh")
@@ -99,7 +99,7 @@ def provision_machine(creation: CreateState) -> None:
         provision.apply_plan(session, record, endpoint, shell)
 
 
-def finish_machine(creation: CreateState) -> None:
+def finish_machine(creation: Creation) -> None:
     """Wait until the engine answers from here, join the machine's clusters, and make the docker context.
 
     The phase comes last: a machine that is ready on record is not looked at again by `create --if-missing`.
@@ -111,7 +111,7 @@ def finish_machine(creation: CreateState) -> None:
     session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **location(record))
 
 
-def point_at_url(creation: CreateState) -> None:
+def point_at_url(creation: Creation) -> None:
     """Record where an engine is that needs no host of ours, and give its clients this store's certificates."""
     session, record, driver = creation.session, creation.record, creation.driver
     driver.create()
@@ -139,13 +139,13 @@ def location(record: Record) -> dict[str, str]:
     return {"url": record.url(), "ip": record.address()}
 
 
-def _endpoint_of(creation: CreateState) -> Endpoint:
+def _endpoint_of(creation: Creation) -> Endpoint:
     if creation.endpoint is None:
         raise DriverError(f"the address of {creation.record.name} is not known")
     return creation.endpoint
 
 
-def _make_context(creation: CreateState) -> None:
+def _make_context(creation: Creation) -> None:
     """Make a docker context of the machine's name, if one is wanted; one that somebody else made is left alone."""
     session, record = creation.session, creation.record
     if not creation.docker_context:

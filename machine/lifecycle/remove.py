@@ -12,7 +12,7 @@ from machine.clusters import table as clusters
 from machine.clusters.extension import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError
-from machine.lifecycle.account import check_account
+from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.driver_record import open_driver
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
@@ -36,7 +36,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             session.console.step("Removing the machine")
             driver = open_driver(session, record)
             if not force:
-                check_account(session, record, driver)
+                refuse_other_account(session, record, driver)
             removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=also_removed)
             for extension in clusters.extensions_of(record):
                 extension.leave(session, record, removal)

@@ -10,8 +10,8 @@ import pytest
 
 from machine.console import Console
 from machine.errors import DriverError, Interrupted
-from machine.lifecycle.create import CREATE, CREATE_URL, run_steps
-from machine.lifecycle.create_steps import CreateState, Step
+from machine.lifecycle.create import CREATE, CREATE_WITHOUT_HOST, run_steps
+from machine.lifecycle.create_steps import Creation, Step
 from machine.lifecycle.driver_record import open_driver
 from machine.model import Endpoint
 from machine.session import Session
@@ -19,12 +19,12 @@ from machine.store import PHASES, Record, Store
 
 
 @pytest.fixture
-def creation(tmp_path: Path) -> CreateState:
+def creation(tmp_path: Path) -> Creation:
     session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
     record = Record.new(session.store.root, "m1", "none", {"URL": "tcp://192.0.2.1:2376"})
     session.store.add("m1")
     session.store.save(record)
-    return CreateState(session, record, open_driver(session, record), docker_context=False, recorded=True)
+    return Creation(session, record, open_driver(session, record), docker_context=False, recorded=True)
 
 
 def noting(done: list[str], fails: BaseException | None = None, at: str = "") -> list[Step]:
@@ -35,7 +35,7 @@ def noting(done: list[str], fails: BaseException | None = None, at: str = "") ->
         if fails is not None and text == at:
             raise fails
 
-    def noted(text: str) -> Callable[[CreateState], None]:
+    def noted(text: str) -> Callable[[Creation], None]:
         return lambda _: note(text)
 
     return [
@@ -52,10 +52,10 @@ def noting(done: list[str], fails: BaseException | None = None, at: str = "") ->
 
 def test_the_steps_are_the_phases_of_the_record() -> None:
     assert tuple(step.name for step in CREATE) == PHASES
-    assert {step.name for step in CREATE_URL} <= set(PHASES)
+    assert {step.name for step in CREATE_WITHOUT_HOST} <= set(PHASES)
 
 
-def test_a_create_takes_every_step_and_records_the_last(creation: CreateState) -> None:
+def test_a_create_takes_every_step_and_records_the_last(creation: Creation) -> None:
     done: list[str] = []
     run_steps(creation, noting(done))
     assert done == ["created", "reachable", "provisioned", "ready"]
@@ -63,7 +63,7 @@ def test_a_create_takes_every_step_and_records_the_last(creation: CreateState) -
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_resume_asks_for_no_machine_that_was_reachable_once(creation: CreateState, phase: str) -> None:
+def test_a_resume_asks_for_no_machine_that_was_reachable_once(creation: Creation, phase: str) -> None:
     creation.record.phase = phase
     done: list[str] = []
     run_steps(creation, noting(done))
@@ -71,7 +71,7 @@ def test_a_resume_asks_for_no_machine_that_was_reachable_once(creation: CreateSt
     assert done == [first, "reachable", "provisioned", "ready"], "addresses change, and provisioning changes nothing"
 
 
-def test_an_error_keeps_the_phase_and_says_how_to_go_on(creation: CreateState) -> None:
+def test_an_error_keeps_the_phase_and_says_how_to_go_on(creation: Creation) -> None:
     done: list[str] = []
     with pytest.raises(DriverError) as caught:
         run_steps(creation, noting(done, DriverError("no address", resolution="look there"), "reachable"))
@@ -80,14 +80,14 @@ def test_an_error_keeps_the_phase_and_says_how_to_go_on(creation: CreateState) -
     assert caught.value.resolution.startswith("look there; then machine create --resume m1 continues from here")
 
 
-def test_ctrl_c_says_what_exists(creation: CreateState) -> None:
+def test_ctrl_c_says_what_exists(creation: Creation) -> None:
     with pytest.raises(Interrupted, match="m1 is incomplete") as caught:
         run_steps(creation, noting([], KeyboardInterrupt(), "provisioned"))
     assert "machine create --resume m1" in caught.value.resolution
     assert creation.session.store.load("m1").phase == "reachable"
 
 
-def test_before_there_is_a_record_nothing_is_to_be_resumed(creation: CreateState) -> None:
+def test_before_there_is_a_record_nothing_is_to_be_resumed(creation: Creation) -> None:
     creation.recorded = False
     with pytest.raises(DriverError) as caught:
         run_steps(creation, noting([], DriverError("taken"), "created"))
@@ -102,9 +102,9 @@ def kill(*_: object, **__: object) -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("step", [CREATE[-1], CREATE_URL[-1]], ids=["host", "url"])
+@pytest.mark.parametrize("step", [CREATE[-1], CREATE_WITHOUT_HOST[-1]], ids=["host", "url"])
 def test_a_machine_is_ready_only_after_its_docker_context_was_made(
-    creation: CreateState, monkeypatch: pytest.MonkeyPatch, step: Step
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:
     creation.docker_context = True
     creation.endpoint = Endpoint("192.0.2.1")
@@ -115,9 +115,9 @@ def test_a_machine_is_ready_only_after_its_docker_context_was_made(
     assert not creation.session.store.load("m1").reached("ready")
 
 
-@pytest.mark.parametrize("step", [CREATE[-1], CREATE_URL[-1]], ids=["host", "url"])
+@pytest.mark.parametrize("step", [CREATE[-1], CREATE_WITHOUT_HOST[-1]], ids=["host", "url"])
 def test_a_machine_is_called_ready_only_when_its_record_says_so(
-    creation: CreateState, monkeypatch: pytest.MonkeyPatch, step: Step
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:
     creation.endpoint = Endpoint("192.0.2.1")
     monkeypatch.setattr("machine.lifecycle.waiting.wait_for_engine", lambda *_: None)

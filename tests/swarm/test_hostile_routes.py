@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies._internal.core import DataObject
 
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from tests.scripted_answers import HOSTILE, NASTY, json_answer
 from tests.swarm.hostile import Manager, costs_at_most, manager, quick, showable
 
 STREAMS = ("/events", "/session", "/grpc", "/attach", "/{name}/wait", "/images/create", "/images/load", "/build")
 NAMES = ("bad-1", "good-1-1", "busybox", "bad/bad-1", "nosuch", "a" * 64)
-CALLS = sorted((route.method, route.path) for route in TABLE.routes)
+CALLS = sorted((route.method, route.path) for route in HANDLERS.routes)
 texts = st.sampled_from(["", "x", "bad-1", "/bad-1", "a" * 64, "busybox:latest", NASTY, "\ud800", "running", "local"])
 keys = st.sampled_from(
     [

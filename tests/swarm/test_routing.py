@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.manager.routes import TABLE
+from machine.swarm.manager.routes import HANDLERS as OF_MANAGER
 from machine.swarm.parsing.routes import ROUTES, Answerer
 from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.routing import Handlers
-from machine.swarmd.aggregate.routes import HANDLERS
+from machine.swarmd.aggregate.routes import HANDLERS as OF_AGGREGATE
 
-TABLES: list[Handlers[Any]] = [TABLE, HANDLERS]
+TABLES: list[Handlers[Any]] = [OF_MANAGER, OF_AGGREGATE]
 
 
 @pytest.mark.parametrize("handlers", TABLES)

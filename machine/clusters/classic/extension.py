@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from machine.clusters.classic import dry_run, join, leave, members, services, settings
-from machine.clusters.extension import Extension, PlannedMachine, Removal
+from machine.clusters.extension import ClusterHooks, PlannedMachine, Removal
 from machine.model import Endpoint
 from machine.provision import Spec
 from machine.session import Session
 from machine.store import Record
 
 
-class ClassicSwarm(Extension):
+class ClassicSwarm(ClusterHooks):
     """The calls of machine.clusters.extension for a machine in a classic swarm."""
 
     def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
@@ -54,15 +54,15 @@ class ClassicSwarm(Extension):
 
     def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
         """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer."""
-        join.join(session, record, endpoint)
+        join.join_swarm(session, record, endpoint)
 
     def leave(self, session: Session, record: Record, removal: Removal) -> None:
         """Take the machine out of every registry. What cannot be asked now is only warned of."""
-        leave.leave(session, record, keep_host=removal.keep_host, also_removed=removal.also_removed)
+        leave.leave_swarm(session, record, keep_host=removal.keep_host, also_removed=removal.also_removed)
 
     def after_failed_removal(self, session: Session, record: Record, removal: Removal) -> None:
         """Take the machine out of every registry, the host apart."""
-        leave.leave(session, record, also_removed=removal.also_removed)
+        leave.leave_swarm(session, record, also_removed=removal.also_removed)
 
 
 EXTENSION = ClassicSwarm()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from machine.clusters.classic import containers, members, registration, settings
-from machine.clusters.classic.leave import leave
+from machine.clusters.classic.leave import leave_swarm
 from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here, is_served_by_our_programs
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
 
 
-def join(session: Session, record: Record, endpoint: Endpoint) -> None:
+def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer in time.
 
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
@@ -26,7 +26,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     addresses = settings.addresses(options, endpoint) if options.is_node and route.registered_by_store else []
     old_addresses = record.driver.get(REGISTERED_ADDRESSES)
     if old_addresses not in (None, addresses):
-        leave(session, record)
+        leave_swarm(session, record)
         if old_addresses and options.master and is_served_by_our_programs(record):
             registration.deregister_on_master(session, record, record, route, old_addresses)
     if old_addresses != addresses:

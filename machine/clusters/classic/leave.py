@@ -10,7 +10,9 @@ from machine.session import Session
 from machine.store import Record
 
 
-def leave(session: Session, record: Record, *, keep_host: bool = False, also_removed: Collection[str] = ()) -> None:
+def leave_swarm(
+    session: Session, record: Record, *, keep_host: bool = False, also_removed: Collection[str] = ()
+) -> None:
     """Take the machine out of every registry that has it. What does not answer now is only warned of.
 
     With `keep_host` the swarm's services or containers are removed from the host first. A master among `also_removed`
@@ -28,7 +30,7 @@ def leave(session: Session, record: Record, *, keep_host: bool = False, also_rem
         return
     if addresses:
         registration.deregister_local(session, record, addresses[0])
-        for master in members.masters(session, record):
+        for master in members.other_managed_masters(session, record):
             registration.deregister_on_master(
                 session, master, record, route, addresses, master_also_removed=master.name in also_removed
             )

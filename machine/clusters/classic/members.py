@@ -14,14 +14,14 @@ from machine.swarm.discovery.registry import Registry
 def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
     """Return (master, node): the machine as a node of every master, and every node if the machine is a master."""
     options = record.swarm_options()
-    found = [(master, record) for master in masters(session, record)] if options.is_node else []
+    found = [(master, record) for master in other_managed_masters(session, record)] if options.is_node else []
     if options.master and is_served_by_our_programs(record):
         nodes = [other for other in other_members(session, record) if other.driver.get(REGISTERED_ADDRESSES)]
         found += [(record, node) for node in nodes] + ([(record, record)] if options.is_node else [])
     return found
 
 
-def masters(session: Session, record: Record) -> list[Record]:
+def other_managed_masters(session: Session, record: Record) -> list[Record]:
     """Return the other masters of the machine's swarm whose manager is ours and has answered once."""
     return [
         other

@@ -216,10 +216,10 @@ def _master_discovery(master: Record, route: DiscoveryRoute) -> Token:
     return Token(f"https://{address}/v1", route.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 
 
-def _warn_on_failure(session: Session, brief: str, change: Any, *, warn: bool = True) -> bool:
+def _warn_on_failure(session: Session, brief: str, operation: Any, *, warn: bool = True) -> bool:
     """Make a change and return whether it succeeded. A failure is a warning, or with `warn` off a line of debugging."""
     try:
-        request: Coroutine[Any, Any, None] = change()
+        request: Coroutine[Any, Any, None] = operation()
         asyncio.run(request)
     except (DiscoveryError, MachineError) as error:
         report = session.console.warn if warn else session.console.debug

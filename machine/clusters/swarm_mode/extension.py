@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.booleans import GO_TRUE
-from machine.clusters.extension import Extension, PlannedMachine, Removal
+from machine.clusters.extension import ClusterHooks, PlannedMachine, Removal
 from machine.clusters.swarm_mode import join, leave, members, membership, unlock_key
 from machine.drivers.base import Driver
 from machine.errors import UsageError
@@ -20,7 +20,7 @@ from machine.session import Session
 from machine.store import Record
 
 
-class SwarmMode(Extension):
+class SwarmMode(ClusterHooks):
     """The calls of machine.clusters.extension for a machine in a cluster of swarm mode."""
 
     def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:  # noqa: ARG002

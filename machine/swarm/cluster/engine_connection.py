@@ -28,8 +28,8 @@ class EngineConnection:
         self.facts: Facts | None = None
         self.open_calls = PendingCalls()  # clients' calls that wait for the head of their answer
         self.suspect = False  # whether it failed, or let a call wait, since it last answered a look
-        self._doubted = asyncio.Event()
-        self._doubts = Deadline(self._doubt)
+        self._probe_requested = asyncio.Event()
+        self._slow_calls = Deadline(self._probe_soon)
         self._refresh_deadline = Deadline(self._overdue)
 
     @property
@@ -48,7 +48,7 @@ class EngineConnection:
             if version != request.version:
                 request = request.with_api_version(version)
         try:
-            with self._doubts.within(SLOW):
+            with self._slow_calls.within(SLOW):
                 async with self.open_calls.waiting():
                     return await send_checked(self.client, request, self.name)
         except TimeoutError:
@@ -57,10 +57,10 @@ class EngineConnection:
             self.failed(error.message)
             raise
 
-    def _doubt(self) -> None:
+    def _probe_soon(self) -> None:
         """A call waits for long: see whether the engine answers anything."""
         self.suspect = True
-        self._doubted.set()
+        self._probe_requested.set()
 
     def refresh_in_time(self) -> Block:
         """A block for a look: while it takes longer than SLOW, calls to all engines do not wait for this one."""

@@ -10,7 +10,7 @@ from machine.swarm.scheduler.node import Node
 
 
 class EngineView(Protocol):
-    """What placement needs of an engine. `address` is what `Located.nodes` and the node's `addr` call it."""
+    """What placement needs of an engine. `address` is an entry of `RequiredObject.nodes`, and the node's `address`."""
 
     address: str
     node: Node

@@ -9,14 +9,14 @@ from machine.swarm.api.scope import is_spanning
 from machine.swarm.pipeline import ApiError
 from machine.swarm.placing.engine_view import EngineView
 from machine.swarm.resolve import EngineObjects, pick_network, pick_volume
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject
 
 V = TypeVar("V", bound=EngineView)
 
 
 async def locate(
     engines: Sequence[V], asked: PlacementRequest, *, pinned_names: Collection[str] = (), one_per_name: bool = False
-) -> tuple[Located, ...]:
+) -> tuple[RequiredObject, ...]:
     """Return what exists already of the volumes and networks that a create names, and on which engines.
 
     Engines that do not answer count, for what they have is not to be begun anew on another one. Names in `pinned_names`
@@ -28,7 +28,9 @@ async def locate(
         *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in pinned_names],
         *[("network", name, of_network(engines, name)) for name in asked.networks if name not in pinned_names],
     ]
-    return tuple(Located(kind, name, frozenset(e.address for e in having)) for kind, name, having in found if having)
+    return tuple(
+        RequiredObject(kind, name, frozenset(e.address for e in having)) for kind, name, having in found if having
+    )
 
 
 def network_holders(engines: Sequence[V], text: str) -> list[V]:
@@ -40,7 +42,11 @@ def engines_with_members(engines: Sequence[V], text: str) -> list[V]:
     """Return the engines that have containers on the network `text`, running or not."""
     found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
     names = {name for each in found for name in (each.id, *each.names)}
-    return [each.engine for each in found if any(not names.isdisjoint(c.networks) for c in each.engine.node.held())]
+    return [
+        each.engine
+        for each in found
+        if any(not names.isdisjoint(c.networks) for c in each.engine.node.all_containers())
+    ]
 
 
 def _network_engines(engines: Sequence[V], text: str) -> list[V]:
@@ -57,7 +63,7 @@ async def volume_holders(engines: Sequence[V], name: str) -> list[V]:
     having = [engine for engine, volume in named if not is_spanning(volume)]
     if len(having) == 1:
         return having
-    users = [e for e in having or engines if any(name in c.volumes for c in e.node.held())]
+    users = [e for e in having or engines if any(name in c.volumes for c in e.node.all_containers())]
     if having and not users:
         sizes = [(e, await volume_size(e, name)) for e in having if e.reachable]
         users = [e for e, size in sizes if size]

@@ -24,4 +24,4 @@ def engines_of_project(engines: Sequence[V], project: str) -> list[V]:
 
 def engines_with_containers(engines: Sequence[V], project: str) -> list[V]:
     """Return the engines that have containers of the project, running or not."""
-    return [e for e in engines if any(c.labels.get(PROJECT) == project for c in e.node.held())]
+    return [e for e in engines if any(c.labels.get(PROJECT) == project for c in e.node.all_containers())]

@@ -11,7 +11,7 @@ from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.engine_view import EngineView
 from machine.swarm.placing.locate import volume_size
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject
 
 E = TypeVar("E")
 
@@ -19,8 +19,8 @@ E = TypeVar("E")
 async def choose_engine_with_moves(
     fit: Callable[[PlacementRequest], Awaitable[E]],
     asked: PlacementRequest,
-    movable: Callable[[Sequence[Located]], Awaitable[list[Located]]],
-) -> tuple[E, list[Located]]:
+    movable: Callable[[Sequence[RequiredObject]], Awaitable[list[RequiredObject]]],
+) -> tuple[E, list[RequiredObject]]:
     """Return the engine that `fit` gives, and what is to be moved there because it is on others.
 
     Nothing is moved where that can be helped; else as few kinds of things as will do. ApiError as `fit` says it for all
@@ -29,14 +29,14 @@ async def choose_engine_with_moves(
     try:
         return await fit(asked), []
     except ApiError:
-        for leaving in _possible_moves(await movable(asked.located)):
-            staying = tuple(each for each in asked.located if each not in leaving)
+        for leaving in _possible_moves(await movable(asked.required_objects)):
+            staying = tuple(each for each in asked.required_objects if each not in leaving)
             with suppress(ApiError):
-                return await fit(replace(asked, located=staying)), leaving
+                return await fit(replace(asked, required_objects=staying)), leaving
         raise
 
 
-def _possible_moves(movable: list[Located]) -> list[list[Located]]:
+def _possible_moves(movable: list[RequiredObject]) -> list[list[RequiredObject]]:
     """Return what to move, the least first: only networks, only volumes, or both."""
     kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
     return [chosen for chosen in (*kinds, movable) if chosen]
@@ -50,7 +50,11 @@ async def is_empty(engines: Sequence[EngineView], name: str) -> bool:
     for engine in engines:
         volume: dict[str, Any] = next((v for v in engine.volumes if v.get("Name") == name), {})
         plain = volume.get("Driver") == "local" and not volume.get("Options")
-        if not plain or any(name in c.volumes for c in engine.node.held()) or await volume_size(engine, name) != 0:
+        if (
+            not plain
+            or any(name in c.volumes for c in engine.node.all_containers())
+            or await volume_size(engine, name) != 0
+        ):
             return False
     return bool(engines)
 

@@ -44,7 +44,7 @@ class NotMet(Exception):
 
 def health(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The nodes whose engines answer."""
-    left = [node for node in nodes if node.health > 0]
+    left = [node for node in nodes if node.health_score > 0]
     return left or _reject(HEALTHY_CONDITION)
 
 
@@ -79,7 +79,7 @@ def _others(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterab
     """The node's containers that count beside the one wanted."""
     return (
         c
-        for c in node.held()
+        for c in node.all_containers()
         if c.id not in request.replaced_container_ids and (criteria.count_ended_ports or not c.ended)
     )
 
@@ -126,10 +126,10 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def has_required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
-    for kind, name, having in request.located:
-        nodes = [node for node in nodes if node.addr in having] or _reject(f"{kind} {name}")
+    for kind, name, having in request.required_objects:
+        nodes = [node for node in nodes if node.address in having] or _reject(f"{kind} {name}")
     return nodes
 
 
@@ -137,7 +137,7 @@ def apply(
     names: Iterable[str], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
-    chosen = [*(FILTERS[name] for name in names), located]
+    chosen = [*(FILTERS[name] for name in names), has_required_objects]
     left = nodes
     try:
         for each in chosen:
@@ -187,16 +187,20 @@ def _each(
 
 def _affine(expression: Expression, node: Node) -> bool:
     if expression.key == "container":
-        names = (text for c in node.held() for text in (c.id, *c.names, *(f"{node.name}/{name}" for name in c.names)))
+        names = (
+            text
+            for c in node.all_containers()
+            for text in (c.id, *c.names, *(f"{node.name}/{name}" for name in c.names))
+        )
         return expression.matches(names)
     if expression.key == "image":
         return expression.matches(node.images)
-    return expression.matches(c.labels.get(expression.key, "") for c in node.held())
+    return expression.matches(c.labels.get(expression.key, "") for c in node.all_containers())
 
 
 def _constrained(expression: Expression, node: Node) -> bool:
     if expression.key == "node":
-        if expression.value == node.addr:  # the one name that an engine cannot choose for itself
+        if expression.value == node.address:  # the one name that an engine cannot choose for itself
             return expression.operator == EQUAL
         return expression.matches((node.id, node.name))
     return expression.matches((node.labels.get(expression.key, ""),))
@@ -210,7 +214,9 @@ def _listed(expression: Expression, node: Node) -> bool:
 def _has(node: Node, name: str) -> bool:
     """Whether the node has the container: by name, full id, or the beginning of an id."""
     name = name.lstrip("/")
-    return any(name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.held())
+    return any(
+        name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.all_containers()
+    )
 
 
 def _has_slot(request: PlacementRequest, node: Node) -> bool:

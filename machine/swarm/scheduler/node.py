@@ -140,13 +140,13 @@ class Node:
     """An engine, as filters and strategies see it. After changing `containers` or `creating` call `invalidate`.
 
     `cpus` and `memory` carry the overcommit.
-    `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
+    `health_score` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
     `update_health` sets it.
     `owner` is whatever the caller needs to find its own object again.
     """
 
     name: str
-    addr: str = ""  # host:port
+    address: str = ""  # host:port
     ip: str = ""
     id: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Node:
     containers: Mapping[str, ScheduledContainer] = field(default_factory=dict)
     creating: dict[str, ScheduledContainer] = field(default_factory=dict)
     owner: Any = None
-    health: int = field(default=0, init=False)
+    health_score: int = field(default=0, init=False)
     _used: tuple[int, int] | None = None
     _taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] | None = None
 
@@ -167,9 +167,9 @@ class Node:
         self.update_health(self.healthy, self.failures)
 
     def update_health(self, healthy: bool, failures: int) -> None:
-        """Set whether the engine answers, and how often it failed lately; `health` follows."""
+        """Set whether the engine answers, and how often it failed lately; `health_score` follows."""
         self.healthy, self.failures = healthy, failures
-        self.health = max(100 - failures * 100 // self.retry, 0) if healthy else 0
+        self.health_score = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 
     def invalidate(self) -> None:
         """Forget the sums: containers, or what is known of them, have changed."""
@@ -193,16 +193,16 @@ class Node:
     def used(self) -> tuple[int, int]:
         """CPUs and bytes reserved, by stopped containers too."""
         if self._used is None:
-            held = list(self.held())
+            held = list(self.all_containers())
             self._used = (sum(c.cpus for c in held), sum(c.memory for c in held))
         return self._used
 
     @property
-    def known(self) -> bool:
+    def all_inspected(self) -> bool:
         """Whether every container's reservation and ports are known."""
         return all(container.inspected for container in self.containers.values())
 
-    def held(self) -> Iterable[ScheduledContainer]:
+    def all_containers(self) -> Iterable[ScheduledContainer]:
         """The node's containers, those being made last."""
         yield from self.containers.values()
         yield from self.creating.values()
@@ -220,7 +220,7 @@ class Node:
         """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""
         taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] = {}
         count = 0
-        for container in self.held():
+        for container in self.all_containers():
             for port in container.ports:
                 for number in range(max(port.first, 0), min(port.last, 65535) + 1):
                     taken.setdefault((port.protocol, number), []).append((port.ip, container))

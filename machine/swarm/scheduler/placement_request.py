@@ -36,7 +36,7 @@ class Port:
     last: int
 
 
-class Located(NamedTuple):
+class RequiredObject(NamedTuple):
     """A thing that a container needs and that exists on some engines only."""
 
     kind: str  # volume or network
@@ -61,7 +61,7 @@ class PlacementRequest:
     colocate_with: tuple[str, ...] = ()  # containers that have to be on the same engine
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
-    located: tuple[Located, ...] = ()  # volumes and networks that exist already, on some engines only
+    required_objects: tuple[RequiredObject, ...] = ()  # volumes and networks that exist already, on some engines only
     replaced_container_ids: frozenset[str] = (
         frozenset()
     )  # ids of containers whose place this one takes: what they hold is free for it

@@ -35,7 +35,7 @@ def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
     memory = (used_memory + request.memory) * 100 // node.memory if request.memory else FULL
     if cpu > FULL or memory > FULL:
         return None
-    return cpu + memory + factor * node.health
+    return cpu + memory + factor * node.health_score
 
 
 def spread(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
@@ -73,7 +73,9 @@ def _weighed(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> l
             if found is not None
         ]
     else:  # the same for every node, but for its health
-        weighed = list(zip([2 * FULL + factor * node.health for node in nodes], counts, count(), nodes, strict=False))
+        weighed = list(
+            zip([2 * FULL + factor * node.health_score for node in nodes], counts, count(), nodes, strict=False)
+        )
     if not weighed:
         raise NoNode(f"{NO_RESOURCES}: {_lacking(request, nodes)}")
     return weighed

@@ -20,7 +20,7 @@ from machine.swarm.placing.project import engines_with_containers
 from machine.swarm.placing.relocate import choose_engine_with_moves, move_volume
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.compose_labels import holders_of_project
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest, parse_create
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject, parse_create
 from machine.swarm.scheduler.references import project_of
 from machine.swarmd.aggregate.lookup import Lookup
 from machine.swarmd.aggregate.members import AggregateEngine, Members
@@ -111,8 +111,8 @@ async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, 
         if each.kind == "volume":
             lookup.remember_volume(each.name, each.nodes)
     owners = [(container, (await lookup.owner(container))[0].name) for container in asked.colocate_with]
-    beside = tuple(Located("container", container, frozenset([owner])) for container, owner in owners)
-    return replace(asked, located=(*beside, *located))
+    beside = tuple(RequiredObject("container", container, frozenset([owner])) for container, owner in owners)
+    return replace(asked, required_objects=(*beside, *located))
 
 
 def _choose_best(

@@ -13,7 +13,7 @@ from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.relocate import is_empty
 from machine.swarm.scheduler.node import ListedContainer, Node
-from machine.swarm.scheduler.placement_request import Located
+from machine.swarm.scheduler.placement_request import RequiredObject
 from machine.swarm.scheduler.references import PROJECT
 from machine.swarmd.aggregate.members import AggregateEngine, Members
 
@@ -26,7 +26,7 @@ class EngineSnapshot:
     def __init__(self, member: AggregateEngine, node: Node) -> None:
         self.member = member
         self.node = node
-        self.address = node.addr
+        self.address = node.address
         self.volumes: list[dict[str, Any]] = []
         self.networks: list[dict[str, Any]] = []
 
@@ -63,7 +63,7 @@ class Snapshot:
         engines = []
         for member, entries in answers:
             containers = {found.id: found for found in map(ListedContainer, objects(entries))}
-            node = Node(member.name, addr=member.name, containers=containers, creating=pending[member])
+            node = Node(member.name, address=member.name, containers=containers, creating=pending[member])
             node.owner = EngineSnapshot(member, node)
             engines.append(node.owner)
         return cls(engines)
@@ -95,11 +95,11 @@ class Snapshot:
         for engine, answer in (await self.ask_all("/volumes", wanted)).items():
             engine.volumes += objects(object_of(answer).get("Volumes"))
 
-    def engines_with(self, located: Located) -> list[EngineSnapshot]:
+    def engines_with(self, located: RequiredObject) -> list[EngineSnapshot]:
         """Return the engines that have something that a container needs."""
         return [engine for name, engine in self.engines.items() if name in located.nodes]
 
-    async def movable(self, located: Sequence[Located]) -> list[Located]:
+    async def movable(self, located: Sequence[RequiredObject]) -> list[RequiredObject]:
         """Return what of it can be moved to another engine: empty volumes."""
         volumes = [each for each in located if each.kind == "volume"]
         return [each for each in volumes if await is_empty(self.engines_with(each), each.name)]

@@ -11,7 +11,7 @@ import pytest
 
 from machine import authority, files, paths
 from machine.clusters.classic import containers, registration, settings
-from machine.clusters.classic.leave import leave
+from machine.clusters.classic.leave import leave_swarm
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.console import Console
 from machine.errors import UsageError, WaitTimeout
@@ -231,9 +231,9 @@ def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path:
     world = Session(Store(str(tmp_path)), Console(err), environ={})
     known(world.store, "head", {}, master=True)
     node = known(world.store, "node", {})
-    leave(world, node, also_removed=["head", "node"])
+    leave_swarm(world, node, also_removed=["head", "node"])
     assert err.getvalue() == ""
-    leave(world, world.store.load("node"))
+    leave_swarm(world, world.store.load("node"))
     assert "head still lists node" in err.getvalue()
 
 

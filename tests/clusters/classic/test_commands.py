@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.clusters.classic import registration
-from machine.clusters.classic.join import join
+from machine.clusters.classic.join import join_swarm
 from machine.console import Console
 from machine.session import Session
 from machine.store import Store
@@ -107,7 +107,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     try:
         endpoint = head.endpoint()
         assert endpoint is not None
-        join(world, head, endpoint)
+        join_swarm(world, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
         assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:

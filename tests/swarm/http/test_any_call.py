@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machine.swarm.manager.routes import TABLE, answer
+from machine.swarm.manager.routes import HANDLERS, answer
 from machine.swarm.parsing.fields import FIELD_TYPES
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request, not_implemented
 from machine.swarmd.backends.registry import BackendContext, open_pipeline
@@ -42,7 +42,7 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields | words, inner, max_size=4)
 )
 bodies = st.dictionaries(fields, values, max_size=6) | values
-routes = st.sampled_from([(route.method, route.path) for route in TABLE.routes])
+routes = st.sampled_from([(route.method, route.path) for route in HANDLERS.routes])
 calls = st.lists(st.tuples(routes, words | st.just("web"), queries, bodies, st.booleans()), min_size=20, max_size=40)
 Call = tuple[tuple[str, str], str, dict[str, str], Any, bool]
 

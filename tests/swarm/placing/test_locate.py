@@ -13,7 +13,7 @@ from machine.swarm.placing.name_reservations import NameReservations
 from machine.swarm.placing.project import engines_of_project
 from machine.swarm.placing.relocate import choose_engine_with_moves, is_empty, move_volume
 from machine.swarm.scheduler.node import Node, PlainContainer
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject
 
 LOCAL = {"Driver": "local", "Scope": "local"}
 
@@ -29,7 +29,7 @@ class View:
         self.volumes: list[dict[str, Any]] = [{**LOCAL, "Name": volume} for volume in self.sizes]
         self.networks: list[dict[str, Any]] = [{**LOCAL, "Name": net, "Id": f"{net}-{name}"} for net in networks]
         self.containers: dict[str, PlainContainer] = {}
-        self.node = Node(name, addr=name, containers=self.containers)
+        self.node = Node(name, address=name, containers=self.containers)
         self.calls: list[str] = []
 
     def add(self, key: str, *, volume: str = "", network: str = "", project: str = "") -> None:
@@ -111,16 +111,16 @@ async def test_only_what_is_empty_on_all_engines_moves() -> None:
 
 
 async def test_as_little_is_left_behind_as_will_do() -> None:
-    net, vol = Located("network", "n", frozenset("a")), Located("volume", "v", frozenset("b"))
-    asked = PlacementRequest(located=(net, vol))
-    allowed: list[tuple[Located, ...]] = []
+    net, vol = RequiredObject("network", "n", frozenset("a")), RequiredObject("volume", "v", frozenset("b"))
+    asked = PlacementRequest(required_objects=(net, vol))
+    allowed: list[tuple[RequiredObject, ...]] = []
 
     async def fit(wanted: PlacementRequest) -> str:
-        if wanted.located in allowed:
+        if wanted.required_objects in allowed:
             return "engine"
-        raise ApiError(409, f"{len(wanted.located)} things are elsewhere")
+        raise ApiError(409, f"{len(wanted.required_objects)} things are elsewhere")
 
-    async def movable(located: Any) -> list[Located]:
+    async def movable(located: Any) -> list[RequiredObject]:
         return list(located)
 
     with pytest.raises(ApiError, match="2 things"):

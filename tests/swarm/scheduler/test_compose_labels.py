@@ -13,9 +13,9 @@ from machine.swarm.scheduler.expressions import BadExpression, parse
 from machine.swarm.scheduler.node import Node, PlainContainer
 from machine.swarm.scheduler.placement_request import (
     EXPRESSION_LABELS,
-    Located,
     PlacementRequest,
     Port,
+    RequiredObject,
     extract_expressions,
     parse_create,
     policies,
@@ -41,7 +41,7 @@ def held(
 
 
 def node(name: str, *containers: PlainContainer, **more: Any) -> Node:
-    return Node(name=name, addr=f"{name}:1", cpus=4, memory=8, containers={c.id: c for c in containers}, **more)
+    return Node(name=name, address=f"{name}:1", cpus=4, memory=8, containers={c.id: c for c in containers}, **more)
 
 
 def names(nodes: list[Node]) -> list[str]:
@@ -94,17 +94,17 @@ def test_who_has_something_of_a_project() -> None:
 
 def test_what_exists_already_holds_and_the_error_says_where_it_is() -> None:
     nodes = [node("a"), node("b"), node("c")]
-    volume = Located("volume", "data", frozenset({"b:1", "c:1"}))
-    network = Located("network", "front", frozenset({"c:1"}))
-    assert names(rank(nodes, PlacementRequest(located=(volume,)))) == ["b", "c"]
-    assert names(rank(nodes, PlacementRequest(located=(volume, network)))) == ["c"]
-    assert names(rank(nodes, PlacementRequest(located=(volume,)), "binpack", ["health"])) == [
+    volume = RequiredObject("volume", "data", frozenset({"b:1", "c:1"}))
+    network = RequiredObject("network", "front", frozenset({"c:1"}))
+    assert names(rank(nodes, PlacementRequest(required_objects=(volume,)))) == ["b", "c"]
+    assert names(rank(nodes, PlacementRequest(required_objects=(volume, network)))) == ["c"]
+    assert names(rank(nodes, PlacementRequest(required_objects=(volume,)), "binpack", ["health"])) == [
         "b",
         "c",
     ]  # whatever the filters
-    apart = Located("network", "back", frozenset({"a:1"}))
+    apart = RequiredObject("network", "back", frozenset({"a:1"}))
     with pytest.raises(NoNode) as told:
-        rank(nodes, PlacementRequest(located=(network, apart), constraints=(parse("node==b"),)))
+        rank(nodes, PlacementRequest(required_objects=(network, apart), constraints=(parse("node==b"),)))
     assert str(told.value) == (
         "Unable to find a node that satisfies the following conditions: constraint node==b (not on a, c); "
         "network front (not on a, b); network back (not on c)"
@@ -114,7 +114,7 @@ def test_what_exists_already_holds_and_the_error_says_where_it_is() -> None:
 def test_what_a_lost_engine_has_is_not_begun_anew_elsewhere() -> None:
     nodes = [node("a", healthy=False), node("b")]
     with pytest.raises(NoNode, match=r"healthy \(not on a\); volume data \(not on b\)"):
-        rank(nodes, PlacementRequest(located=(Located("volume", "data", frozenset({"a:1"})),)))
+        rank(nodes, PlacementRequest(required_objects=(RequiredObject("volume", "data", frozenset({"a:1"})),)))
 
 
 def test_a_predecessor_frees_what_it_holds_and_is_followed() -> None:

@@ -2,6 +2,6 @@
 
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.dispatch import answer
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 
-__all__ = ["TABLE", "ManagerContext", "answer"]
+__all__ = ["HANDLERS", "ManagerContext", "answer"]

@@ -20,7 +20,7 @@ from machine.swarm.manager.routes import build_cache
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.image_changes import WatchedConnection, followed
 from machine.swarm.manager.routes.needed_objects import locate
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.parsing import request_json
 from machine.swarm.pipeline import ApiError, Hijack, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
@@ -38,14 +38,14 @@ KEPT = 3600.0  # seconds that a session's engine is remembered
 SESSION = b"x-docker-expose-session-uuid"
 
 
-@TABLE.handles("POST", "/build")
+@HANDLERS.handles("POST", "/build")
 async def build(context: ManagerContext, request: Request) -> Reply:
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
     asked, query["buildargs"] = _parse_build(request.query_value("buildargs"), request.query_value("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
-    asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), pinned_names=()))
+    asked = replace(asked, required_objects=await locate(context, asked, avoid=frozenset(), pinned_names=()))
     session = request.query_value("session")
     engine = _engine_of(context, session) or build_cache.engine_with_cache(context, request, context.choose(asked))
     if session:
@@ -79,7 +79,7 @@ async def _built(context: ManagerContext, engine: Engine, tags: Sequence[str]) -
         await engine.refresh()
 
 
-@TABLE.handles("POST", "/session")
+@HANDLERS.handles("POST", "/session")
 async def session(context: ManagerContext, request: Request) -> Reply:
     """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
     key = request.header(SESSION).decode("latin-1")
@@ -91,7 +91,7 @@ async def session(context: ManagerContext, request: Request) -> Reply:
     return await _raw(engine, request)
 
 
-@TABLE.handles("POST", "/grpc")
+@HANDLERS.handles("POST", "/grpc")
 async def grpc(context: ManagerContext, request: Request) -> Reply:
     """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
     engine = _builder(context)
@@ -117,7 +117,7 @@ async def _raw(engine: Engine, request: Request) -> Reply:
     return reply
 
 
-@TABLE.handles("POST", "/build/cancel")
+@HANDLERS.handles("POST", "/build/cancel")
 async def cancel(context: ManagerContext, request: Request) -> Reply:
     """Pass the cancellation to the engine that runs the build. ApiError(404)."""
     engine = _engine_of(context, request.query_value("id"))

@@ -13,7 +13,7 @@ from machine.swarm.cluster import Container, Engine
 from machine.swarm.fanout.broadcast import engines_with
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.containers import inspected
 from machine.swarm.pipeline import ApiError, Reply, Request, Unreachable
 from machine.swarm.placing.name_reservations import check_name
@@ -23,7 +23,7 @@ FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is r
 EXEC_SECONDS = 15.0  # seconds for an engine's word on an exec that nobody remembers
 
 
-@TABLE.handles("GET", "/containers/json|ps")
+@HANDLERS.handles("GET", "/containers/json|ps")
 async def ps(context: ManagerContext, request: Request) -> Reply:
     """List the containers from memory; with `size`, the engines are asked for those of the sizes."""
     filters = request.filters()
@@ -82,7 +82,7 @@ async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[d
     return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in found]
 
 
-@TABLE.handles("GET", OF + "json")
+@HANDLERS.handles("GET", OF + "json")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The engine's answer, which node it is, and published ports at the node's address."""
     container = context.container(request.name)
@@ -97,13 +97,13 @@ async def inspect(context: ManagerContext, request: Request) -> Reply:
     return Reply.json(inspected(engine.node_info, value))
 
 
-@TABLE.default_for_kind("container")
+@HANDLERS.default_for_kind("container")
 async def pass_on(context: ManagerContext, request: Request) -> Reply:
     """Pass a call to the container's engine and its answer back, streams and raw connections too."""
     return await _forward(context.container(request.name), request, request.verb)
 
 
-@TABLE.handles("POST", OF + "wait")
+@HANDLERS.handles("POST", OF + "wait")
 async def wait(context: ManagerContext, request: Request) -> Reply:
     """Wait for a container on its engine; that it has ended is known here before the client hears of it."""
     container = context.container(request.name)
@@ -126,7 +126,7 @@ async def _refreshed_at_end(container: Container, body: AsyncIterator[bytes]) ->
             await close()
 
 
-@TABLE.handles("POST", OF + "start|stop|restart|kill|pause|unpause|update")
+@HANDLERS.handles("POST", OF + "start|stop|restart|kill|pause|unpause|update")
 async def change(context: ManagerContext, request: Request) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
     container = context.container(request.name)
@@ -141,7 +141,7 @@ async def change(context: ManagerContext, request: Request) -> Reply:
     return reply
 
 
-@TABLE.handles("POST", OF + "rename")
+@HANDLERS.handles("POST", OF + "rename")
 async def rename(context: ManagerContext, request: Request) -> Reply:
     """Rename a container; ApiError(409) if any container of the cluster has that name."""
     container = context.container(request.name)
@@ -157,7 +157,7 @@ async def rename(context: ManagerContext, request: Request) -> Reply:
     return reply
 
 
-@TABLE.handles("DELETE", "/containers/{name}")
+@HANDLERS.handles("DELETE", "/containers/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """To its engine; forgotten at once. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
     if request.flag("link"):
@@ -181,7 +181,7 @@ async def _remove_link(context: ManagerContext, request: Request, name: str) -> 
     return reply
 
 
-@TABLE.handles("POST", OF + "exec")
+@HANDLERS.handles("POST", OF + "exec")
 async def exec_create(context: ManagerContext, request: Request) -> Reply:
     """Make an exec on the container's engine, and remember which engine has it."""
     container = context.container(request.name)
@@ -196,7 +196,7 @@ async def exec_create(context: ManagerContext, request: Request) -> Reply:
     return Reply(reply.status, drop_headers(reply.headers, b"content-length"), json.dumps(value).encode())
 
 
-@TABLE.default_for_kind("exec")
+@HANDLERS.default_for_kind("exec")
 async def exec_use(context: ManagerContext, request: Request) -> Reply:
     """To the engine that has it; if we were restarted since, every engine is asked once."""
     engine = context.execs.get(request.name)

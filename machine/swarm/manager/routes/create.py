@@ -18,7 +18,7 @@ from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import engines_with_image, missing_message, with_image
 from machine.swarm.manager.routes.needed_objects import locate, replaced_by
 from machine.swarm.manager.routes.node_prefixes import colocated, strip_node_prefixes
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.pipeline import JSON, ApiError, NotConnected, Reply, Request
 from machine.swarm.placing.name_reservations import check_name
 from machine.swarm.placing.relocate import choose_engine_with_moves
@@ -27,15 +27,15 @@ from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.placement_request import (
     EXPRESSION_LABELS,
     ID,
-    Located,
     PlacementRequest,
+    RequiredObject,
     extract_expressions,
     parse_create,
 )
 from machine.swarm.scheduler.references import rename_network
 
 
-@TABLE.handles("POST", "/containers/create")
+@HANDLERS.handles("POST", "/containers/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """Create a container: 201 with its id; ApiError(409) if any container of the cluster has its name."""
     request = await request.with_body_read()
@@ -122,7 +122,7 @@ async def _placement(
     located = await locate(context, placement, avoid=avoid, pinned_names=pinned)
     replaced = replaced_by(context, name, body["Labels"])
     if located or replaced:
-        placement = replace(placement, located=located, replaced_container_ids=replaced)
+        placement = replace(placement, required_objects=located, replaced_container_ids=replaced)
     return placement
 
 
@@ -200,7 +200,7 @@ async def _choose(
     async def fit(wanted: PlacementRequest) -> Engine:
         return await _fit(context, wanted, avoid)
 
-    async def movable(located: Sequence[Located]) -> list[Located]:
+    async def movable(located: Sequence[RequiredObject]) -> list[RequiredObject]:
         return await move_objects.movable(context, located)
 
     engine, leaving = await choose_engine_with_moves(fit, placement, movable)
@@ -218,7 +218,7 @@ async def _fit(context: ManagerContext, placement: PlacementRequest, avoid: froz
     weighs = bool(placement.cpus or placement.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
         for engine in cluster.healthy():  # the fullest can only be told when all are known
-            if not engine.node.known:
+            if not engine.node.all_inspected:
                 await cluster.inspect_all(engine)
     try:
         return await _best(context, placement, having, weighs=weighs)
@@ -235,7 +235,7 @@ async def _best(
     studied: set[str] = set()
     while True:
         best = context.choose(placement, engines, most=1)[0]
-        if not (weighs or placement.ports or placement.host_mode) or best.node.known or best.address in studied:
+        if not (weighs or placement.ports or placement.host_mode) or best.node.all_inspected or best.address in studied:
             return best
         studied.add(best.address)
         await context.cluster.inspect_all(best)  # what was unknown can only make it worse: choose again

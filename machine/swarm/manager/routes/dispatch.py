@@ -14,11 +14,11 @@ from machine.swarm.manager.routes import (
     volumes,
 )
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.pipeline import CallNext, Reply, Request
 
 # Importing these modules has entered their routes in TABLE.
-ROUTES = (build, containers, create, images, info, networks, prune, system, volumes)
+ROUTE_MODULES = (build, containers, create, images, info, networks, prune, system, volumes)
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth"),
@@ -30,7 +30,7 @@ async def answer(context: ManagerContext, request: Request, rest: CallNext | Non
     """Answer one call; the end of a pipeline. ApiError is for the server to word."""
     if context.cluster.settings.cors and request.method == "OPTIONS" and request.route is None:
         return Reply(200, CORS)
-    reply = await TABLE.answer(context, request)
+    reply = await HANDLERS.answer(context, request)
     if context.cluster.settings.cors and reply.status != 101:
         reply.headers = [*reply.headers, *CORS]
     return reply

@@ -15,7 +15,7 @@ from machine.swarm.fanout.broadcast import ask_each, removed, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import engines_with_image
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.images import merge_images
 from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import ApiError, Reply, Request
@@ -26,7 +26,7 @@ NEVER = float("inf")
 _BOUNDS = ("before", "since")  # filters that name an image, which not every engine has
 
 
-@TABLE.handles("GET", "/images/json")
+@HANDLERS.handles("GET", "/images/json")
 async def images(context: ManagerContext, request: Request) -> Reply:
     """One entry per id, its tags and digests united; from memory if nothing but nodes is filtered."""
     filters = request.filters()
@@ -91,7 +91,7 @@ def _created(engine: Engine, name: str) -> int | None:
     return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
 
 
-@TABLE.handles("POST", "/images/create|load")
+@HANDLERS.handles("POST", "/images/create|load")
 async def transfer(context: ManagerContext, request: Request) -> Reply:
     """Pull, import or load on every engine; the tags that it brings mean what they mean there from then on."""
     engines = context.cluster.healthy() or [context.cluster.any_healthy()]
@@ -108,14 +108,14 @@ async def transfer(context: ManagerContext, request: Request) -> Reply:
     return await transfer_image(engines, request, details=False, after=refresh, finish=finish)
 
 
-@TABLE.default_for_kind("image")
+@HANDLERS.default_for_kind("image")
 async def one(context: ManagerContext, request: Request) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
     found = await engines_with_image(context, request.name)
     return await (found[0] if found else context.cluster.any_healthy()).ask(request)
 
 
-@TABLE.handles("GET", "/images/get")
+@HANDLERS.handles("GET", "/images/get")
 async def get(context: ManagerContext, request: Request) -> Reply:
     """Save images from one engine that has all of them. ApiError(404) if none has."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
@@ -129,7 +129,7 @@ async def get(context: ManagerContext, request: Request) -> Reply:
     return await (common[0] if common else context.cluster.any_healthy()).ask(request)  # it says which one there is not
 
 
-@TABLE.handles("POST", OF + "tag")
+@HANDLERS.handles("POST", OF + "tag")
 async def tag(context: ManagerContext, request: Request) -> Reply:
     """Tag an image on every engine that has it; the tag means this image from now on."""
     found = await engines_with_image(context, request.name) or [context.cluster.any_healthy()]
@@ -139,7 +139,7 @@ async def tag(context: ManagerContext, request: Request) -> Reply:
     return next((r for r in replies.values() if not r.ok), None) or next(iter(replies.values()))
 
 
-@TABLE.handles("DELETE", "/images/{name}")
+@HANDLERS.handles("DELETE", "/images/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """Remove an image from every engine that has it or an older one of its tag; an error only if none could."""
     found = await engines_with_image(context, request.name, older=True) or [context.cluster.any_healthy()]
@@ -154,7 +154,7 @@ async def _on_each(context: ManagerContext, engines: list[Engine], request: Requ
     return replies
 
 
-@TABLE.handles("POST", "/commit")
+@HANDLERS.handles("POST", "/commit")
 async def commit(context: ManagerContext, request: Request) -> Reply:
     """Commit a container on its engine, which has the image afterwards."""
     container = context.container(request.query_value("container"))

@@ -12,12 +12,12 @@ from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.manager.routes.context import ManagerContext, MergedInfo
 from machine.swarm.manager.routes.system import NAME
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.info import NO_SWARM_MODE, merge_info
 from machine.swarm.pipeline import JSON, Reply, Request
 
 
-@TABLE.handles("GET", "/info")
+@HANDLERS.handles("GET", "/info")
 async def info(context: ManagerContext, request: Request) -> Reply:
     """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
     cluster = context.cluster

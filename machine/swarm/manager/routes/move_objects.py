@@ -12,10 +12,10 @@ from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import ApiError, Request
 from machine.swarm.placing.relocate import is_empty, move_volume
 from machine.swarm.resolve import EngineObjects, pick_network
-from machine.swarm.scheduler.placement_request import Located
+from machine.swarm.scheduler.placement_request import RequiredObject
 
 
-async def movable(context: ManagerContext, located: Sequence[Located]) -> list[Located]:
+async def movable(context: ManagerContext, located: Sequence[RequiredObject]) -> list[RequiredObject]:
     """Those that can be made again on another engine without anybody losing anything.
 
     A volume that is empty, and a network that was made through this manager, which knows how, and that no container
@@ -35,7 +35,7 @@ async def movable(context: ManagerContext, located: Sequence[Located]) -> list[L
     return found
 
 
-async def move(context: ManagerContext, located: Located, target: Engine) -> dict[str, str]:
+async def move(context: ManagerContext, located: RequiredObject, target: Engine) -> dict[str, str]:
     """Make it on the engine `target` and remove it where it was; a network's old id and its new one. ApiError.
 
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
@@ -59,7 +59,7 @@ async def move(context: ManagerContext, located: Located, target: Engine) -> dic
         return {}
 
 
-def _engines_with_object(context: ManagerContext, located: Located) -> list[Engine]:
+def _engines_with_object(context: ManagerContext, located: RequiredObject) -> list[Engine]:
     found = (context.cluster.engines.get(address) for address in sorted(located.nodes))
     return [engine for engine in found if engine is not None]
 
@@ -69,7 +69,7 @@ async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool
     if key not in context.network_bodies:
         return False
     spelt = {str(n.get("Name")) for n in engine.networks if n.get("Id") == key} | {key, name}
-    if any(not spelt.isdisjoint(c.networks) for c in engine.node.held()):
+    if any(not spelt.isdisjoint(c.networks) for c in engine.node.all_containers()):
         return False
     with suppress(ApiError):
         value = await engine.get(f"/networks/{key}")

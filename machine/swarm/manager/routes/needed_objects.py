@@ -8,12 +8,12 @@ from typing import Any
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.placing import locate as placing
 from machine.swarm.scheduler.compose_labels import service_of
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject
 
 
 async def locate(
     context: ManagerContext, asked: PlacementRequest, *, avoid: frozenset[str], pinned_names: Iterable[str]
-) -> tuple[Located, ...]:
+) -> tuple[RequiredObject, ...]:
     """Return where what a create names is already; engines in `avoid`, and names in `pinned_names`, are left out."""
     if not asked.volumes and not asked.networks:
         return ()

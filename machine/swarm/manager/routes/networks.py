@@ -13,19 +13,19 @@ from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import move_objects, object_filters
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.object_filters import Filters
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.objects import merge_networks, shared_names
 from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.project import engines_of_project
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.placement_request import PlacementRequest, RequiredObject
 from machine.swarm.scheduler.references import project_of
 
 Network = dict[str, Any]
 
 
-@TABLE.handles("GET", "/networks")
+@HANDLERS.handles("GET", "/networks")
 async def networks(context: ManagerContext, request: Request) -> Reply:
     """List the networks of all engines, each once."""
 
@@ -82,7 +82,7 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
     return chosen.engine, dict(chosen.value)
 
 
-@TABLE.handles("GET", "/networks/{name}")
+@HANDLERS.handles("GET", "/networks/{name}")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The answer of an engine that has it; of one that spans engines with the containers of all of them."""
     engine, network = find(context, request.name)
@@ -93,7 +93,7 @@ async def inspect(context: ManagerContext, request: Request) -> Reply:
     return Reply.json(merge_networks(by_node({e: [n] for e, n in (await context.values(having, call)).items()}))[0])
 
 
-@TABLE.handles("POST", "/networks/create")
+@HANDLERS.handles("POST", "/networks/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME; else on the one that has more of its Compose project, else on one that is chosen."""
     request = await request.with_body_read()
@@ -128,7 +128,7 @@ def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
     return context.choose(PlacementRequest(), of_project or None)[0]
 
 
-@TABLE.handles("DELETE", "/networks/{name}")
+@HANDLERS.handles("DELETE", "/networks/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """Remove a network from the engine that has it."""
     engine, network = find(context, request.name)
@@ -138,7 +138,7 @@ async def remove(context: ManagerContext, request: Request) -> Reply:
     return reply
 
 
-@TABLE.handles("POST", "/networks/{name}/connect|disconnect")
+@HANDLERS.handles("POST", "/networks/{name}/connect|disconnect")
 async def connect(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
     request = await request.with_body_read()
@@ -150,7 +150,7 @@ async def connect(context: ManagerContext, request: Request) -> Reply:
     engine, network = find(context, request.name, container.engine)
     key = str(network["Id"])
     if not is_spanning(network) and container.engine is not engine:
-        found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []
+        found = [RequiredObject("network", key, frozenset({engine.address}))] if verb == "connect" else []
         if not await move_objects.movable(context, found):
             shown = f"{engine.name}/{network.get('Name')}"
             raise ApiError(404, f"network {shown} is not on {container.engine.name}, where the container is")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.objects import shared_names
 from machine.swarm.merge.usage import merge_prune
 from machine.swarm.pipeline import ApiError, Reply, Request
@@ -15,7 +15,7 @@ from machine.swarm.pipeline import ApiError, Reply, Request
 _KINDS = {"images": "image", "networks": "network", "volumes": "volume"}
 
 
-@TABLE.handles("POST", "/containers|images|networks|volumes|build/prune")
+@HANDLERS.handles("POST", "/containers|images|networks|volumes|build/prune")
 async def prune(context: ManagerContext, request: Request) -> Reply:
     """On every engine; what is remembered is true again before the client hears of it."""
     kind = request.path.split("/")[1]

@@ -13,7 +13,7 @@ from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.facts import OLDEST, api_of
 from machine.swarm.fanout.broadcast import by_node, first_answer
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.info import most_common
 from machine.swarm.merge.objects import shared_names
@@ -25,7 +25,7 @@ BUILDKIT = (1, 42)  # engines of this API and newer build with BuildKit unless t
 OLDEST_TEXT = f"{OLDEST[0]}.{OLDEST[1]}"
 
 
-@TABLE.handles("GET HEAD", "/_ping")
+@HANDLERS.handles("GET HEAD", "/_ping")
 async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """Local. The headers tell a client which version to speak and how to build."""
     headers = (
@@ -40,7 +40,7 @@ async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG
     return Reply(200, headers, b"OK")
 
 
-@TABLE.handles("GET", "/version")
+@HANDLERS.handles("GET", "/version")
 async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """The version of the manager itself, with the kernel and architecture of its engines."""
     api = context.cluster.api()
@@ -66,7 +66,7 @@ async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: 
     )
 
 
-@TABLE.handles("GET", "/events")
+@HANDLERS.handles("GET", "/events")
 async def watch(context: ManagerContext, request: Request) -> Reply:
     """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
     filters = request.filters()
@@ -120,7 +120,7 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
     return sorted(found, key=lambda event: event.get("timeNano") or 0)
 
 
-@TABLE.handles("GET", "/system/df")
+@HANDLERS.handles("GET", "/system/df")
 async def disk(context: ManagerContext, request: Request) -> Reply:
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await context.values(context.cluster.healthy(), request)
@@ -128,13 +128,13 @@ async def disk(context: ManagerContext, request: Request) -> Reply:
     return Reply.json(merge_disk_usage(by_node(answers), shared, always_qualified=False))
 
 
-@TABLE.default_for_kind("registry")
+@HANDLERS.default_for_kind("registry")
 async def any_engine(context: ManagerContext, request: Request) -> Reply:
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
     return await first_answer(context.cluster.healthy() or [context.cluster.any_healthy()], request)
 
 
-@TABLE.handles("GET", "/plugins")
+@HANDLERS.handles("GET", "/plugins")
 async def plugins(context: ManagerContext, request: Request) -> Reply:
     """The plugins of all engines, each name once."""
     answers = await context.values(context.cluster.healthy(), request)

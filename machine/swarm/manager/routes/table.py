@@ -5,6 +5,6 @@ from __future__ import annotations
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.routing import Handlers
 
-TABLE: Handlers[ManagerContext] = Handlers(
+HANDLERS: Handlers[ManagerContext] = Handlers(
     "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets."
 )

@@ -16,7 +16,7 @@ from machine.swarm.manager.routes import object_filters
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.networks import listed
 from machine.swarm.manager.routes.object_filters import Filters
-from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.objects import merge_volumes, shared_names
 from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.project import engines_of_project
@@ -27,7 +27,7 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, extract_
 from machine.swarm.scheduler.references import project_of
 
 
-@TABLE.handles("GET", "/volumes")
+@HANDLERS.handles("GET", "/volumes")
 async def volumes(context: ManagerContext, request: Request) -> Reply:
     """List the volumes of all engines, each once."""
 
@@ -49,14 +49,14 @@ def engines_with_volume(context: ManagerContext, text: str) -> tuple[list[Engine
     return [each.engine for each in found], name
 
 
-@TABLE.handles("GET", "/volumes/{name}")
+@HANDLERS.handles("GET", "/volumes/{name}")
 async def inspect(context: ManagerContext, request: Request) -> Reply:
     """Inspect a volume on the first engine that has it."""
     engines, there = engines_with_volume(context, request.name)
     return await engines[0].ask(request.with_path(f"/volumes/{there}"))
 
 
-@TABLE.handles("POST", "/volumes/create")
+@HANDLERS.handles("POST", "/volumes/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
 
@@ -83,13 +83,13 @@ async def create(context: ManagerContext, request: Request) -> Reply:
 
 
 def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
-    engines = {e.node.addr: e for e in context.cluster.healthy()}
+    engines = {e.node.address: e for e in context.cluster.healthy()}
     if not engines:
         raise ApiError(503, "No healthy node available in the cluster")
     try:
         asked = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
         if asked.whitelists:
-            return [engines[node.addr] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
+            return [engines[node.address] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
     except BadExpression as error:
         raise ApiError(400, str(error)) from error
     except NotMet as error:
@@ -105,7 +105,7 @@ def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
     )[:1]
 
 
-@TABLE.handles("DELETE", "/volumes/{name}")
+@HANDLERS.handles("DELETE", "/volumes/{name}")
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """Remove a volume from every engine that has it; an error only if none could."""
     engines, there = engines_with_volume(context, request.name)
