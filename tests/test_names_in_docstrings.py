@@ -41,7 +41,7 @@ API = ("driver_api.py", "backend_api.py", "options.py", "model.py")  # what ever
 PLACEHOLDERS = {"PORT", "Service.Method", "_", "n"}  # a form of text, not a name
 ELSEWHERE = {  # named for a reader who goes on there
     "cli/commands.py": {"args.rest"},
-    "clusters/extension.py": {"CreateRequest"},
+    "clusters/hooks.py": {"CreateRequest"},
     "drivers/base.py": {"key"},
     "drivers/cloud/driver.py": {"traits"},
     "model.py": {"Driver.power"},

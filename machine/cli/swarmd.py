@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 def store_backends(store: Store) -> dict[str, BackendFactory]:
     """Return the backends that know the machine store, by name: machine/swarmd knows of none."""
-    from machine.clusters.store_backends.create import CreateBackend
+    from machine.clusters.store_backends.create_backend import CreateBackend
     from machine.clusters.store_backends.machine import MachineBackend
 
     return {"create": CreateBackend(store), "machine": MachineBackend(store)}

@@ -1,6 +1,6 @@
 """Which kinds of clusters there are, and which of them a machine is in. One literal table.
 
-An extension brings asyncio, the manager and more, so that it is imported for members only.
+Hooks bring asyncio, the manager and more, so that they are imported for members only.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from machine.clusters.classic import membership as classic
 from machine.clusters.swarm_mode import detection as swarm_mode
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import ClusterHooks, PlannedMachine
+    from machine.clusters.hooks import ClusterHooks, PlannedMachine
     from machine.store import Record
 
 
 class ClusterKind(NamedTuple):
-    """One kind of cluster: the module whose EXTENSION serves it, and how its members are told."""
+    """One kind of cluster: the module whose HOOKS serve it, and how its members are told."""
 
     module: str
     is_requested: Callable[[PlannedMachine], bool]
@@ -27,20 +27,20 @@ class ClusterKind(NamedTuple):
 
 
 TABLE = (
-    ClusterKind("machine.clusters.classic.extension", classic.is_requested, classic.is_member, classic.open_ports),
+    ClusterKind("machine.clusters.classic.hooks", classic.is_requested, classic.is_member, classic.open_ports),
     ClusterKind(
-        "machine.clusters.swarm_mode.extension", swarm_mode.is_requested, swarm_mode.is_member, swarm_mode.open_ports
+        "machine.clusters.swarm_mode.hooks", swarm_mode.is_requested, swarm_mode.is_member, swarm_mode.open_ports
     ),
 )
 
 
 def requested(planned: PlannedMachine) -> list[ClusterHooks]:
-    """Return the extensions of the clusters that a machine is to be made for."""
+    """Return the hooks of the clusters that a machine is to be made for."""
     return [_load(kind) for kind in TABLE if kind.is_requested(planned)]
 
 
-def extensions_of(record: Record) -> list[ClusterHooks]:
-    """Return the extensions of the clusters that a machine is, or is to be, a member of. RecordBroken."""
+def hooks_of(record: Record) -> list[ClusterHooks]:
+    """Return the hooks of the clusters that a machine is, or is to be, a member of. RecordBroken."""
     return [_load(kind) for kind in TABLE if kind.is_member(record)]
 
 
@@ -50,5 +50,5 @@ def open_ports(record: Record) -> tuple[int, ...]:
 
 
 def _load(kind: ClusterKind) -> ClusterHooks:
-    found: ClusterHooks = import_module(kind.module).EXTENSION
+    found: ClusterHooks = import_module(kind.module).HOOKS
     return found

@@ -67,8 +67,8 @@ def check(session: Session, record: Record, driver: Driver) -> None:
     session.console.step(f"Checking what driver {driver.traits.name} needs")
     driver.check()
     ssh_keys.check(driver)
-    for extension in clusters.extensions_of(record):
-        extension.check(session, record, driver)
+    for hooks in clusters.hooks_of(record):
+        hooks.check(session, record, driver)
 
 
 def create_if_missing(session: Session, name: str, request: CreateRequest) -> None:

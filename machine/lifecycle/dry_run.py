@@ -19,8 +19,8 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     record, driver = draft_machine(session, name, request)
     warn_about_clusters(session, record)
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request)]
-    extensions = clusters.extensions_of(record)
-    lines += [f"  {line}" for extension in extensions for line in extension.plan_lines(record)]
+    all_hooks = clusters.hooks_of(record)
+    lines += [f"  {line}" for hooks in all_hooks for line in hooks.plan_lines(record)]
     if not driver.traits.has_host:
         return [*lines, f"would be recorded in {session.store.directory(name)}"]
     details = {
@@ -30,7 +30,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     }
     lines.append(f"1. check, with nothing made: what the driver {driver.traits.name} needs")
     lines += [f"{number}. {step.description.format(**details)}" for number, step in enumerate(CREATE, 2)]
-    lines += [line for extension in extensions for line in extension.join_lines(record)]
+    lines += [line for hooks in all_hooks for line in hooks.join_lines(record)]
     if request.docker_context:
         lines.append(f"{len(CREATE) + 2}. make the docker context {name}")
     return [*lines, *_script_lines(record, request)] if script else lines
@@ -68,8 +68,8 @@ def script_of(record: Record, request: CreateRequest) -> list[str]:
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",
     )
-    for extension in clusters.extensions_of(record):
-        spec = extension.script_spec(record, spec)
+    for hooks in clusters.hooks_of(record):
+        spec = hooks.script_spec(record, spec)
     plan_of_host = provisioning.plan(sample_facts.debian(), spec)
     script = provisioning.render(plan_of_host, answers=sample_facts.OUTPUTS).splitlines()
     runs_swarm = spec.swarm is not None and spec.swarm.runs

@@ -8,7 +8,7 @@ from typing import Any
 
 from machine import names, options, redaction
 from machine.clusters import table as clusters
-from machine.clusters.extension import MembershipRequest, PlannedMachine
+from machine.clusters.hooks import MembershipRequest, PlannedMachine
 from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
@@ -51,9 +51,9 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
         request.swarm,
         request.swarm_mode,
     )
-    extensions = clusters.requested(planned)
-    for extension in extensions:
-        planned = extension.configure(planned, session.environ)
+    all_hooks = clusters.requested(planned)
+    for hooks in all_hooks:
+        planned = hooks.configure(planned, session.environ)
     record = Record.new(
         session.store.root, name, request.driver_name, {}, request.engine, planned.swarm, request.sans, tls=session.tls
     )
@@ -64,8 +64,8 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
                 resolution="leave it out",
             )
         record.keep_hostname()
-    for extension in extensions:
-        extension.write_record(planned, record)
+    for hooks in all_hooks:
+        hooks.write_record(planned, record)
     hide_secrets(session, cls.traits.options, request.values)
     for value in redaction.secret_values(request.engine):
         session.console.hide(value)
@@ -83,8 +83,8 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
 
 def warn_about_clusters(session: Session, record: Record) -> None:
     """Say what the user should know of the machine's clusters before anything is made."""
-    for extension in clusters.extensions_of(record):
-        for warning in extension.warnings(session, record):
+    for hooks in clusters.hooks_of(record):
+        for warning in hooks.warnings(session, record):
             session.console.warn(warning)
 
 

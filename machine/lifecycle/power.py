@@ -60,8 +60,8 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     if old_endpoint is not None and old_endpoint.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
             waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
-            for extension in clusters.extensions_of(record):
-                extension.after_start(session, record, endpoint)
+            for hooks in clusters.hooks_of(record):
+                hooks.after_start(session, record, endpoint)
         except WaitTimeout as error:
             error.details = f"{error.details}\n{waiting.diagnostics(driver)}".strip()
             raise

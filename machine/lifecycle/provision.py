@@ -58,8 +58,8 @@ def upgrade(session: Session, name: str) -> None:
         for note in result.notes:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)
-        for extension in clusters.extensions_of(record):
-            extension.after_start(session, record, endpoint)
+        for hooks in clusters.hooks_of(record):
+            hooks.after_start(session, record, endpoint)
         if result.before == result.after:
             session.console.done(f"Docker {result.after} is already the newest available")
         else:
@@ -117,9 +117,9 @@ def _apply_plan(
     session.console.step("Gathering facts about the machine")
     preload.load(preload.CERTIFICATES, preload.PLANS)
     facts = provisioning.gather(shell, session.console.debug)
-    extensions = clusters.extensions_of(record)
-    for extension in extensions:
-        extension.check_host(session, record, facts)
+    all_hooks = clusters.hooks_of(record)
+    for hooks in all_hooks:
+        hooks.check_host(session, record, facts)
     pair = server_pair(session, record, endpoint, renew=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = provisioning.Spec(
@@ -132,8 +132,8 @@ def _apply_plan(
         server_cert=pair.cert,
         server_key=pair.key,
     )
-    for extension in extensions:
-        spec = extension.provision(session, record, endpoint, spec)
+    for hooks in all_hooks:
+        spec = hooks.provision(session, record, endpoint, spec)
     session.console.step(f"Setting up Docker on {facts.distro}")
     outcome = provisioning.apply_steps(provisioning.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:
@@ -177,8 +177,8 @@ def record_ready(session: Session, record: Record) -> None:
 
 def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Make the machine, whose engine answers, a member of its clusters; one that is a member stays as it is."""
-    for extension in clusters.extensions_of(record):
-        extension.join(session, record, endpoint)
+    for hooks in clusters.hooks_of(record):
+        hooks.join(session, record, endpoint)
 
 
 def _remaining_changes(record: Record, endpoint: Endpoint) -> str:

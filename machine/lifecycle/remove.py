@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from machine import docker_context, files, paths, secrets
 from machine.clusters import table as clusters
-from machine.clusters.extension import Removal
+from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError
 from machine.lifecycle.account import refuse_other_account
@@ -38,16 +38,16 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             if not force:
                 refuse_other_account(session, record, driver)
             removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=also_removed)
-            for extension in clusters.extensions_of(record):
-                extension.leave(session, record, removal)
+            for hooks in clusters.hooks_of(record):
+                hooks.leave(session, record, removal)
             _remove_all(session, driver)
             _forget_secrets(session, record, driver)
         except MachineError as error:
             if not store.exists(name) or not (force or is_without_record(store.directory(name))):
                 raise
             if record is not None:
-                for extension in clusters.extensions_of(record):
-                    extension.after_failed_removal(session, record, Removal(force=force, also_removed=also_removed))
+                for hooks in clusters.hooks_of(record):
+                    hooks.after_failed_removal(session, record, Removal(force=force, also_removed=also_removed))
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)

@@ -68,15 +68,15 @@ class Listed(Generic[T]):
         self._things = things
 
     def with_id(self, key: str) -> Sequence[T]:
-        """See Source."""
+        """The objects of exactly that id."""
         return [thing for thing in self._things if thing.id == key]
 
     def named(self, name: str) -> Sequence[T]:
-        """See Source."""
+        """The objects of exactly that name."""
         return [thing for thing in self._things if name in thing.names]
 
     def with_prefix(self, start: str) -> Sequence[T]:
-        """See Source."""
+        """The objects whose ids begin with `start`."""
         return [thing for thing in self._things if thing.id.startswith(start)]
 
 
@@ -110,12 +110,12 @@ class EngineObject(NamedTuple, Generic[E]):
 
     @property
     def node_names(self) -> tuple[str]:
-        """See Candidate."""
+        """The name of the object's engine, in NODE/NAME."""
         return (self.engine.name,)
 
     @property
     def reachable(self) -> bool:
-        """See Candidate."""
+        """Whether the object's engine answers."""
         return self.engine.reachable
 
 
@@ -126,15 +126,15 @@ class EngineObjects(Generic[E]):
         self._lists = list(lists)
 
     def with_id(self, key: str) -> list[EngineObject[E]]:
-        """See Source."""
+        """The objects of exactly that id."""
         return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Id") == key]
 
     def named(self, name: str) -> list[EngineObject[E]]:
-        """See Source."""
+        """The objects of exactly that name."""
         return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Name") == name]
 
     def with_prefix(self, start: str) -> list[EngineObject[E]]:
-        """See Source."""
+        """The objects whose ids begin with `start`."""
         return [EngineObject(*pair) for pair in self._pairs() if str(pair[1].get("Id")).startswith(start)]
 
     def _pairs(self) -> Iterator[tuple[E, Mapping[str, Any]]]:

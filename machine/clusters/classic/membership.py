@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import PlannedMachine
+    from machine.clusters.hooks import PlannedMachine
     from machine.store import Record
 
 # The key in Driver of config.json: ["host:port" as seen from here, ...as others see it] where this store registers the

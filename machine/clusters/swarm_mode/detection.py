@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import PlannedMachine
+    from machine.clusters.hooks import PlannedMachine
     from machine.store import Record
 
 KEY = "SwarmMode"  # of Machine in config.json

@@ -12,7 +12,7 @@ from machine.clusters.swarm_mode.detection import KEY
 from machine.errors import RecordBroken, UsageError
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import MembershipRequest
+    from machine.clusters.hooks import MembershipRequest
     from machine.store import Record
 
 ROLES = ("manager", "worker")

@@ -145,7 +145,7 @@ class Listener:
 
 
 def main(request: dict[str, Any]) -> None:
-    """See the module's docstring."""
+    """Probe the other node as `request` says, and print what got through; both are in the module's docstring."""
     peer, family = request["peer"], family_of(request["peer"])
     deadline = time.time() + request["patience"]
     listener = Listener(request, family)

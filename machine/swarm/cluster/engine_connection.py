@@ -27,7 +27,7 @@ class EngineConnection:
         self.health = health
         self.facts: Facts | None = None
         self.open_calls = PendingCalls()  # clients' calls that wait for the head of their answer
-        self.suspect = False  # whether it failed, or let a call wait, since it last answered a look
+        self.suspect = False  # whether it failed, or let a call wait, since it last answered a refresh
         self._probe_requested = asyncio.Event()
         self._slow_calls = Deadline(self._probe_soon)
         self._refresh_deadline = Deadline(self._overdue)
@@ -63,7 +63,7 @@ class EngineConnection:
         self._probe_requested.set()
 
     def refresh_in_time(self) -> Block:
-        """A block for a look: while it takes longer than SLOW, calls to all engines do not wait for this one."""
+        """A block for a refresh: while it takes longer than SLOW, calls to all engines do not wait for this one."""
         return self._refresh_deadline.within(SLOW)
 
     def _overdue(self) -> None:

@@ -46,15 +46,15 @@ class Token(Discovery):
         self._tls = tls
 
     async def nodes(self) -> list[str]:
-        """Asked of the service."""
+        """Return the addresses that the service lists under the token. DiscoveryError."""
         return answered((await self._ask("GET", self._url)).json(), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
-        """Said to the service."""
+        """Register an address with the service, for `ttl` seconds. DiscoveryError."""
         await self._ask("POST", f"{self._url}?ttl={ttl}", address.encode())
 
     async def deregister(self, address: str) -> None:
-        """Said to the service; one that only knows the old protocol forgets it after its ttl."""
+        """Deregister an address; a service with the old protocol only forgets it after its ttl. DiscoveryError."""
         answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
         if answer.status >= 300 and answer.status not in _NOTHING_TO_WITHDRAW:
             raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
@@ -83,25 +83,25 @@ class LocalToken(Discovery):
         return await asyncio.to_thread(self.registry.has_token, self._token)
 
     async def record_token(self) -> None:
-        """Take the token, whoever made it. DiscoveryError."""
+        """Put the token into the registry, whoever made it. DiscoveryError."""
         await asyncio.to_thread(self.registry.add_token, self._token)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
-        """Looks every few seconds: a look costs nothing here."""
+        """Yield the addresses whenever they change; the file is read every few seconds, which costs nothing."""
         await self.record_token()
         async for found in super().watch(min(heartbeat, LOOK)):
             yield found
 
     async def nodes(self) -> list[str]:
-        """Read from the file."""
+        """Return the addresses that the registry has under the token. DiscoveryError."""
         return await asyncio.to_thread(self.registry.nodes, self._token)
 
     async def register(self, address: str, ttl: int) -> None:
-        """Written to the file."""
+        """Write an address to the registry, for `ttl` seconds; 0 = for ever. DiscoveryError."""
         await asyncio.to_thread(self.registry.register, self._token, address, ttl)
 
     async def deregister(self, address: str) -> None:
-        """Written to the file."""
+        """Remove an address from the registry. DiscoveryError."""
         await asyncio.to_thread(self.registry.remove, self._token, address)
 
 

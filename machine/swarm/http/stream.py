@@ -57,7 +57,7 @@ class Stream(asyncio.Protocol, Hijack):
                 raise ConnectionResetError("the connection was closed during the TLS handshake")
 
     async def read(self, limit: int = 65536) -> bytes:
-        """See Hijack.read."""
+        """Return up to `limit` bytes as soon as there are any; b"" at the other side's end. ConnectionError."""
         while not self._buffer:
             self._raise_if_broken()
             if self._ended:
@@ -73,7 +73,7 @@ class Stream(asyncio.Protocol, Hijack):
         return data
 
     async def write(self, data: bytes | memoryview) -> None:
-        """See Hijack.write."""
+        """Send `data` in pieces, waiting while the other side is slow. ConnectionError if it is gone."""
         if len(data) <= PIECE:
             if not self.write_now(data):
                 await self.drained()
@@ -95,7 +95,7 @@ class Stream(asyncio.Protocol, Hijack):
             self._raise_if_broken()
 
     async def end(self) -> None:
-        """See Hijack.end."""
+        """End our half of the connection; the other side may go on sending."""
         await self.drained()
         if self._closing or self._broken:
             return
@@ -107,7 +107,7 @@ class Stream(asyncio.Protocol, Hijack):
                 self.transport.write_eof()
 
     def close(self) -> None:
-        """See Hijack.close."""
+        """End both halves once what was written is out."""
         if self._closing:
             return
         self._closing = True

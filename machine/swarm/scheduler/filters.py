@@ -220,7 +220,7 @@ def _has(node: Node, name: str) -> bool:
 
 
 def _has_slot(request: PlacementRequest, node: Node) -> bool:
-    return node.slots is None or node.count - node.freed(request.replaced_container_ids)[2] < node.slots
+    return node.slots is None or node.count - node.freed(request.replaced_container_ids).slots < node.slots
 
 
 def _reject(condition: str, detail: str = "") -> Sequence[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from machine.swarm import limits
 from machine.swarm.api.scope import ANY_ADDRESS
@@ -106,33 +106,41 @@ class ListedContainer:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """See ScheduledContainer."""
+        """The container's names without their leading slash."""
         return tuple(str(name).lstrip("/") for name in self._entry.get("Names") or ())
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """See ScheduledContainer."""
+        """The container's labels."""
         return self._entry.get("Labels") or {}
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """See ScheduledContainer."""
+        """The ports of the host that the entry lists."""
         return tuple(port for port in map(listed_port, self._entry.get("Ports") or ()) if port)
 
     @property
     def ended(self) -> bool:
-        """See ScheduledContainer."""
+        """Whether the container ran and does not any more."""
         return self._entry.get("State") in ENDED
 
     @property
     def volumes(self) -> tuple[str, ...]:
-        """See ScheduledContainer."""
+        """The names of the volumes that the container mounts."""
         return mounted_volumes(self._entry.get("Mounts"))
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """See ScheduledContainer."""
+        """The names and ids of the container's networks, without those that every engine has."""
         return joined_networks(self._entry)
+
+
+class FreedResources(NamedTuple):
+    """What containers give back when they go."""
+
+    cpus: int
+    memory: int  # bytes
+    slots: int  # the containers themselves
 
 
 @dataclass(slots=True, eq=False)
@@ -211,10 +219,10 @@ class Node:
         """Whether one of these containers is here."""
         return not ids.isdisjoint(self.containers)
 
-    def freed(self, ids: frozenset[str]) -> tuple[int, int, int]:
-        """CPUs, bytes and slots that these containers will give back."""
+    def freed(self, ids: frozenset[str]) -> FreedResources:
+        """What these containers will give back."""
         gone = [container for key, container in self.containers.items() if key in ids] if ids else []
-        return sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone)
+        return FreedResources(sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone))
 
     def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, ScheduledContainer]]]:
         """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.booleans import GO_TRUE
-from machine.clusters.extension import ClusterHooks, PlannedMachine, Removal
+from machine.clusters.hooks import ClusterHooks, PlannedMachine, Removal
 from machine.clusters.swarm_mode import join, leave, members, membership, unlock_key
 from machine.drivers.base import Driver
 from machine.errors import UsageError
@@ -21,7 +21,7 @@ from machine.store import Record
 
 
 class SwarmMode(ClusterHooks):
-    """The calls of machine.clusters.extension for a machine in a cluster of swarm mode."""
+    """The calls of machine.clusters.hooks for a machine in a cluster of swarm mode."""
 
     def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:  # noqa: ARG002
         """Return the plan as it is. PreflightFailed where there is no host, UsageError for options that exclude it."""
@@ -82,4 +82,4 @@ def check_options(flags: Collection[str]) -> None:
             )
 
 
-EXTENSION = SwarmMode()
+HOOKS = SwarmMode()

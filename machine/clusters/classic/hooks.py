@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from machine.clusters.classic import dry_run, join, leave, members, services, settings
-from machine.clusters.extension import ClusterHooks, PlannedMachine, Removal
+from machine.clusters.hooks import ClusterHooks, PlannedMachine, Removal
 from machine.model import Endpoint
 from machine.provision import Spec
 from machine.session import Session
@@ -22,7 +22,7 @@ from machine.store import Record
 
 
 class ClassicSwarm(ClusterHooks):
-    """The calls of machine.clusters.extension for a machine in a classic swarm."""
+    """The calls of machine.clusters.hooks for a machine in a classic swarm."""
 
     def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
         """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
@@ -65,4 +65,4 @@ class ClassicSwarm(ClusterHooks):
         leave.leave_swarm(session, record, also_removed=removal.also_removed)
 
 
-EXTENSION = ClassicSwarm()
+HOOKS = ClassicSwarm()

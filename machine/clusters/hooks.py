@@ -8,7 +8,7 @@
 Lifecycle knows no kind of cluster by name: machine/clusters/table.py has them all. Every call may be repeated.
 """
 
-# ruff: noqa: ARG002 (an extension overrides what it has something to do at)
+# ruff: noqa: ARG002 (a kind of cluster overrides what it has something to do at)
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Removal:
 
 
 class ClusterHooks:
-    """One kind of cluster, as lifecycle sees it; what an extension does not override adds nothing.
+    """One kind of cluster, as lifecycle sees it; what a kind of cluster does not override adds nothing.
 
     Called only for machines that are, or are to be, members of such a cluster.
     """
