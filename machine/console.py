@@ -74,7 +74,7 @@ class Console:
         self._emit("failed", text)
 
     def close(self) -> None:
-        """End the moving lines, for good: a thread that has not noticed Ctrl-C may still say something."""
+        """End the moving lines. None begins again: a thread that has not noticed Ctrl-C may still say something."""
         with self._shared.lock:
             self._shared.closed = True
             if self._shared.progress is not None:

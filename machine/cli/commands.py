@@ -6,7 +6,8 @@ Name -> (module, one line of help). A command is one module with
     add_arguments(parser) -> None        names and flags, in argparse's terms (parser: machine.cli.parser.Parser)
     run(args, app) -> int                the work; the number is the exit status
 
-and, only where it needs it, `RAW = True`: every word after the command is its own (`args.rest`), no flag is read.
+and, only where it needs it, `PASSES_ARGUMENTS_ON = True`: every word after the command is its own (`args.rest`), and no
+flag is read.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _run_command(app: App, command: str, arguments: list[str]) -> int:
     elif flags.help or not command:
         command, arguments = "help", [command] if command else []
     module = load(command)
-    if getattr(module, "RAW", False) and arguments[:1] not in (["--help"], ["-h"]):
+    if getattr(module, "PASSES_ARGUMENTS_ON", False) and arguments[:1] not in (["--help"], ["-h"]):
         from machine.cli.parser import Values
 
         return _status(module.run(Values(rest=arguments), app))

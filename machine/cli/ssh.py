@@ -19,7 +19,7 @@ HELP = """Log in to a machine, or run a command on it and end with its exit stat
 Everything after NAME goes to the system's ssh, options first: machine ssh dev -L 8080:localhost:80 -N.
 With --native-ssh, or where there is no ssh, the built-in client is used; it knows no options but -t and -T."""
 
-RAW = True  # what follows is ssh's; see machine.cli.commands
+PASSES_ARGUMENTS_ON = True  # what follows is ssh's; see machine.cli.commands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ HELP = """Many engines behind one endpoint, as classic Docker Swarm did it.
 
 A discovery is token://T, nodes://HOST:PORT,..., file://PATH, etcd://HOST/PREFIX or consul://HOST/PREFIX.
 `machine swarm help COMMAND` shows a command's flags."""
-RAW = True
+PASSES_ARGUMENTS_ON = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ HELP = """Run a pipeline of backends that speak the Docker API. Each argument is
   machine swarmd 'dockerserver' 'debug' 'dockerclient tcp://10.0.0.5:2375'
 
 Without arguments: print the backends there are."""
-RAW = True
+PASSES_ARGUMENTS_ON = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -132,7 +132,7 @@ def _validate_endpoint(record: Record, endpoint: Endpoint) -> None:
 
 def _update_docker_context(session: Session, record: Record, old_url: str) -> None:
     """Give the machine's docker context its new URL. Called before the record is saved, so that a kill between the two
-    does not leave the context behind for good.
+    does not leave the context behind.
     """
     from machine import docker_context
 

@@ -139,7 +139,7 @@ def hidden_images_notes(facts: Facts, spec: Spec) -> list[str]:
 
 
 def live_restore(found: dict[str, Any], command: Command, spec: Spec) -> bool:
-    """Whether the engine is to have live-restore for good, whoever asked for it."""
+    """Whether the engine is to keep live-restore, whoever asked for it."""
     for option in spec.engine.flags:
         name, equals, value = option.lstrip("-").partition("=")
         if name == "live-restore":

@@ -174,11 +174,11 @@ async def manage(given: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
     config, front = _parse_manager_config(given, context)
     async with manager(config, context.log) as backend:
-        chain = await _registering(config, backend, context)
+        backends = await _registering(config, backend, context)
         demands = ListenerPolicy(
             front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors")
         )
-        async with _served(chain, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
+        async with _served(backends, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
             if context.complete_from_store:  # somebody sits here, who has the client's certificates
                 for line in ("the docker client uses it after:", *exports(addresses[0], front, config.tls)):
                     context.log(line)
@@ -212,10 +212,10 @@ async def discovery(given: ParsedArgs, context: CliContext) -> None:
     front = tls_from_flags(given.switches(), context.environ)
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
-    chain = [service(Registry(os.path.abspath(path)))]
+    backends = [service(Registry(os.path.abspath(path)))]
     demands = ListenerPolicy(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
     limits = Limits(body=TOKEN_BODY)
-    async with _served(chain, demands, context, given.all("--host") or [SERVICE_AT], limits):
+    async with _served(backends, demands, context, given.all("--host") or [SERVICE_AT], limits):
         await asyncio.Event().wait()
 
 

@@ -25,7 +25,7 @@ CLIENT_WAITING_PER_ADDRESS = 512  # of them from one address (one /64 of IPv6); 
 CLIENT_BACKLOG = 1_024  # connections that the system has accepted and we have not yet: a burst of clients
 CLIENT_SHARE_OF_FILES = 4  # those that wait may take one file in this many, where the system allows few
 
-BODY_SMALL = 64 * KIB  # a body up to this size is read before the chain is asked: most creates are 2 to 8 KiB
+BODY_SMALL = 64 * KIB  # a body up to this size is read before the pipeline is called: most creates are 2 to 8 KiB
 BODY_WHOLE = 16 * MIB  # a body that has to be read as a whole: JSON, never an image
 BODY_SECONDS = 60.0  # to send such a body
 

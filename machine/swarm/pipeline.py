@@ -92,7 +92,7 @@ class Request:
     target: str  # as on the request line: "/v1.43/containers/json?all=1"
     headers: Headers
     body: Body
-    client: str  # the IP address of who asks; "" for a unix socket, and for calls that are made here
+    client: str  # the client's IP address; "" for a unix socket, and for calls that are made here
     _parts: targets.Target | None
     _route: tuple[Route | None, str] | None
 

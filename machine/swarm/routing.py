@@ -20,7 +20,7 @@ _INIT_OR_JOIN = ("/swarm/init", "/swarm/join")  # an engine would do these
 
 
 class Handlers(Generic[S]):
-    """The functions of one answerer. `instead` is a sentence that says what it is, to who asks for swarm mode."""
+    """The functions of one answerer. `instead` is a sentence that says what it is, for calls of swarm mode."""
 
     def __init__(self, instead: str) -> None:
         self._instead = instead

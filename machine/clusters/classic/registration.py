@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
 
 from machine import clients, hostport, paths
 from machine.clusters.classic import settings, store_integration
@@ -20,6 +19,7 @@ from machine.swarm.discovery.token import LocalToken, Token
 from machine.swarm.http.address import TlsConfig
 from machine.wait import NotYet, until
 
+FOREVER = 0  # seconds for which an entry of a discovery store counts: without end
 ASK_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
 JOIN_SECONDS = 15.0  # for a machine's agent to register it
@@ -58,8 +58,8 @@ def register_local(session: Session, record: Record, route: DiscoveryRoute, addr
     try:
         discovery = _local_discovery(session, record)
         if isinstance(discovery, LocalToken):
-            Registry(discovery.registry.path).register(route.token, address, 0, create=True)
-        else:  # a service on this computer; it wants an end, and `provision` begins anew
+            Registry(discovery.registry.path).register(route.token, address, FOREVER, create=True)
+        else:  # a service on this computer; it wants a number of seconds, and `provision` registers again
             asyncio.run(discovery.register(address, MAX_ENTRY_TTL))
     except DiscoveryError as error:
         raise MachineError(
@@ -130,7 +130,7 @@ def register_on_master(session: Session, master: Record, node: Record, route: Di
         return
     address = _address_seen_by(master, node, endpoint)
     brief = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _warn_on_failure(session, brief, lambda: _master_discovery(master, route).register(address, 0)) and wait:
+    if _warn_on_failure(session, brief, lambda: _master_discovery(master, route).register(address, FOREVER)) and wait:
         _wait_for_node(session, master, node, address)
 
 
@@ -216,11 +216,12 @@ def _master_discovery(master: Record, route: DiscoveryRoute) -> Token:
     return Token(f"https://{address}/v1", route.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 
 
-def _warn_on_failure(session: Session, brief: str, operation: Any, *, warn: bool = True) -> bool:
-    """Make a change and return whether it succeeded. A failure is a warning, or with `warn` off a line of debugging."""
+def _warn_on_failure(
+    session: Session, brief: str, operation: Callable[[], Coroutine[object, object, None]], *, warn: bool = True
+) -> bool:
+    """Run `operation` and return whether it succeeded. A failure is a warning, or a debug line without `warn`."""
     try:
-        request: Coroutine[Any, Any, None] = operation()
-        asyncio.run(request)
+        asyncio.run(operation())
     except (DiscoveryError, MachineError) as error:
         report = session.console.warn if warn else session.console.debug
         report(f"{brief} ({error.brief if isinstance(error, MachineError) else error})")

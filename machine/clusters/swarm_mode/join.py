@@ -102,7 +102,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
             raise _unhealthy(record, membership, local)
         if not membership.cluster_id:
             raise in_other_cluster(record, membership)  # an adopted host's own, out of order
-        api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
+        api.leave(engine)  # the join was refused and is not repeated; nothing of it is worth keeping
     if membership.role == "worker":
         _wait_for_a_manager(session, record, membership.cluster)
     with members.cluster_lock(session, membership.cluster):

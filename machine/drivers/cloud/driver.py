@@ -190,7 +190,7 @@ class CloudDriver(Driver, Generic[C]):
 
     @abstractmethod
     def find_machine(self) -> Json | None:
-        """The machine by its recorded id; when that is missing or unknown, by mark. None when there is none."""
+        """The machine by its recorded id, or by its mark when the id is missing or unknown. None when there is none."""
 
     @abstractmethod
     def state_of(self, machine: Json) -> State:

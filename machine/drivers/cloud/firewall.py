@@ -130,7 +130,7 @@ def closed_port_warnings(
 
 
 def explain(present: Iterable[Rule], port: int, firewall_name: str) -> str:
-    """Why `firewall_name` ("its firewalls (a, b)") may keep out who asks for a tcp port, "" if everybody gets in."""
+    """Why `firewall_name` ("its firewalls (a, b)") may block clients of a tcp port, "" if everybody gets in."""
     allowed = sources(present, PortRange("tcp", port, port))
     if not allowed:
         return f"no rule of {firewall_name} lets port {port} in"

@@ -49,7 +49,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self._servers = removal.Servers(self.api, config, ctx.machine_id)
         self._fresh = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
-        self._ending: list[str] = []  # ids of servers that came to nothing, and go before there is another
+        self._ending: list[str] = []  # ids of servers whose creation failed; they are removed before another is made
 
     def current_account(self) -> str:
         return self.api.log_in()
@@ -73,7 +73,7 @@ class OpenStackDriver(CloudDriver[Config]):
     # create
 
     def find_existing(self) -> bool:
-        """Whether an earlier try made the server already; what came to nothing is ended."""
+        """Whether an earlier try made the server already; servers whose creation failed are removed."""
         found = self._servers.remaining()
         there = [server for server in found if not removal.is_absent(server)]
         alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]
@@ -161,7 +161,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self.save()
 
     def make_machine(self) -> None:
-        """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
+        """Ask for the server as soon as one whose creation failed is gone, and its root volume is ready."""
         if not all(map(self._servers.is_deleted, self._ending)):
             raise self.still_making("the server of an earlier try is still being ended")
         self._ending = []

@@ -117,5 +117,5 @@ def translate(status: int, text: str, doing: str, *, asking: bool = False) -> er
 
 
 def failure(name: str, fault: str) -> errors.CloudError:
-    """Why a server or volume came to nothing, from what the cloud notes on it."""
+    """Why the creation of a server or volume failed, from what the cloud notes on it."""
     return ERRORS.error(ERRORS.by_sentence(fault) or ServerFailed, f"the cloud gave up making {name}", fault)

@@ -1,4 +1,4 @@
-"""What goes when a machine of driver openstack goes: newest first, by record first and by mark second."""
+"""What goes when a machine of driver openstack goes: newest first; found by their recorded ids, then by their mark."""
 
 from __future__ import annotations
 

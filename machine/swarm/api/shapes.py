@@ -158,7 +158,7 @@ class _List(Composite):
                 raise WrongShape(f"[{number}]{error}") from None
 
     def _entries_pass(self, entries: Sequence[Any]) -> bool:
-        """Whether all entries pass, looked at together; where one does not, who asks finds it one by one."""
+        """Whether all entries pass, looked at together; where one does not, the caller finds it one by one."""
         try:
             return None not in entries and _column_passes(self._item, entries)
         except WrongShape:

@@ -54,7 +54,7 @@ class Ledger:
         self._note(["saw", swarm_id, generation, key])
 
     def removed(self, swarm_id: str, key: str) -> None:
-        """Note that a container is gone for good; one that is not the current one of its id changes nothing."""
+        """Note that a container was removed; one that is not the current one of its id changes nothing."""
         known = self._current.get(swarm_id)
         if known is not None and known.id == key:
             self._note(["removed", swarm_id])

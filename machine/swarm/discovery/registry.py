@@ -60,7 +60,7 @@ class Registry:
     def create(self, client: str = "") -> str:
         """A new token: 128 random bits in hexadecimal. Full; TooMany if it is too many for `client`.
 
-        `client` is the address of who asks over the network. What such a one makes and does not use ends soon; what is
+        `client` is the address of a client on the network. What a client makes and does not use ends soon; what is
         made on this computer, "", waits for its use.
         """
         token = secrets.token_hex(16)

@@ -1,4 +1,4 @@
-"""The token service: a backend of the chain that answers the token protocol from a registry.
+"""The token service: a backend of a pipeline that answers the token protocol from a registry.
 
     POST   /v1/clusters                  a new token, plain text
     POST   /v1/clusters/T?ttl=SECONDS    body ip:port, raw or a JSON string: registered for that long

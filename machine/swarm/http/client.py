@@ -1,4 +1,4 @@
-"""The back of a chain: one engine, asked over HTTP/1.1 (h11), on connections that are kept and used again."""
+"""The end of a pipeline: one engine, asked over HTTP/1.1 (h11), on connections that are kept and used again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RAW_ROUTE = re.compile(r"/(containers/.+/attach|exec/[^/]+/start)\Z")  # hijack
 
 
 class Client:
-    """An engine as the end of a chain: `await client(request)`. Unreachable if there is no talking to it."""
+    """An engine as the end of a pipeline: `await client(request)`. Unreachable if there is no talking to it."""
 
     def __init__(
         self,

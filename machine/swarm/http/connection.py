@@ -29,7 +29,7 @@ _REASON = {status.value: status.phrase.encode() for status in HTTPStatus}
 class Limits(NamedTuple):
     """What a client may cost: machine.swarm.limits has the reasons. None = as many as the files of the process allow.
 
-    `body` = every body is read before the chain is asked, and no longer one is taken: for services of small messages.
+    `body` = every body is read before the pipeline is called, no longer one is taken: for services of small messages.
     """
 
     head: int = bounds.CLIENT_HEAD
@@ -192,7 +192,7 @@ class Connection:
                 raise ApiError(400, "the request ended early")
 
     async def _reply(self, request: Request) -> Reply:
-        """What the chain says. If the client goes away meanwhile, a call that changes nothing is dropped."""
+        """What the pipeline answers. If the client goes away meanwhile, a call that changes nothing is dropped."""
         refusal = self.listener.refuses(request)
         if refusal:
             return Reply.error(403, refusal)

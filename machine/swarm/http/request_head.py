@@ -1,6 +1,6 @@
 """Which heads of requests are taken: those that every reader behind us reads alike. Pure.
 
-A request that two parts of a chain may read differently (where its body ends, which path it asks for) lets a client
+A request that two parts of a pipeline may read differently (where its body ends, which path it asks for) lets a client
 say one thing to a policy and another to the engine, so it is refused here, once, for all listeners.
 RFC 9112 (https://www.rfc-editor.org/rfc/rfc9112), sections 3.2 (targets) and 6.3 (length of a body).
 """

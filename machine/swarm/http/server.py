@@ -1,4 +1,4 @@
-"""The front of a chain: listens, and makes every connection a task of its own.
+"""The front of a pipeline: listens, and makes every connection a task of its own.
 
 A connection waits only for its own client and its own answer, so a slow client stalls nobody.
 """
@@ -26,7 +26,7 @@ __all__ = ["Limits", "Listener", "Server"]
 
 
 class Server:
-    """Gives every request to `chain`. `log` takes one line about what went wrong here."""
+    """Gives every request to the pipeline `chain`. `log` takes one line about what went wrong here."""
 
     def __init__(
         self, chain: CallNext, *, limits: Limits | None = None, log: Callable[[str], None] = lambda _: None

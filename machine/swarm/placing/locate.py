@@ -19,7 +19,7 @@ async def locate(
 ) -> tuple[RequiredObject, ...]:
     """Return what exists already of the volumes and networks that a create names, and on which engines.
 
-    Engines that do not answer count, for what they have is not to be begun anew on another one. Names in `pinned_names`
+    Engines that do not answer count, for what they have must not be made again on another one. Names in `pinned_names`
     were given with their node and are left out. With `one_per_name` the engines' networks of one name stand for one
     network, as an aggregate makes it on every engine: it is where its containers are.
     """

@@ -29,7 +29,7 @@ HANDLERS: Handlers[Aggregate] = Handlers("These are several engines as one, not 
 
 
 class Aggregate:
-    """The end of a chain that stands for `members`."""
+    """The end of a pipeline that stands for `members`."""
 
     def __init__(self, members: Members) -> None:
         self.members = members

@@ -16,7 +16,7 @@ _HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Dock
 
 @contextlib.asynccontextmanager
 async def simulator(words: Sequence[str], _: BackendContext) -> AsyncIterator[Backend]:
-    """An engine that lives as long as the chain does."""
+    """An engine that lives as long as the pipeline does."""
     flags, named = read("simulator", words, {"--name": True})
     ask = simulated(SimulatedEngine(flags.get("--name") or "simulator", named=tuple(named)))
 
@@ -27,7 +27,7 @@ async def simulator(words: Sequence[str], _: BackendContext) -> AsyncIterator[Ba
 
 
 def simulated(engine: SimulatedEngine) -> CallNext:
-    """A simulated engine as the end of a chain."""
+    """A simulated engine as the end of a pipeline."""
 
     async def ask(request: Request) -> Reply:
         request = await request.with_body_read()
