@@ -82,6 +82,12 @@ def holder(path: str) -> str:
     return pid if pid.isdigit() else "unknown"
 
 
+def holder_and_purpose(path: str) -> tuple[str, str]:
+    """The id of the process that holds the lock `path` now, and what for; ("", "") if none does or it did not sign."""
+    pid, _, what = _signature(path).partition(" ")
+    return (pid, what) if pid.isdigit() and holder(path) == pid else ("", "")
+
+
 class _Hold:
     """The context manager behind `hold`."""
 

@@ -21,12 +21,49 @@ def url_of(record: Record, *, swarm: bool = False) -> str:
     """Return DOCKER_HOST for a machine, or for the swarm it is master of. MachineError while there is no address."""
     url = record.url()
     if not url:
-        raise MachineError(
-            f"the address of {record.name} is not known",
-            details=f"its creation came as far as: {record.phase}",
-            resolution=f"machine start {record.name}, or machine create --resume {record.name} if it was never ready",
-        )
+        raise no_address_error(record)
     return swarm_url(record, url) if swarm else url
+
+
+def no_address_error(record: Record) -> MachineError:
+    """Return the error for a machine whose address is not known (yet)."""
+    error = MachineError(
+        f"the address of {record.name} is not known",
+        details=f"its creation came as far as: {record.phase}",
+        resolution=f"machine start {record.name}, or machine create --resume {record.name} if it was never ready",
+        machine=record.name,
+    )
+    return in_progress_error(record, error) or error
+
+
+def at_work(record: Record) -> str:
+    """Return who is at work on a machine that is incomplete, "" if it is ready or nobody is.
+
+    Only for an incomplete machine its lock is looked at: what costs a file or two is not asked for the others.
+    """
+    if record.reached("ready"):
+        return ""
+    from machine import lock
+
+    pid, purpose = lock.holder_and_purpose(paths.lock(record.root, f"machine-{record.name}"))
+    if not pid:
+        return ""
+    if purpose in (f"create {record.name}", f"resume {record.name}"):
+        return f"process {pid} is still creating {record.name}"
+    return f"process {pid} holds it to {purpose}"
+
+
+def in_progress_error(record: Record, error: MachineError) -> MachineError | None:
+    """Return what to tell in place of `error`, a consequence of another process being at work; None if none is."""
+    brief = at_work(record)
+    if not brief:
+        return None
+    return MachineError(
+        brief,
+        details=error.brief,
+        resolution="wait until that command has ended; machine ls shows what came of it",
+        machine=record.name,
+    )
 
 
 def swarm_url(record: Record, url: str) -> str:
@@ -52,11 +89,12 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
         return files[0], files[1], files[2]
     if record.is_only_url() and len(missing) == len(files):
         return None
-    raise CertificateError(
+    error = CertificateError(
         f"{record.name} has no {os.path.basename(missing[0])}",
         details=f"{missing[0]} is missing",
         resolution=_missing_keys_resolution(record),
     )
+    raise in_progress_error(record, error) or error
 
 
 def _missing_keys_resolution(record: Record) -> str:
@@ -95,13 +133,16 @@ def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -
     """Check that the engine at `url` answers and accepts our certificate, over TLS where there are certificates.
 
     EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
-    it is its swarm's `manager` that was asked. Takes 5 seconds at most.
+    it is its swarm's `manager` that was asked; MachineError while another process is still creating the machine.
+    Takes 5 seconds at most.
     """
     try:
         engine_of(record, url).ping()
-    except EngineUntrusted:
-        raise
+    except EngineUntrusted as error:
+        raise (in_progress_error(record, error) or error) from None
     except EngineError as error:
+        if in_progress := in_progress_error(record, error):
+            raise in_progress from None
         explained = silent_engine_error(app, record, error)
         raise (
             _manager_error(record, url, error) if manager and not isinstance(explained, _MachineOff) else explained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.cli.connect import swarm_url
+from machine.cli.connect import at_work, swarm_url
 from machine.cli.docker_target import docker_host
 from machine.errors import MachineError, UsageError
 from machine.template.values import Struct
@@ -149,22 +149,32 @@ def _swarm_mode_cluster(row: Row) -> str:
     )
 
 
-def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
-    """Return the fields of each row, for templates, the table and --json; the keys are those of HEADERS."""
+def fields(rows: Sequence[Row], environ: Mapping[str, str], store: str = "") -> list[Struct]:
+    """Return the fields of each row, for templates, the table and --json; the keys are those of HEADERS.
+
+    `store` is the one that was named on the command line, "" if none was.
+    """
     current = docker_host(environ)
-    return [_fields(row, rows, current) for row in rows]
+    return [_fields(row, rows, current, store) for row in rows]
 
 
-def error_of(row: Row) -> str:
-    """Return the row's error, after a hint at an incomplete creation; "" if all is well."""
-    incomplete = incomplete_note(row.record) if row.record else ""
-    return ": ".join(text for text in (incomplete, row.error) if text)
+def error_of(row: Row, store: str = "") -> str:
+    """Return the row's error, before a hint at an incomplete creation; "" if all is well.
+
+    What to type is at the end, with the `store` that was named on the command line. While another process is still
+    creating the machine, that is all there is to say.
+    """
+    if row.record is None or row.record.reached("ready"):
+        return row.error
+    if busy := at_work(row.record):
+        return f"{busy} (as far as: {row.record.phase})"
+    from machine.cli.report import in_store
+
+    return "; ".join(text for text in (row.error, in_store(incomplete_note(row.record), store)) if text)
 
 
 def incomplete_note(record: Record) -> str:
-    """Return that a machine is incomplete, its phase, and what to type; "" if it is ready."""
-    if record.reached("ready"):
-        return ""
+    """Return that a machine is incomplete, its phase, and what to type."""
     return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
 
 
@@ -179,7 +189,7 @@ def power_resolution(record: Record, state: str) -> str:
     return f"machine {'start' if state in ('Stopped', 'Saved', 'Paused') else 'status'} {record.name}"
 
 
-def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
+def _fields(row: Row, rows: Sequence[Row], current: str, store: str) -> Struct:
     swarm = row.options("SwarmOptions")
     master = master_name(row, rows)
     running = row.state == "Running"
@@ -202,7 +212,7 @@ def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
         SwarmOptions=Struct(swarm) if swarm else None,
         Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _swarm_mode_cluster(row),
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
-        Error=error_of(row),
+        Error=error_of(row, store),
         DockerVersion=row.version,
         ResponseTime=f"{row.seconds * 1000:.0f}ms",
         IP=row.record.address() if row.record else "",

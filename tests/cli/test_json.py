@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,54 @@ def test_env_of_half_a_machine_warns(world: StoreWithEngines) -> None:
     typed = world.type("env", "half")
     assert (typed.status, "half is incomplete (as far as: reachable)" in typed.err) == (0, True)
     assert "export DOCKER_HOST" in typed.out
+
+
+@pytest.mark.parametrize("command", ["env", "config", "url", "ip"])
+def test_a_machine_that_another_process_is_creating(world: StoreWithEngines, command: str) -> None:
+    world.machine("half", 1)
+    with world.store.lock("machine-half", what="create half"):
+        said = world.type("env", "half")  # it is ready, whoever holds it
+        assert "creating" not in said.err
+    _set_back(world, "half", "recorded", IPAddress="")
+    said = world.type(command, "half")
+    assert "creating" not in said.err
+    with world.store.lock("machine-half", what="create half"):
+        said = world.type(command, "half")
+        assert (said.status, said.out) == (1, "")
+        assert f"process {os.getpid()} is still creating half" in said.err
+        assert "Try: wait until that command has ended" in said.err
+        row = json.loads(world.type("ls", "--json", "-t", "1").out)[0]
+        assert row["Error"] == f"process {os.getpid()} is still creating half (as far as: recorded)"
+    with world.store.lock("machine-half", what="remove half"):
+        assert f"process {os.getpid()} holds it to remove half" in world.type(command, "half").err
+
+
+def test_an_engine_that_is_silent_while_its_machine_is_created(world: StoreWithEngines) -> None:
+    world.machine("half", 1)
+    _set_back(world, "half", "reachable")
+    with world.store.lock("machine-half", what="resume half"):
+        said = world.type("env", "half")
+    assert (said.status, said.out) == (1, "")
+    assert f"Error: process {os.getpid()} is still creating half\n" in said.err
+    assert "machine restart" not in said.err
+
+
+def test_ls_ends_with_the_command_for_an_incomplete_machine(world: StoreWithEngines) -> None:
+    world.machine("half", 1)
+    _set_back(world, "half", "created", SSHPort=world.engine())  # something answers there: it runs
+    Path(world.store.directory("half"), "ca.pem").unlink()
+    row = json.loads(world.type("ls", "--json", "-t", "1").out)[0]
+    assert row["Error"] == "half has no ca.pem; incomplete (as far as: created), machine create --resume half"
+    root = world.store.root
+    row = json.loads(world.type("-s", root, "ls", "--json", "-t", "1").out)[0]
+    assert row["Error"].endswith(f", machine -s {root} create --resume half")
+
+
+def _set_back(world: StoreWithEngines, name: str, phase: str, **driver: object) -> None:
+    record = world.store.load(name)
+    record.phase = phase
+    record.driver.update(driver)
+    Path(world.store.directory(name), "config.json").write_bytes(record.encode())
 
 
 def test_an_error_says_its_machine_and_its_code(world: StoreWithEngines) -> None:

@@ -77,7 +77,7 @@ def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tup
 
 
 def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str | None]]:
-    from machine.cli.connect import certificates, check_engine, url_of
+    from machine.cli.connect import at_work, certificates, check_engine, url_of
 
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
@@ -86,9 +86,12 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
         check_engine(app, record, url, manager=args.swarm)
     expiry.warn(app, [record])
     if not record.reached("ready"):
+        from machine.cli.report import in_store
+
+        busy = at_work(record)
         app.console.warn(
-            f"{record.name} is incomplete (as far as: {record.phase}): machine create --resume"
-            f" {record.name} finishes it"
+            f"{record.name} is incomplete (as far as: {record.phase}): "
+            + (busy or in_store(f"machine create --resume {record.name} finishes it", app.flags.typed_store()))
         )
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:

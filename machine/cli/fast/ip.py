@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from machine.cli.print_values import add_json, add_names, print_values
-from machine.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +26,9 @@ def run(args: Namespace, app: App) -> int:
     for name in app.names(args.names):
         record = app.store.load(name)
         if not record.address():
-            raise MachineError(
-                f"the address of {name} is not known",
-                details=f"its creation came as far as: {record.phase}",
-                resolution=f"machine start {name}, or machine create --resume {name} if it was never ready",
-                machine=name,
-            )
+            from machine.cli.connect import no_address_error
+
+            raise no_address_error(record)
         found.append({"Name": name, "IP": record.address()})
     print_values(app, found, "IP", as_json=args.json)
     return 0

@@ -80,7 +80,7 @@ def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
 def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     from machine.cli.ls_rows import fields
 
-    items = fields(rows, app.environ)
+    items = fields(rows, app.environ, app.flags.typed_store())
     if args.json or args.format == "json":
         app.print_json(items)
         return
