@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import Interrupted, LockHeld, MachineError, MachineExists
-from machine.lifecycle import create_steps, ssh_keys
+from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.create_steps import Creation, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
@@ -65,6 +65,7 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
 def check(session: Session, record: Record, driver: Driver) -> None:
     """Raise PreflightFailed when the machine could not be made as it is planned. Read-only."""
     session.console.step(f"Checking what driver {driver.traits.name} needs")
+    host_conflict.check(session, record, driver)
     driver.check()
     ssh_keys.check(driver)
     for hooks in clusters.hooks_of(record):
