@@ -25,9 +25,9 @@ SESSION = b"x-docker-expose-session-uuid"
 class Builds:
     """Chooses the engine of each build, and sends there what belongs to it."""
 
-    def __init__(self, members: Members, creation: ContainerCreator) -> None:
+    def __init__(self, members: Members, creator: ContainerCreator) -> None:
         self._members = members
-        self._creation = creation
+        self._creator = creator
         self._engines: dict[str, AggregateEngine] = {}  # by the id of a session, or of a build
         self._buildx = float("-inf")  # when buildx called last (time.monotonic)
 
@@ -36,7 +36,7 @@ class Builds:
         network, session = request.query_value("networkmode"), request.query_value("session")
         member = self._engines.get(session) if session else None
         if network not in BUILT_IN:  # steps of the build may look for containers there
-            chosen, name = await self._creation.builder_on(network)
+            chosen, name = await self._creator.builder_on(network)
             member = member or chosen
             request = request.with_path(request.path, {**request.query, "networkmode": [name]})
         member = member or await self._first()

@@ -85,13 +85,13 @@ class ContainerCreator:
         if place:
             raise conflict(name, f"container {place.id} on {place.engine.name}")
 
-    async def rename(self, member: AggregateEngine, there: str, request: Request) -> Reply:
-        """POST /containers/X/rename, where X is called `there` on its engine: names are unique over all engines."""
+    async def rename(self, member: AggregateEngine, local_id: str, request: Request) -> Reply:
+        """POST /containers/X/rename, where X is called `local_id` on its engine: names are unique over all engines."""
         wanted = request.query_value("name").strip("/")
         check_name(wanted)
         with self._names.reserve(wanted):
             await self._must_be_free(wanted)
-            return await member.ask(request.with_path(f"/containers/{there}/rename"))
+            return await member.ask(request.with_path(f"/containers/{local_id}/rename"))
 
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create: on one engine, that of the name if it has one already; NODE/NAME says which."""

@@ -75,8 +75,8 @@ async def _bounds(lookup: Lookup, request: Request) -> dict[str, int]:
     for key in BOUNDS:
         names = wanted.get(key) or [name for name in [request.query_value(key)] if name]
         if names:
-            owner, there = await lookup.owner(names[0])
-            found[key] = await _made(owner, there)
+            owner, local_id = await lookup.owner(names[0])
+            found[key] = await _made(owner, local_id)
     return found
 
 

@@ -133,7 +133,9 @@ class Lookup:
         """
         node, name = split_node(x, {member.name for member in await self.members.present()}.__contains__)
         if node:
-            return [(member, there) for member, there in await self.named_objects(kind, name) if member.name == node]
+            return [
+                (member, local_id) for member, local_id in await self.named_objects(kind, name) if member.name == node
+            ]
         found = matching(x, kind, await self.members.get_json_from_all(Request("GET", build("", f"/{kind}/{x}"))))
         name = found[0].names[0]
         if kind == "networks" and name != x:  # an id: the same network has others on the other engines

@@ -143,14 +143,16 @@ async def _of_project(found: Snapshot, members: Members, project: str) -> Collec
     networks = [network for engine in engines for network in engine.networks]
     if not project or (networks and all(map(is_spanning, networks))):
         return ()
-    there: Collection[EngineSnapshot] = engines_with_containers(engines, project)
-    if not there:
+    candidates: Collection[EngineSnapshot] = engines_with_containers(engines, project)
+    if not candidates:
         await found.load_project(project)
-        there = holders_of_project(project, {engine: engine.volumes for engine in engines})
-    if not there:
+        candidates = holders_of_project(project, {engine: engine.volumes for engine in engines})
+    if not candidates:
         named = {"filters": [json.dumps({"reference": [f"{project}-*", f"{project}_*"]})]}
-        there = [engine for engine, images in (await found.ask_all("/images/json", named)).items() if objects(images)]
-    return there or [engine for engine in engines if engine.member is members.builder]
+        candidates = [
+            engine for engine, images in (await found.ask_all("/images/json", named)).items() if objects(images)
+        ]
+    return candidates or [engine for engine in engines if engine.member is members.builder]
 
 
 def _refuse_if_absent(lookup: Lookup, found: Snapshot, volumes: Iterable[str]) -> None:

@@ -34,8 +34,8 @@ class Aggregate:
     def __init__(self, members: Members) -> None:
         self.members = members
         self.lookup = Lookup(members)
-        self.creation = ContainerCreator(members, self.lookup)
-        self.builds = Builds(members, self.creation)
+        self.creator = ContainerCreator(members, self.lookup)
+        self.builds = Builds(members, self.creator)
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a call. ApiError, Unreachable."""
@@ -137,42 +137,42 @@ class Aggregate:
     @HANDLERS.handles("POST", "/containers/create")
     async def create(self, request: Request) -> Reply:
         """POST /containers/create"""
-        return await self.creation.create(request)
+        return await self.creator.create(request)
 
     @HANDLERS.default_for_kind("container")
     async def container(self, request: Request) -> Reply:
         """Whatever is done with one container: to the engine that has it."""
-        member, there = await self.lookup.owner(request.name)
-        return await member.ask(request.with_path(f"/containers/{there}/{request.verb}"))
+        member, local_id = await self.lookup.owner(request.name)
+        return await member.ask(request.with_path(f"/containers/{local_id}/{request.verb}"))
 
     @HANDLERS.handles("GET", "/containers/{name}/json")
     async def inspect(self, request: Request) -> Reply:
         """The engine's answer, which node it is, and published ports at the node's address."""
-        member, there = await self.lookup.owner(request.name)
-        reply = await member.ask(request.with_path(f"/containers/{there}/json"))
+        member, local_id = await self.lookup.owner(request.name)
+        reply = await member.ask(request.with_path(f"/containers/{local_id}/json"))
         return Reply.json(inspected(member.node_info, await reply.json_body())) if reply.ok else reply
 
     @HANDLERS.handles("POST", "/containers/{name}/rename")
     async def rename(self, request: Request) -> Reply:
         """Names are unique over all engines, not only on one."""
-        member, there = await self.lookup.owner(request.name)
-        return await self.creation.rename(member, there, request)
+        member, local_id = await self.lookup.owner(request.name)
+        return await self.creator.rename(member, local_id, request)
 
     @HANDLERS.handles("DELETE", "/containers/{name}")
     async def remove(self, request: Request) -> Reply:
         """From its engine. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
         container, slash, alias = request.name.rpartition("/") if request.flag("link") else (request.name, "", "")
-        member, there = await self.lookup.owner(container)
+        member, local_id = await self.lookup.owner(container)
         if slash:  # by its name, for the alias is part of a path of names
-            named = await member.get_json(Request("GET", build("", f"/containers/{there}/json")))
+            named = await member.get_json(Request("GET", build("", f"/containers/{local_id}/json")))
             return await member.ask(request.with_path(f"/containers{named.get('Name')}/{alias}"))
-        return await member.ask(request.with_path(f"/containers/{there}"))
+        return await member.ask(request.with_path(f"/containers/{local_id}"))
 
     @HANDLERS.handles("POST", "/containers/{name}/exec")
     async def exec_create(self, request: Request) -> Reply:
         """To its engine, and remember which that is."""
-        member, there = await self.lookup.owner(request.name)
-        reply = await member.ask(request.with_path(f"/containers/{there}/exec"))
+        member, local_id = await self.lookup.owner(request.name)
+        reply = await member.ask(request.with_path(f"/containers/{local_id}/exec"))
         if reply.ok and not self.lookup.remember(str((await reply.json_body()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         return reply
@@ -185,8 +185,8 @@ class Aggregate:
     @HANDLERS.handles("POST", "/commit")
     async def commit(self, request: Request) -> Reply:
         """POST /commit"""
-        member, there = await self.lookup.owner(request.query_value("container"))
-        return await member.ask(request.with_path(request.path, {**request.query, "container": [there]}))
+        member, local_id = await self.lookup.owner(request.query_value("container"))
+        return await member.ask(request.with_path(request.path, {**request.query, "container": [local_id]}))
 
     @HANDLERS.handles("POST", "/images/create|load")
     async def pull(self, request: Request) -> Reply:
@@ -249,7 +249,7 @@ class Aggregate:
     @HANDLERS.handles("POST", "/volumes/create")
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create"""
-        return await self.creation.create_volume(request)
+        return await self.creator.create_volume(request)
 
     @HANDLERS.default_for_kind("network", "volume")
     async def network_or_volume(self, request: Request) -> Reply:
@@ -257,8 +257,8 @@ class Aggregate:
         kind = request.path.split("/")[1]
         found = await self.lookup.named_objects(kind, request.name)
         replies = []
-        for member, there in found:
-            reply = await member.ask(request.with_path(f"/{kind}/{there}"))
+        for member, local_id in found:
+            reply = await member.ask(request.with_path(f"/{kind}/{local_id}"))
             await reply.read()
             replies.append((member, reply))
         bad = next((reply for _, reply in replies if not reply.ok), None)
@@ -280,13 +280,13 @@ class Aggregate:
         body = request.json_body() or {}
         if not isinstance(body, dict):
             raise ApiError(400, "the body of a connect is a JSON object")
-        member, there = await self.lookup.owner(str(body.get("Container", "")))
+        member, local_id = await self.lookup.owner(str(body.get("Container", "")))
         mine = [name for other, name in await self.lookup.named_objects("networks", request.name) if other is member]
         if not mine:
             raise ApiError(404, f"network {request.name} not found on {member.name}")
         if request.verb == "connect" and "/" not in str(body.get("Container", "")):
             await self._check_same_host_network(member, mine[0])
-        changed = Request.json("POST", request.target, {**body, "Container": there})
+        changed = Request.json("POST", request.target, {**body, "Container": local_id})
         return await member.ask(changed.with_path(f"/networks/{mine[0]}/{request.verb}"))
 
     def _forget(self, kind: str, name: str, keeping: list[AggregateEngine]) -> None:
