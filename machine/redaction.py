@@ -2,7 +2,8 @@
 
 A variable for the engine may hold anything, and its name tells nothing reliable, so every value of --engine-env stays;
 so does what dockerd hands on to a plugin (log drivers take access tokens as options). Of the rest stays what is called
-like a secret, and addresses with an account or a query in them.
+like a secret, and addresses with an account or a query in them. The token of a classic swarm lets whoever has it add an
+engine to the swarm: it stays too, unless the machine's keys go along.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _ACCOUNT = r"://[^/@\s]+@|://\S*\?\S"
 _PLUGIN_OPTIONS = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
 _OPTION_KEY = r"[a-z-]+=[^=\s]+="  # log-opt=key=value
 _IN_ADDRESS = r"://[^/@\s:]*:([^/@\s]+)@"  # the password
+_DISCOVERY_SCHEME = "token://"  # the discovery of a classic swarm that is known by a secret
 _FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
     "Env": "engine-env",
     "ArbitraryFlags": "engine-opt",
@@ -59,13 +61,16 @@ class _Found(NamedTuple):
     setting: Setting
 
 
-def withhold(raw: dict[str, Any], allowed: Collection[str] = ()) -> list[Setting]:
+def withhold(raw: dict[str, Any], allowed: Collection[str] = (), *, keep_token: bool = False) -> list[Setting]:
     """Take out of the record's object `raw` what is to stay; what was taken, in the record's order.
 
-    `allowed` are names that are sent all the same: of a variable, an option, or an option's own key.
+    `allowed` are names that are sent all the same: of a variable, an option, or an option's own key. With `keep_token`
+    the token of a classic swarm is sent.
     """
     withheld = []
     for found in list(_private(raw)):
+        if keep_token and found.setting.flag == "swarm-discovery" and _is_only_token(found.item):
+            continue
         if allowed and _names(found.setting, found.item) & set(allowed):
             continue
         value = found.container[found.key]
@@ -73,9 +78,20 @@ def withhold(raw: dict[str, Any], allowed: Collection[str] = ()) -> list[Setting
         if found.setting not in withheld:
             withheld.append(found.setting)
     driver = raw.get("Driver")
-    if isinstance(driver, dict) and any(setting.flag == "swarm-discovery" for setting in withheld):
+    if isinstance(driver, dict) and driver.get("SwarmDiscovery") != raw["HostOptions"]["SwarmOptions"].get("Discovery"):
         driver["SwarmDiscovery"] = ""  # the same address once more, where docker-machine's drivers kept it
     return withheld
+
+
+def swarm_token(raw: dict[str, Any]) -> str:
+    """The discovery of a classic swarm in the record's object `raw` if it has a token, else ""."""
+    discovery = raw["HostOptions"]["SwarmOptions"].get("Discovery")
+    return discovery if isinstance(discovery, str) and discovery.startswith(_DISCOVERY_SCHEME) else ""
+
+
+def _is_only_token(discovery: str) -> bool:
+    """Whether a discovery is private for its token only, and has no account or query."""
+    return discovery.startswith(_DISCOVERY_SCHEME) and re.search(_ACCOUNT, discovery) is None
 
 
 def unknown_names(raw: dict[str, Any], names: Collection[str]) -> list[str]:
@@ -106,6 +122,8 @@ def _private_name(flag: str, item: str) -> str | None:
     name, equals, _ = item.lstrip("-").partition("=")
     if flag == "engine-env":
         return name
+    if flag == "swarm-discovery" and item.startswith(_DISCOVERY_SCHEME):
+        return ""
     if flag.endswith("-opt"):
         return _private_option(item.lstrip("-"), for_plugin=flag == "engine-opt")
     named = bool(equals) and "://" not in name

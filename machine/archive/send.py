@@ -51,7 +51,9 @@ def export(
     _check_values(record, with_values)
     contents, notes = _keys(record) if with_keys else ({}, [])
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
-    copied, withheld = portable(record, ssh_key, with_values)
+    copied, withheld = portable(record, ssh_key, with_values, with_keys=with_keys)
+    if redaction.swarm_token(copied.raw):
+        notes.append(f"the token of {name}'s swarm is in the file: whoever has it can add an engine to the swarm")
     contents[bundle.MANIFEST] = _manifest(record, with_keys, withheld)
     contents[paths.CONFIG] = copied.encode()
     _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
@@ -92,15 +94,18 @@ def _write(path: str, data: bytes, replace: bool) -> None:
     files.write(os.path.abspath(path), data)
 
 
-def portable(record: Record, ssh_key: str, with_values: Sequence[str] = ()) -> tuple[Record, list[redaction.Setting]]:
+def portable(
+    record: Record, ssh_key: str, with_values: Sequence[str] = (), *, with_keys: bool = False
+) -> tuple[Record, list[redaction.Setting]]:
     """A copy of the record without secrets and its owner's paths, and the settings that were taken out of it.
 
-    `ssh_key` names the key file that goes along; `with_values` the settings that may go.
+    `ssh_key` names the key file that goes along; `with_values` the settings that may go. The token of a classic swarm
+    goes `with_keys`: a `provision` over there needs it.
     """
     raw: dict[str, Any] = copy.deepcopy(record.redacted())
     raw["Driver"] = driver = _without_secrets(raw["Driver"])
     auth = raw["HostOptions"]["AuthOptions"]
-    withheld = redaction.withhold(raw, with_values)
+    withheld = redaction.withhold(raw, with_values, keep_token=with_keys)
     driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
     return Record.parse(json.dumps(raw).encode(), _PLACEHOLDER_STORE, record.name), withheld

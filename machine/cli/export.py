@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 HELP = """Write a machine to one file, with which `machine import` makes it known to a colleague's store.
 
 Without --with-keys nothing private is in the file, and its reader cannot use the machine yet. Values of
---engine-env and of log options, and whatever else may be a secret, stay here; --with-value sends the ones it names."""
+--engine-env and of log options, and whatever else may be a secret, stay here; --with-value sends the ones it names.
+The token of a classic swarm goes with the keys, or with --with-value swarm-discovery."""
 
 
 def add_arguments(parser: Parser) -> None:

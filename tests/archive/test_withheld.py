@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from machine import archive, authority, redaction
 from machine.archive import bundle
+from machine.console import Console
 from machine.errors import UsageError
+from machine.lifecycle.remove import remove
 from machine.model import EngineOptions, SwarmOptions
+from machine.session import Session
 from machine.store import Record, Store
 
 SECRET = "hush-hush"
@@ -115,3 +119,48 @@ def test_a_dry_run_and_the_log_show_no_secret() -> None:
     assert shown.flags == ("log-opt=splunk-token=*****", "exec-opt=native.cgroupdriver=systemd")
     assert shown.install_url == "*****"
     assert set(redaction.secret_values(options)) == {"hush-hush"}
+
+
+@pytest.mark.parametrize("discovery", [f"token://{SECRET}", f"token://disco.example:443/v1/{SECRET}"])
+def test_the_token_of_a_swarm_goes_with_the_keys_only(tmp_path: Path, discovery: str) -> None:
+    mine, theirs = Store(str(tmp_path / "mine")), Store(str(tmp_path / "theirs"))
+    mine.add("dev")
+    swarm = SwarmOptions(is_swarm=True, discovery=discovery)
+    mine.save(Record.new(mine.root, "dev", "generic", {"IPAddress": "192.0.2.7"}, EngineOptions(), swarm))
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        Path(mine.directory("dev"), name).write_text("x")
+    sent = archive.export(mine, "dev", str(tmp_path / "x"))
+    assert SECRET.encode() not in contents(sent)
+    assert any("--swarm-discovery" in note for note in sent.notes)
+    for asked in (
+        archive.export(mine, "dev", "", True),
+        archive.export(mine, "dev", "", with_values=["swarm-discovery"]),
+    ):
+        assert contents(asked).count(discovery.encode()) == 2
+        assert any("the token of dev's swarm is in the file" in note for note in asked.notes)
+    assert any("--swarm-discovery" in note for note in archive.import_(theirs, sent.path).notes)
+    assert theirs.load("dev").swarm_options().discovery == ""
+
+
+def test_a_password_in_a_discovery_stays_with_the_keys_too(store: Store) -> None:
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        Path(store.directory("dev"), name).write_text("x")
+    raw = store.load("dev").raw
+    assert raw["Driver"]["SwarmDiscovery"].startswith("consul://me:")
+    assert b"consul://" not in contents(archive.export(store, "dev", "", True))
+    for discovery in (f"token://me:{SECRET}@disco.example/v1/t", f"etcd://me:{SECRET}@kv:2379/x"):
+        record = store.load("dev")
+        record.raw["HostOptions"]["SwarmOptions"]["Discovery"] = record.driver["SwarmDiscovery"] = discovery
+        store.save(record)
+        assert discovery.encode() not in contents(archive.export(store, "dev", "", True))
+
+
+def test_a_machine_that_came_without_its_token_can_be_removed(tmp_path: Path) -> None:
+    mine, theirs = Store(str(tmp_path / "mine")), Store(str(tmp_path / "theirs"))
+    mine.add("dev")
+    swarm = SwarmOptions(is_swarm=True, discovery=f"token://{SECRET}")
+    known = {"IPAddress": "192.0.2.7", "SwarmEntered": ["192.0.2.7:2376"]}
+    mine.save(Record.new(mine.root, "dev", "generic", known, EngineOptions(), swarm))
+    archive.import_(theirs, archive.export(mine, "dev", str(tmp_path / "x")).path)
+    remove(Session(theirs, Console(io.StringIO()), environ={"HOME": str(tmp_path)}), "dev")
+    assert theirs.names() == []
