@@ -11,7 +11,7 @@ from machine import docker_context, files, paths, secrets
 from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
-from machine.errors import InProgress, MachineError
+from machine.errors import InProgress, MachineError, StoreError
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.driver_record import open_driver
 from machine.session import LOCK_SECONDS, Session
@@ -30,6 +30,8 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
     """
     store = session.store
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
+        if store.exists(name):
+            store.check_removable(name)
         record, driver = None, None
         try:
             record = store.load(name)
@@ -56,9 +58,20 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             docker_context.remove(name, cert_dir=store.directory(name), environ=session.environ)
         except MachineError as error:
             session.console.warn(f"its docker context stays: {error.brief}")
-        store.delete(name)
+        _delete_directory(session, name)
         store.drop_lock(f"machine-{name}")
     session.console.done(f"{name} is removed")
+
+
+def _delete_directory(session: Session, name: str) -> None:
+    """Remove the machine's directory, which is the last of it. StoreError says so, and how to finish."""
+    try:
+        session.store.delete(name)
+    except StoreError as error:
+        error.details = f"{error.details}\nall else of {name} is removed already".strip()
+        if session.store.exists(name):
+            error.resolution = f"{error.resolution}; or, once it may be removed: machine rm {name}"
+        raise
 
 
 def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:

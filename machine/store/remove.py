@@ -23,12 +23,7 @@ MARK = ".removed-"
 def remove(machines: str, name: str) -> None:
     """Remove `machines`/`name`. StoreError when it is a link, or when something in it resists."""
     directory = os.path.join(machines, name)
-    if os.path.islink(directory) or not os.path.isdir(directory):
-        raise StoreError(
-            f"{directory} is not a directory of this store and is left alone",
-            details=f"it is a link to {os.path.realpath(directory)}" if os.path.islink(directory) else "it is a file",
-            resolution=f"remove it by hand: rm {directory}",
-        )
+    _refuse_other_than_directory(directory)
     trash_path = os.path.join(machines, f".{name}{MARK}{os.urandom(4).hex()}")
     try:
         os.rename(directory, trash_path)
@@ -36,6 +31,31 @@ def remove(machines: str, name: str) -> None:
         raise _removal_error(directory, error) from error
     _remove_tree(trash_path, strict=True)
     sweep(machines)
+
+
+def check_removable(machines: str, name: str) -> None:
+    """StoreError when `remove` could not even begin: `machines`/`name` is a link, or `machines` is not writable.
+
+    Changes nothing. What the platform has of the machine is not to be removed before this is known.
+    """
+    _refuse_other_than_directory(os.path.join(machines, name))
+    if os.name == "nt":  # directories have no such mode there
+        return
+    if not os.access(machines, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise StoreError(
+            f"{name} cannot be removed: {machines} is not writable for you",
+            details="nothing was removed",
+            resolution=f"chmod u+wx {machines}, or make it yours (chown); then machine rm {name}",
+        )
+
+
+def _refuse_other_than_directory(directory: str) -> None:
+    if os.path.islink(directory) or not os.path.isdir(directory):
+        raise StoreError(
+            f"{directory} is not a directory of this store and is left alone",
+            details=f"it is a link to {os.path.realpath(directory)}" if os.path.islink(directory) else "it is a file",
+            resolution=f"remove it by hand: rm {directory}",
+        )
 
 
 def sweep(machines: str) -> None:

@@ -108,6 +108,12 @@ class Store:
             raise self._not_found_error(name)
         remove.remove(paths.machines(self.root), name)
 
+    def check_removable(self, name: str) -> None:
+        """StoreError when `delete` could not remove the machine's directory: its place is not writable, or a link."""
+        from machine.store import remove
+
+        remove.check_removable(paths.machines(self.root), name)
+
     def lock(
         self, noun: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
     ) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ import pytest
 from machine import secrets
 from machine.console import Console
 from machine.drivers import registry
-from machine.errors import DriverError, InProgress, RecordBroken
+from machine.errors import DriverError, InProgress, RecordBroken, StoreError
 from machine.lifecycle.driver_record import driver_context, save_driver_state
 from machine.lifecycle.remove import remove
 from machine.model import State
@@ -81,6 +81,29 @@ def test_a_newer_secret_of_the_same_account_does(store: Store) -> None:
 def test_force_forgets_it_all_the_same(store: Store) -> None:
     remove(world(store, CLOUD_TOKEN="second"), "dev", force=True)
     assert store.names() == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_directory_that_cannot_be_removed_is_found_before_the_platform_is_asked(store: Store, force: bool) -> None:
+    """A machine's directory that is a link is refused for root too; the test of modes is that of the store."""
+    elsewhere = os.path.join(store.root, "elsewhere")
+    os.rename(store.directory("dev"), elsewhere)
+    os.symlink(elsewhere, store.directory("dev"))
+    with pytest.raises(StoreError, match="left alone"):
+        remove(world(store), "dev", force=force)
+    assert Cloud.accounts["first"] == {"dev"}
+
+
+def test_a_directory_that_resists_at_the_end_says_what_is_gone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: str, target: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("machine.store.remove.os.rename", refuse)
+    with pytest.raises(StoreError) as caught:
+        remove(world(store), "dev")
+    assert "all else of dev is removed already" in caught.value.details
+    assert caught.value.resolution.endswith("machine rm dev")
+    assert Cloud.accounts["first"] == set()
 
 
 def test_one_that_is_gone_is_forgotten_with_its_own_secret(store: Store) -> None:

@@ -191,6 +191,17 @@ def test_a_save_that_is_not_allowed_leaves_the_old_record(nobodys: Store) -> Non
     assert nobodys.load("dev").address() == "192.0.2.1"
 
 
+def test_a_place_that_may_not_be_written_is_found_before_the_removal(nobodys: Store) -> None:
+    machines = os.path.join(nobodys.root, "machines")
+    assert as_nobody(nobodys, "store.check_removable('dev')") == "None"
+    os.chmod(machines, 0o500)
+    said = as_nobody(nobodys, "store.check_removable('dev')")
+    os.chmod(machines, 0o700)
+    assert said.startswith("StoreError")
+    assert f"chmod u+wx {machines}" in said
+    assert nobodys.names() == ["dev"]
+
+
 def test_read_only_files_and_directories_are_removed(nobodys: Store) -> None:
     deep = Path(nobodys.directory("dev"), "vm", "deep")
     deep.mkdir(parents=True)
