@@ -51,10 +51,21 @@ def read(path: str) -> bytes:
     except OSError as error:
         raise StoreError(
             f"cannot read {path}: {(error.strerror or str(error)).lower()}",
-            resolution="check who owns the file; the store belongs to the user who made it"
+            resolution=_unreadable_resolution(path)
             if isinstance(error, PermissionError)
             else "put the right file there, or take away what is there; then run the command again",
         ) from error
+
+
+def _unreadable_resolution(path: str) -> str:
+    """What to do about a file that may not be read: its mode is to be changed if its owner is right."""
+    try:
+        own = os.stat(path).st_uid == os.geteuid()
+    except (OSError, AttributeError):  # the directory may not be entered; Windows has no geteuid
+        own = False
+    if own:
+        return f"chmod u+r {path}, then run the command again"
+    return f"check who owns the file, and chmod u+rx {os.path.dirname(path)}; the store belongs to the user who made it"
 
 
 def read_plain(path: str, largest: int = LARGEST) -> bytes:

@@ -36,6 +36,20 @@ def authority_of(session: Session) -> Authority:
     return found
 
 
+def check_readable(session: Session) -> None:
+    """Raise StoreError for a file of the CA or the client pair that is there and may not be read. Makes nothing.
+
+    What is missing is made, or complained of, by `authority_of`, which a create comes to only after the boot.
+    """
+    for key, file in (
+        ("ca_cert", paths.CA),
+        ("ca_key", paths.CA_KEY),
+        ("client_cert", paths.CERT),
+        ("client_key", paths.KEY),
+    ):
+        files.read(session.tls.get(key, "") or paths.certs(session.store.root, file))
+
+
 def renew_client(session: Session) -> None:
     """Make a new client pair (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
     issuer = authority_of(session)

@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager
 
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
-from machine.errors import Interrupted, LockHeld, MachineError, MachineExists
+from machine.errors import Interrupted, LockHeld, MachineError, MachineExists, PreflightFailed, StoreError
 from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
+from machine.lifecycle.certificates import check_readable
 from machine.lifecycle.create_steps import Creation, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
@@ -65,6 +66,10 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
 def check(session: Session, record: Record, driver: Driver) -> None:
     """Raise PreflightFailed when the machine could not be made as it is planned. Read-only."""
     session.console.step(f"Checking what driver {driver.traits.name} needs")
+    try:
+        check_readable(session)
+    except StoreError as error:
+        raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from error
     host_conflict.check(session, record, driver)
     driver.check()
     ssh_keys.check(driver)
@@ -124,6 +129,7 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
         if install_url:
             record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
             session.store.save(record)
+        check_readable(session)
         driver = open_driver(session, record)
         if not record.reached("ready"):
             check_before_resume(session, record, driver)
