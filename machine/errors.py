@@ -59,6 +59,7 @@ class MachineError(Exception):
     """Base of all errors shown to the user; see the module's docstring for the three texts."""
 
     exit_code = 1
+    fixed_input = ""  # what of the command line of `create` may be at fault, which --resume cannot change: "the URL"
 
     def __init__(self, brief: str, *, details: str = "", resolution: str = "", machine: str = "") -> None:
         super().__init__(brief)
@@ -178,6 +179,8 @@ class HostKeyMismatch(ShellError):
 
 class LoginRefused(ShellError):
     """sshd answers and accepts none of our keys."""
+
+    fixed_input = "the user or the key"
 
 
 class TooManyKeys(LoginRefused):

@@ -41,6 +41,16 @@ def why(address: str, port: int, kind: str = "tcp") -> tuple[str, str]:
     return "", ""
 
 
+def forbidden(port: int) -> tuple[str, str]:
+    """(what forbids this user to open that port of TCP, what to do about it), whoever has it; ("", "") if nothing."""
+    try:
+        _bind("127.0.0.1", port, "tcp")
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return _forbidden(port)
+    return "", ""
+
+
 def sentence(address: str, port: int, cause: str) -> str:
     """What is wrong with a port, as the first line of an error; `cause` is the first part of `why`."""
     if cause.endswith(" has it"):

@@ -20,6 +20,7 @@ from machine.lifecycle.create_steps import Creation, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
     already_exists_error,
+    continue_resolution,
     creation_in_progress_error,
     incomplete_resolution,
     resume_resolution,
@@ -159,13 +160,20 @@ def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
         raise Interrupted(f"interrupted; {record.name} is incomplete", resolution=resolution) from None
     except MachineError as error:
         if creation.recorded:
-            _add_resume_resolution(error, record.name)
+            _add_resume_resolution(error, record)
         raise
 
 
-def _add_resume_resolution(error: MachineError, name: str) -> None:
-    """Add to the error's resolution how to continue the creation, unless it says that already."""
+def _add_resume_resolution(error: MachineError, record: Record) -> None:
+    """Add to the error's resolution how to continue the creation, unless it says that already.
+
+    `--resume` repeats what `create` was given: if that may be at fault, say that it takes a new machine to change it.
+    """
+    name = record.name
     if f"--resume {name}" in error.resolution:
         return
     resolution = incomplete_resolution(name)
+    fault = error.fixed_input or ("a flag" if f"--{record.driver_name}-" in error.resolution else "")
+    if fault:
+        resolution = f"{continue_resolution(name)}; if {fault} is wrong: machine rm {name}, and create it again"
     error.resolution = f"{error.resolution}; then {resolution}" if error.resolution else resolution

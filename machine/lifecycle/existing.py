@@ -50,7 +50,12 @@ def _creation_in_progress(name: str, holder: str) -> MachineError:
 
 def incomplete_resolution(name: str) -> str:
     """Return what to type after the creation of machine `name` was cut short."""
-    return f"machine create --resume {name} continues from here; machine rm {name} removes it"
+    return f"{continue_resolution(name)}; machine rm {name} removes it"
+
+
+def continue_resolution(name: str) -> str:
+    """Return what to type to go on with the creation of machine `name`."""
+    return f"machine create --resume {name} continues from here"
 
 
 def resume_resolution(store: Store, names: Sequence[str]) -> str:

@@ -183,8 +183,7 @@ def _authenticate(transport: paramiko.Transport, target: Target, key_path: str |
     raise LoginRefused(
         f"sshd on {target.host}:{target.port} lets {target.user} in with none of our keys",
         details="\n".join([*(f"tried {row}" for row in tried), *([reason] if reason else [])]),
-        resolution=f"put the public key into ~{target.user}/.ssh/authorized_keys on {target.alias}, "
-        "or name another user or key",
+        resolution=f"put the public key into ~{target.user}/.ssh/authorized_keys on {target.host}",
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from machine.console import Console
-from machine.errors import DriverError, Interrupted
+from machine.drivers.images.fetch import Unreachable
+from machine.errors import DriverError, Interrupted, LoginRefused, MachineError
 from machine.lifecycle.create import CREATE, CREATE_WITHOUT_HOST, run_steps
 from machine.lifecycle.create_steps import Creation, Step
 from machine.lifecycle.driver_record import open_driver
@@ -78,6 +79,25 @@ def test_an_error_keeps_the_phase_and_says_how_to_go_on(creation: Creation) -> N
     assert done == ["created", "reachable"]
     assert creation.session.store.load("m1").phase == "created"
     assert caught.value.resolution.startswith("look there; then machine create --resume m1 continues from here")
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (Unreachable("no such file", resolution="check the URL"), "the URL"),
+        (LoginRefused("none of our keys", resolution="put the key there"), "the user or the key"),
+        (DriverError("no such size", resolution="give another --openstack-flavor-name"), "a flag"),
+    ],
+)
+def test_what_resume_cannot_change_takes_a_new_machine(creation: Creation, error: MachineError, fault: str) -> None:
+    creation.record.raw["DriverName"] = "openstack"
+    advice = error.resolution
+    with pytest.raises(MachineError) as caught:
+        run_steps(creation, noting([], error, "reachable"))
+    assert caught.value.resolution == (
+        f"{advice}; then machine create --resume m1 continues from here;"
+        f" if {fault} is wrong: machine rm m1, and create it again"
+    )
 
 
 def test_ctrl_c_says_what_exists(creation: Creation) -> None:

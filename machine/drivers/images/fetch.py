@@ -30,6 +30,8 @@ SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
 class Unreachable(DriverError):
     """The site cannot be reached, or has no such file; another way to an image may be open."""
 
+    fixed_input = "the URL"
+
 
 def official(name: str, arch: str, site: str = SITE) -> tuple[str, str]:
     """(URL of the image, URL of its list of SHA-512 sums) for a name such as debian-13."""

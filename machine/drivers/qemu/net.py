@@ -70,9 +70,10 @@ def choose(
             if all(free(address, port) for port in (place.ssh, place.engine, place.swarm, *publish)):
                 return place
     wanted = ", ".join(str(port) for port in publish)
+    tried = f"127.84.{lan.octet}.1 to .254" if own_addresses else f"10.84.{lan.octet}.1 to .254, all at 127.0.0.1"
     raise DriverError(
         "there is no free address for another machine",
-        details=f"tried all of 10.84.{lan.octet}.1 to .254" + (f" with the published ports {wanted}" if wanted else ""),
+        details=f"tried all of {tried}" + (f" with the published ports {wanted}" if wanted else ""),
         resolution="remove machines that are not needed (machine ls), or publish other ports (--qemu-publish)",
     )
 

@@ -43,7 +43,10 @@ OPTIONS = (
         help="seconds a boot may take",
     ),
     Option(
-        "qemu-publish", "list", env="QEMU_PUBLISH", help="HOST:GUEST port, kept open at the machine's address; repeat"
+        "qemu-publish",
+        "list",
+        env="QEMU_PUBLISH",
+        help="HOST:GUEST port (PORT: both), kept open at the machine's address; repeat",
     ),
     Option("qemu-ssh-user", env="QEMU_SSH_USER", default=USER, help="login made on the machine, with sudo rights"),
     Option(

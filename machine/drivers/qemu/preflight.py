@@ -28,6 +28,7 @@ def check(ctx: DriverContext, wanted: Settings, host: accel.Host, cached: bool) 
     check_programs(wanted, host)
     check_accel(wanted.accel, host)
     check_size(wanted)
+    check_published(wanted)
     capacity.check(wanted.disk, "qemu-disk-size", ctx.store, DEFAULT_DISK)
     check_image(wanted.image)
     check_room(ctx.store, LEAST_ROOM + (0 if cached else FOR_IMAGE))
@@ -64,6 +65,18 @@ def check_size(wanted: Settings) -> None:
         raise PreflightFailed(
             f"--qemu-memory {wanted.memory} is more than this host has ({have} MB)", resolution="give less"
         )
+
+
+def check_published(wanted: Settings) -> None:
+    """This user may open the ports of this host that are to be published."""
+    for host, guest in wanted.publish:
+        cause, resolution = port_holder.forbidden(host)
+        if cause:
+            raise PreflightFailed(
+                f"--qemu-publish {host}:{guest} cannot be done: {cause}",
+                resolution=f"publish it at another port: --qemu-publish {host + 8000 if host < 1024 else 8080}:{guest};"
+                f" or {resolution}",
+            )
 
 
 def check_image(word: str) -> None:

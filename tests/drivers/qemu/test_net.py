@@ -70,7 +70,7 @@ def test_elsewhere_all_share_one_address() -> None:
 def test_no_place_left() -> None:
     with pytest.raises(DriverError) as caught:
         net.choose(LAN, set(), [8080], lambda _, port: port != 8080, own_addresses=True)
-    assert "8080" in caught.value.details
+    assert caught.value.details == "tried all of 127.84.7.1 to .254 with the published ports 8080"
     assert "machine ls" in caught.value.resolution
 
 

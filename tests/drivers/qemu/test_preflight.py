@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from machine import port_holder
 from machine.drivers.qemu import config, net, preflight
 from machine.drivers.qemu.accel import Host
 from machine.drivers.qemu.options import OPTIONS
@@ -41,6 +43,23 @@ def test_kvm_asked_for_by_name() -> None:
 def test_more_memory_than_there_is() -> None:
     with pytest.raises(PreflightFailed, match="--qemu-memory"):
         preflight.check_size(replace(PLAIN, memory=1 << 40))
+
+
+def test_a_published_port_that_only_root_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind(address: str, port: int, kind: str) -> None:
+        if port < 1024:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        raise OSError(errno.EADDRINUSE, "Address already in use")  # at one address: there are others
+
+    monkeypatch.setattr(port_holder, "_bind", bind)
+    monkeypatch.setattr(port_holder, "UNPRIVILEGED", "/nonexistent")
+    preflight.check_published(replace(PLAIN, publish=((8080, 80),)))
+    with pytest.raises(PreflightFailed) as caught:
+        preflight.check_published(replace(PLAIN, publish=((8080, 80), (80, 80))))
+    assert caught.value.brief == (
+        "--qemu-publish 80:80 cannot be done: only root may open ports below 1024 on this host"
+    )
+    assert "--qemu-publish 8080:80" in caught.value.resolution
 
 
 def test_images(tmp_path: Path) -> None:
