@@ -180,7 +180,8 @@ def deregister_on_master(
 
     _warn_on_failure(
         session,
-        f"the swarm's manager on {master.name} still lists {node.name}",
+        f"the swarm's manager on {master.name} still lists {node.name}; its log:"
+        f" machine ssh {master.name} sudo journalctl -u machine-swarm-manager -n 50",
         deregister,
         warn=not master_also_removed,
     )

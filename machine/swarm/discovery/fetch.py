@@ -137,10 +137,17 @@ async def _exchange(
     except (OSError, h11.ProtocolError, ValueError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise DiscoveryError(f"{_shown(url)} cannot be reached: {error}") from error
+        raise DiscoveryError(f"{_shown(url)} cannot be reached: {_reason(error)}") from error
     finally:
         if writer is not None:
             writer.close()
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, never "": asyncio raises ConnectionResetError without a word when a TLS handshake is cut off."""
+    if not str(error) and isinstance(error, ConnectionError):
+        return "the connection was closed"
+    return str(error) or type(error).__name__
 
 
 async def _event(wire: h11.Connection, reader: asyncio.StreamReader) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
+import ssl
 import stat
 import threading
 from collections.abc import AsyncIterator
@@ -212,6 +214,18 @@ async def test_a_service_that_is_not_there() -> None:
     found = from_url("token://127.0.0.1:1/T", environ={})
     with pytest.raises(DiscoveryError, match="cannot be reached"):
         await found.nodes()
+
+
+async def test_a_service_that_hangs_up_during_the_handshake_gives_a_reason() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(DiscoveryError, match=r"cannot be reached: ."):
+            await fetch("GET", f"https://127.0.0.1:{port}/v1", tls=ssl.create_default_context())
 
 
 def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry: Registry) -> None:
