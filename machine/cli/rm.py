@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import Interrupted, MachineError, UsageError
+from machine.errors import FAILED, NOT_FOUND, Interrupted, MachineError, MachineNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,34 @@ def run(args: argparse.Namespace, app: App) -> int:
     It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. A name that no
     machine has is an error, and the other machines are removed all the same. MachineError when stdin has ended.
     """
-    from machine.cli.machine_action import on_each, report
+    from machine.cli.machine_action import report
 
     if not args.names:
         raise UsageError("rm needs the name of a machine", resolution="machine ls shows them")
     names = list(dict.fromkeys(args.names))
+    missing = [name for name in names if not app.store.exists(name)]
+    if len(missing) > 1:
+        rest = [name for name in names if name not in missing]
+        status = _remove_all(args, app, rest) if rest else NOT_FOUND
+        report(app, missing[0], _missing_error(app, missing))
+        return 0 if args.force else (status or FAILED)
+    return _remove_all(args, app, names)
+
+
+def _missing_error(app: App, missing: list[str]) -> MachineError:
+    """Return the one error for several names that no machine has."""
+    others = ", ".join(f'"{name}"' for name in missing[1:])
+    return MachineNotFound(
+        f'Docker machine "{missing[0]}" does not exist, nor {others}',
+        details="" if app.store.names() else f"the store {app.store.root} has no machines",
+        resolution="machine ls shows all",
+    )
+
+
+def _remove_all(args: argparse.Namespace, app: App, names: list[str]) -> int:
+    """Remove the machines `names`, after a question unless -y or --force is there; return the exit status."""
+    from machine.cli.machine_action import on_each, report
+
     if not args.force:
         existing = [name for name in names if app.store.exists(name)]
         if not args.yes and existing and not _confirm_removal(app, existing):

@@ -173,8 +173,10 @@ async def join(given: ParsedArgs, context: CliContext) -> None:
 async def manage(given: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
     config, front = _parse_manager_config(given, context)
+    # On a master, `create` has named a registry that begins empty: nobody typed the token there.
+    own_registry = bool(given.text("--registry")) and context.complete_from_store is None
     async with manager(config, context.log) as backend:
-        backends = await _registering(config, backend, context)
+        backends = await _registering(config, backend, context, expects_token=own_registry)
         demands = ListenerPolicy(
             front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors")
         )
@@ -219,17 +221,20 @@ async def discovery(given: ParsedArgs, context: CliContext) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(config: ManagerConfig, backend: Backend, context: CliContext) -> list[Backend]:
+async def _registering(
+    config: ManagerConfig, backend: Backend, context: CliContext, *, expects_token: bool = False
+) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
-    The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
+    The registry takes the token before anybody is listened to: the first to call may be who registers. With
+    `expects_token` off, a token that is new there is told. DiscoveryError.
     """
     from machine.swarm.discovery.service import registrar
     from machine.swarm.discovery.token import LocalToken
 
     if not isinstance(config.discovery, LocalToken):
         return [backend]
-    if not await config.discovery.is_known():
+    if not expects_token and not await config.discovery.is_known():
         context.log(
             f"nobody has made or used this token in {config.discovery.registry.path}: if that surprises you, it is "
             f"mistyped ({context.prog} create makes one); engines that register under it will be found"

@@ -40,6 +40,16 @@ def test_rm_removes_what_there_is_and_says_what_there_is_not(store: Path, line: 
     assert CommandLine(["rm", "-y", "nope", "none"]).status == 4
 
 
+def test_names_that_no_machine_has_are_told_once(store: Path) -> None:
+    none("a")
+    removed = CommandLine(["rm", "-y", "x", "a", "y", "z"])
+    assert removed.status == 1
+    assert removed.err.count("does not exist") == 1
+    assert 'Error: Docker machine "x" does not exist, nor "y", "z"\n' in removed.err
+    assert removed.err.count("Try:") == 1
+    assert names() == []
+
+
 def test_rm_asks_about_those_that_there_are(store: Path) -> None:
     none("a")
     removed = CommandLine(["rm", "a", "nope"], "y\n")

@@ -125,3 +125,10 @@ def test_the_script_of_a_dry_run_has_no_unit_where_none_runs(store: Path) -> Non
     assert made.status == 0, made.err
     assert "machine-swarm" not in made.out
     assert "machine-address" not in made.out
+
+
+def test_a_strategy_that_there_is_not_is_refused_for_a_master() -> None:
+    line = ["create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "--swarm-master"]
+    typed = CommandLine([*line, "--swarm-discovery", "token://a", "--swarm-strategy", "foo", "m"])
+    assert typed.status == 2
+    assert "there is no strategy 'foo'" in typed.err

@@ -107,6 +107,20 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     assert await managed(Registry(path).create()) == []
 
 
+async def test_the_first_token_of_a_masters_own_registry_is_no_surprise(tmp_path: Path) -> None:
+    from machine.swarm.cli import _registering
+    from machine.swarm.cli_flags import MANAGE, parse_args
+    from machine.swarm.manager.config import manager_config_from
+
+    path = str(tmp_path / "registry.db")
+    said: list[str] = []
+    around = CliContext(HERE, said.append, said.append)
+    plan = manager_config_from(parse_args("manage", ["--registry", path, "token://new"], MANAGE, HERE), HERE, "")
+    await _registering(plan, None, around, expects_token=True)  # type: ignore[arg-type]  # not asked here
+    assert said == []
+    assert await plan.discovery.is_known()  # type: ignore[attr-defined]
+
+
 @contextlib.asynccontextmanager
 async def plain_client(url: str) -> AsyncIterator[CallNext]:
     async with contextlib.AsyncExitStack() as stack:
