@@ -6,6 +6,7 @@ Nothing that the host holds is touched: removing the machine forgets it, and the
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any, ClassVar, Self
 
 from machine.dial import dial
@@ -85,10 +86,23 @@ class GenericDriver(Driver):
         self.check_unique()
         ssh_key.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
+            self._check_name()
             raise PreflightFailed(
                 f"no sshd answers at {self.data['IPAddress']} port {self.data['SSHPort']}",
                 resolution="check --generic-ip-address and --generic-ssh-port, and that a firewall lets you in",
             )
+
+    def _check_name(self) -> None:
+        """PreflightFailed when the address is a name that does not resolve here."""
+        address = str(self.data["IPAddress"])
+        try:
+            socket.getaddrinfo(address, None)
+        except (socket.gaierror, ValueError) as error:
+            reason = (error.strerror if isinstance(error, socket.gaierror) else "") or str(error)
+            raise PreflightFailed(
+                f"the name {address} does not resolve here ({reason})",
+                resolution="check --generic-ip-address and this computer's DNS and /etc/hosts, or give the address",
+            ) from error
 
     def check_unique(self) -> None:
         """One host is one machine: a second one would change its name and its certificates under the first."""

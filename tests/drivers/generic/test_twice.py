@@ -53,6 +53,12 @@ def test_another_port_or_address_is_another_host(tmp_path: Path) -> None:
         driver(tmp_path, others, ip_address="127.0.0.1", ssh_port=port).check()
 
 
+def test_a_name_that_does_not_resolve_is_told_from_a_host_that_does_not_answer(tmp_path: Path) -> None:
+    with pytest.raises(PreflightFailed, match=r"the name nohost\.invalid does not resolve here \(.") as caught:
+        driver(tmp_path, [], ip_address="nohost.invalid").check()
+    assert caught.value.exit_code == 3
+
+
 def test_the_record_of_the_store_says_so(tmp_path: Path) -> None:
     """With records as they are on disk: the context's own list of siblings."""
     store, port = Store(str(tmp_path / "store")), free_port()
