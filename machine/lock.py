@@ -135,7 +135,7 @@ class _Hold:
     def _waiting_message(self) -> str:
         pid, _, what = _signature(self._path).partition(" ")
         who = "this command, for another machine" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
-        return f"waiting for {who}: {what or 'it'} is taken"
+        return f"waiting for {who}" + (f", which is there to: {what}" if what else "")
 
     def _held_error(self) -> LockHeld:
         pid, _, what = _signature(self._path).partition(" ")
@@ -160,7 +160,8 @@ def _lock_error(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"cannot lock {path}: {(error.strerror or str(error)).lower()}",
         resolution=files.in_the_way(path, error)
-        or "check that the store belongs to you and that its disk is writable and knows locks",
+        or "check that the store belongs to you and that its disk is writable and knows locks;"
+        " or choose another store with --storage-path",
     )
 
 

@@ -164,7 +164,10 @@ class Registry:
         unused = db.execute("SELECT unused FROM maker WHERE token = ?", (token,)).fetchone()
         over = unused is not None and 0 < unused[0] < self._now() - limits.TOKEN_UNUSED_SECONDS
         if over or not db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
-            raise UnknownToken("this token is not known here; machine swarm create makes one")
+            raise UnknownToken(
+                "this token is not known here; machine swarm create makes one",
+                resolution="look for a typing error in the token, or make one: machine swarm create",
+            )
 
     @contextmanager
     def _open(self, begin: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:

@@ -62,7 +62,10 @@ class Token(Discovery):
     async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
         answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
         if answer.status == 404:
-            raise DiscoveryError(f"{self.description} does not know the token (404); machine swarm create makes one")
+            raise DiscoveryError(
+                f"{self.description} does not know the token (404); machine swarm create makes one",
+                resolution="look for a typing error in the token, or make one: machine swarm create",
+            )
         if answer.status >= 300:
             raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
         return answer

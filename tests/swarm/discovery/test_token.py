@@ -127,8 +127,11 @@ def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(re
     clock.now += limits.IDLE + 1
     registry.create()
     assert registry.nodes(used) == ["a:1"]
-    with pytest.raises(UnknownToken):
+    with pytest.raises(UnknownToken) as caught:
         registry.nodes(idle)
+    assert "zk://" not in caught.value.resolution
+    assert "nodes://" not in caught.value.resolution
+    assert "machine swarm create" in caught.value.resolution
 
 
 def test_the_registry_is_private_durable_and_shared_by_threads(registry: Registry) -> None:
