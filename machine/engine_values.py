@@ -29,7 +29,9 @@ def check(engine: EngineOptions) -> None:
         for value in values:
             name, equals, _ = value.partition("=")
             if not equals or not name:
-                raise UsageError(f"--{flag} {value!r} is not of the form KEY=VALUE")
+                raise UsageError(
+                    f"--{flag} {value!r} is not of the form KEY=VALUE", resolution=f"such as --{flag} disk=ssd"
+                )
             if flag == "engine-env" and not _NAME.fullmatch(name):
                 raise UsageError(
                     f"--engine-env {name!r} is no name of a variable",

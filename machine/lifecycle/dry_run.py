@@ -18,7 +18,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     """Return the driver's options and the steps of `create`; with `script` also what would run on the machine."""
     record, driver = draft_machine(session, name, request)
     warn_about_clusters(session, record)
-    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request)]
+    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_engine_options(request)]
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.plan_lines(record)]
     if not driver.traits.has_host:
@@ -43,6 +43,20 @@ def _options(driver: Driver, request: CreateRequest) -> list[str]:
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.secret else value}")
     return lines
+
+
+def _engine_options(request: CreateRequest) -> list[str]:
+    """Return the options of the engine that were given, as they will be handed to dockerd unchecked; secrets masked."""
+    engine = redaction.masked_engine(request.engine, MASK)
+    given = {
+        "storage-driver": [engine.storage_driver] if engine.storage_driver else [],
+        "opt": engine.flags,
+        "label": engine.labels,
+        "env": engine.env,
+        "registry-mirror": engine.registry_mirrors,
+        "insecure-registry": engine.insecure_registries,
+    }
+    return [f"  --engine-{name} {value}" for name, values in given.items() for value in values]
 
 
 def _script_lines(record: Record, request: CreateRequest) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import stat
 
 from machine import files, paths
-from machine.errors import MachineExists, MachineNotFound, StoreError
+from machine.errors import MachineExists, MachineNotFound, RecordBroken, StoreError
 from machine.names import check, natural_key
 from machine.store.document import LARGEST, record_error
 from machine.store.record import Record
@@ -153,8 +153,10 @@ class Store:
                 f"drop it: machine rm -f {name}",
             ) from None
         except OSError as error:
-            raise record_error(
-                name, f"{path} cannot be read: {error.strerror or error}", f"make it yours: chown, chmod u+r {path}"
+            raise RecordBroken(
+                f"the record of machine {name} cannot be read: {error.strerror or error}",
+                details=f"{path} cannot be read: {error.strerror or error}",
+                resolution=f"make it yours: chown, chmod u+r {path}",
             ) from error
 
     def _not_found_error(self, name: str) -> MachineNotFound:

@@ -132,3 +132,25 @@ def test_a_strategy_that_there_is_not_is_refused_for_a_master() -> None:
     typed = CommandLine([*line, "--swarm-discovery", "token://a", "--swarm-strategy", "foo", "m"])
     assert typed.status == 2
     assert "there is no strategy 'foo'" in typed.err
+
+
+def test_a_plan_has_the_options_of_the_engine(store: Path) -> None:
+    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.7"]
+    typed = CommandLine([*line, "--engine-opt", "foo", "--engine-storage-driver", "zfoo", "--engine-env", "A=b", "m"])
+    assert typed.status == 0
+    assert "  --engine-opt foo\n" in typed.out
+    assert "  --engine-storage-driver zfoo\n" in typed.out
+    assert "A=b" not in typed.out, "a value may be a secret"
+    assert "--engine-label disk=ssd" in CommandLine([*line, "--engine-label", "foo", "m"]).err
+
+
+def test_a_record_that_may_not_be_read_is_not_called_broken(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none("dev")
+
+    def refuse(*_: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("machine.store.store.stat.S_ISREG", refuse)
+    typed = CommandLine(["inspect", "dev"])
+    assert typed.status == 1
+    assert "the record of machine dev cannot be read: Permission denied" in typed.err
