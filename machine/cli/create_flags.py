@@ -108,7 +108,9 @@ def add_classic_swarm_flags(parser: Parser) -> None:
     )
     swarm.add_argument("--swarm-opt", action="append", default=[], metavar="K=V", help="A flag of the manager")
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
-    swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
+    swarm.add_argument(
+        "--swarm-experimental", action="store_true", help="Experimental features of the manager, for --swarm-image"
+    )
 
 
 def add_swarm_mode_flags(parser: Parser) -> None:

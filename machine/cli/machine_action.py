@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_names(parser: Parser) -> None:
-    """Any number of names; none means the machine called default."""
+    """Add an argument of any number of names; none means the machine called default."""
     parser.add_argument("names", nargs="*", metavar="NAME", help='machines; without any, the one called "default"')
 
 
@@ -52,7 +52,7 @@ def on_each(
 
 
 def status_of(names: Sequence[str], failures: Mapping[str, BaseException]) -> int:
-    """0 if nothing failed; the one exit status with which all of `names` failed; else 1, for some of it was done."""
+    """Return 0 if nothing failed; the one exit status with which all of `names` failed; else 1: some was done."""
     if not failures:
         return 0
     codes = {getattr(error, "exit_code", FAILED) for error in failures.values()}
@@ -73,7 +73,7 @@ def report(app: App, name: str, error: BaseException) -> None:
 
 
 def confirm(app: App, question: str) -> bool | None:
-    """y or n from stdin, asked on stderr; None when stdin has nothing more to say."""
+    """Return y or n from stdin, asked on stderr; None when stdin has nothing more to say."""
     import sys
 
     from machine.printable import in_line

@@ -1,10 +1,12 @@
 """What a driver is: it decides and asks one platform; it does not wait, print, log in or know TLS.
 
+The driver of plugins is the exception: it waits for the calls of its program, which has this program's environment.
+
 The order of calls is lifecycle.create's: configure, check, create until it is not InProgress any more, then state and
 endpoint until both are known. Each call may come again after a crash; each must then finish the work rather than do it
 twice. `state`, `endpoint` and `explain` are queries: they make, change and save nothing.
 
-A driver must not sleep, read the environment or argv, print, open ssh, install Docker, use a shell string or
+Any other driver must not sleep, read the environment or argv, print, open ssh, install Docker, use a shell string or
 let an SDK's exception escape (translate to the classes in machine.errors, DriverError by default).
 """
 

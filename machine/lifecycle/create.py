@@ -30,13 +30,13 @@ from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
 RECORDED = Step("recorded", create_steps.record_machine, "record {record}")
-CREATE = (
+CREATE = (  # the last step joins the machine's clusters and makes its docker context, too
     RECORDED,
     Step(
         "created",
         create_steps.create_machine,
         "ask for the machine",
-        skip_if_reached="reachable",
+        skip_if_reached="reachable",  # not "created": the driver's create goes on until there is an address
         on_skip=create_steps.start_machine,
     ),
     Step("reachable", create_steps.find_address, "wait for its address"),

@@ -1,4 +1,4 @@
-"""Everything that happens on the machine over ssh: Docker, its certificates, upgrades."""
+"""Provisioning over ssh: Docker, its certificates, upgrades."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Wait until the engine answers over TLS from here, and join the machine's clusters. WaitTimeout.
 
-    After that the machine is ready but for its docker context; the caller calls `record_ready`.
+    After that the machine is ready, its docker context refreshed if it has one; the caller calls `record_ready`.
     """
     session.console.step("Checking the engine from here")
     try:

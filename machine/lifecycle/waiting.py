@@ -1,4 +1,4 @@
-"""Waiting for a machine to appear, and logging in."""
+"""Creating a machine and waiting for its states: made, reachable, logged in, engine up."""
 
 from __future__ import annotations
 

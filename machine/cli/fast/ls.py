@@ -25,7 +25,7 @@ NEVER_CUT = ("NAME", "URL")  # headers
 
 
 def add_arguments(parser: Parser) -> None:
-    """What to list and how."""
+    """Add the flags that say what to list and how."""
     parser.add_argument("--quiet", "-q", action="store_true", help="Names only; nothing is asked")
     parser.add_argument(
         "--filter",
@@ -43,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """The table, the template's lines, JSON, or names. UsageError on a bad filter, TemplateError on a bad format."""
+    """Print the table, the template's lines, JSON, or names. UsageError for a filter, TemplateError for a format."""
     names = list(dict.fromkeys(args.names)) or app.store.names()
     for name in args.names:
         if not app.store.exists(name):
@@ -61,7 +61,7 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
-    """The machines that pass the filters. With --quiet none is asked, unless for the filter of states."""
+    """Return the machines that pass the filters. With --quiet none is asked, unless for the filter of states."""
     from machine.cli.ls_rows import Filters, read_rows
 
     filters = Filters(args.filter)
@@ -101,7 +101,7 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
 
 
 def _table_lines(app: App, cells: list[list[str]]) -> list[str]:
-    """The table's lines, for the terminal if there is one: half a name or URL is of no use, so they are cut last."""
+    """Return the table's lines, as wide as the terminal: half a name or URL is of no use, so they are cut last."""
     from machine.cli.text_table import aligned, terminal_width, without_empty
 
     width = terminal_width(app)

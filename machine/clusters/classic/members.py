@@ -22,7 +22,7 @@ def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Re
 
 
 def other_managed_masters(session: Session, record: Record) -> list[Record]:
-    """Return the other masters of the machine's swarm whose manager is ours and has answered once."""
+    """Return the other masters of the machine's swarm whose manager is ours and that have begun to join."""
     return [
         other
         for other in other_members(session, record)
@@ -31,7 +31,7 @@ def other_managed_masters(session: Session, record: Record) -> list[Record]:
 
 
 def other_members(session: Session, record: Record) -> list[Record]:
-    """Return the other machines of this store with the same discovery that are registered, or were about to be."""
+    """Return the other machines of this store with the same discovery that have begun to join."""
     discovery = record.swarm_options().discovery
     found = [
         other

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from machine.store import Record
 
 # The key in Driver of config.json: ["host:port" as seen from here, ...as others see it] where this store registers the
-# machine; [] where it has joined and something else does; absent until it has joined.
+# machine; [] where it does not: the machine's agent does, or nobody (a fixed list, a master that is not a node). Absent
+# until the machine begins to join: it is written before the machine is registered.
 REGISTERED_ADDRESSES = "SwarmEntered"
 
 

@@ -22,14 +22,14 @@ REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that 
 KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
 ANY_ADDRESS = "0.0.0.0"
-_STORES = ("etcd", "consul")  # a node can enter itself there
+_STORES = ("etcd", "consul")  # a node can register itself there
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRoute:
-    """How the nodes of one discovery become known.
+    """Who registers the nodes of one discovery, and under which URL they find it.
 
-    A node registers itself, or is registered by the store that makes it, or by nobody where the list is fixed.
+    A node registers itself, or is registered by the store in which it is made, or by nobody where the list is fixed.
     """
 
     url: str  # the discovery as a program on a machine must be given it
@@ -38,12 +38,15 @@ class DiscoveryRoute:
 
     @property
     def registered_by_store(self) -> bool:
-        """Whether the store that makes a machine has to register it."""
+        """Whether the store (the directory on this computer) in which a machine is made has to register it."""
         return bool(self.token)
 
 
 def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
-    """Return the route of `discovery`, seen from this computer; $MACHINE_DISCOVERY_URL has a bare token's service."""
+    """Return the route of `discovery`, seen from this computer; $MACHINE_DISCOVERY_URL has a bare token's service.
+
+    `resolve_discovery` has written that service into the record, except one with TLS on this computer.
+    """
     scheme, _, rest = discovery.partition("://")
     if scheme in _STORES:
         return DiscoveryRoute(discovery, self_registering=True)

@@ -98,7 +98,7 @@ class _RequestedMachine:
             )
 
     async def make(self) -> None:
-        """Create the machine unless it is there; finish an incomplete one. Refused(502) with the error of create."""
+        """Create the machine unless it is there; finish an incomplete one. ApiError(502) with the error of create."""
         exists = self.store.exists(self.name)
         if exists and self.store.load(self.name).reached("ready"):
             return

@@ -138,7 +138,7 @@ class CloudDriver(Driver, Generic[C]):
         self.ensure_address()
 
     def find_existing(self) -> bool:
-        """Whether an earlier try made the machine already; it is this one's then, and switched on."""
+        """Take over the machine that an earlier try made, if any: save its id, switch it on. Return whether."""
         machine = self.find_machine()
         if machine is None or self.is_ending(machine):
             return False
@@ -149,7 +149,7 @@ class CloudDriver(Driver, Generic[C]):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Mark the machine as asked for, and make what it needs."""
+        """Record that creation begins, and make what the machine needs."""
 
     @abstractmethod
     def make_machine(self) -> None:

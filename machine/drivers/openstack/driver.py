@@ -73,7 +73,7 @@ class OpenStackDriver(CloudDriver[Config]):
     # create
 
     def find_existing(self) -> bool:
-        """Whether an earlier try made the server already; servers whose creation failed are removed."""
+        """Take over the server that an earlier try made, and return True; else delete what is left of such tries."""
         found = self._servers.remaining()
         there = [server for server in found if not removal.is_absent(server)]
         alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]

@@ -82,7 +82,7 @@ class Engine(EngineConnection):
 
     @property
     def reachable(self) -> bool:
-        """Whether the engine is healthy."""
+        """Whether the engine answers: its health is HEALTHY."""
         return self.health.state is Health.HEALTHY
 
     @property

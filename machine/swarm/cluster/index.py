@@ -23,7 +23,7 @@ class Index(Generic[C]):
         self._ids: dict[str, list[C]] = {}  # more than one only while an engine is known by two addresses
         self._names: dict[str, list[C]] = {}
         self._swarm: dict[str, list[C]] = {}
-        self._services: dict[tuple[str, str, str], list[C]] = {}  # see placement.service_of
+        self._services: dict[tuple[str, str, str], list[C]] = {}  # see compose_labels.service_of
         self._former: dict[str, list[C]] = {}  # by the name that it had, as far as that is known
         self._order: list[C] | None = []
         self._name_index: NameIndex[C] | None = None
@@ -117,7 +117,7 @@ class Index(Generic[C]):
         return self._names.get(name, [])
 
     def of_service(self, service: tuple[str, str, str]) -> list[C]:
-        """The containers of one number of a Compose service (see placement.service_of)."""
+        """The containers of one number of a Compose service (see compose_labels.service_of)."""
         return self._services.get(service, [])
 
     def formerly(self, name: str) -> list[C]:

@@ -127,7 +127,7 @@ DEFAULT = tuple(FILTERS)
 
 
 def has_required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
-    """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
+    """Nodes that have the required objects. Always applied, and so not in FILTERS: elsewhere they would be others."""
     for kind, name, having in request.required_objects:
         nodes = [node for node in nodes if node.address in having] or _reject(f"{kind} {name}")
     return nodes

@@ -13,7 +13,6 @@ from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
 ENDED = frozenset(("exited", "dead"))  # states of a container that ran and does not any more
 NOBODY: frozenset[str] = frozenset()
-LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
 
 
 class ScheduledContainer(Protocol):

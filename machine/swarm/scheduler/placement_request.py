@@ -28,7 +28,7 @@ POLICIES = ("off", "on-node-failure")
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port asked for on the host: addresses and protocol, and the first and last port that would do."""
+    """One port asked for on the host: address and protocol, and the first and last port that would do."""
 
     ip: str
     protocol: str
@@ -37,11 +37,11 @@ class Port:
 
 
 class RequiredObject(NamedTuple):
-    """A thing that a container needs and that exists on some engines only."""
+    """A thing that a container needs and that exists on some engines only: a volume, a network, another container."""
 
-    kind: str  # volume or network
+    kind: str  # volume, network or container
     name: str
-    nodes: frozenset[str]  # host:port of each engine that has it
+    nodes: frozenset[str]  # the address of the node of each engine that has it: host:port, or in swarmd its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PlacementRequest:
     colocate_with: tuple[str, ...] = ()  # containers that have to be on the same engine
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
-    required_objects: tuple[RequiredObject, ...] = ()  # volumes and networks that exist already, on some engines only
+    required_objects: tuple[RequiredObject, ...] = ()  # what exists already, on some engines only
     replaced_container_ids: frozenset[str] = (
         frozenset()
     )  # ids of containers whose place this one takes: what they hold is free for it

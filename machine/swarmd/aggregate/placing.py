@@ -104,7 +104,10 @@ def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
 
 
 async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
-    """Return what is asked with where that is. Who has `named` an engine need not meet his network. ApiError(404)."""
+    """Return the request with the engines that have its objects. ApiError(404).
+
+    If the client `named` an engine, networks are not checked.
+    """
     skipped = asked.networks if named else ()
     located = await locate(list(found.engines.values()), asked, pinned_names=skipped, one_per_name=True)
     for each in located:
