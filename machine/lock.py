@@ -135,7 +135,7 @@ class _Hold:
     def _waiting_message(self) -> str:
         pid, _, what = _signature(self._path).partition(" ")
         who = "this command, for another machine" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
-        return f"waiting for {who}" + (f", which is there to: {what}" if what else "")
+        return f"waiting for {who}" + (f" ({what})" if what else "")
 
     def _held_error(self) -> LockHeld:
         pid, _, what = _signature(self._path).partition(" ")

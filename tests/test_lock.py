@@ -156,7 +156,7 @@ def test_whoever_waits_long_is_told_once_for_what(tmp_path: Path, monkeypatch: p
     threading.Timer(1.0, process.kill).start()
     with lock.hold(str(path), what="image", say=said.append):
         process.wait()
-    assert said == [f"waiting for process {process.pid}, which is there to: create dev"]
+    assert said == [f"waiting for process {process.pid} (create dev)"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes there")

@@ -39,7 +39,7 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
         threading.Timer(0.5, process.kill).start()
         with given.lock("image-debian-13"):
             process.wait()
-    assert f"waiting for process {process.pid}: image-debian-13 is taken" in said.getvalue()
+    assert f"waiting for process {process.pid} (image-debian-13)" in said.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -233,5 +233,5 @@ def test_who_waits_for_another_change_of_the_cluster_says_so(world: Session, mak
         while "waiting for" not in said(world) and time.monotonic() < until:
             time.sleep(0.05)
     waiting.join(20)
-    assert "which is there to: change the cluster default" in said(world)
+    assert "(change the cluster default)" in said(world)
     assert members.membership_of(world.store.load("m1")) is None
