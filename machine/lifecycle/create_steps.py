@@ -71,7 +71,7 @@ def create_machine(creation: Creation) -> None:
         if driver.traits.existing_host
         else f"Creating the machine with driver {driver.traits.name}"
     )
-    creation.boot_seconds = waiting.wait_for_created(session, record, driver)
+    creation.boot_seconds = waiting.create_and_wait(session, record, driver)
 
 
 def start_machine(creation: Creation) -> None:

@@ -65,7 +65,7 @@ def switch_on(session: Session, driver: Driver) -> None:
     )
 
 
-def wait_for_created(session: Session, record: Record, driver: Driver) -> float:
+def create_and_wait(session: Session, record: Record, driver: Driver) -> float:
     """Call `create` until it has nothing more to wait for; return the seconds that are left to become reachable.
 
     The first call has the time that it needs: it may fetch an image. WaitTimeout with what the driver waits for.

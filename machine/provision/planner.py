@@ -22,9 +22,9 @@ from machine.provision import (
     services,
     settings,
 )
-from machine.provision import facts as looking
 from machine.provision.distros import find_or_refuse
 from machine.provision.facts import Facts
+from machine.provision.facts import parse as parse_facts
 from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.host_files import BOOT2DOCKER, DAEMON_JSON
 from machine.provision.spec import Spec
@@ -112,10 +112,10 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
     """Yield the steps that install Docker; return the facts gathered again: its path and its start are known now."""
     if facts.cloud_init == "running":
         yield install.WAIT_FOR_CLOUD_INIT
-        facts = looking.parse((yield GATHER_SCRIPT))
+        facts = parse_facts((yield GATHER_SCRIPT))
     if not facts.dockerd:
         yield from proxy.with_proxies(install.steps(facts, spec.engine.install_url), spec.engine.env)
-        facts = looking.parse((yield GATHER_SCRIPT))
+        facts = parse_facts((yield GATHER_SCRIPT))
     if not facts.dockerd:
         raise ProvisionError("Docker was installed, and yet there is no dockerd on the machine's PATH")
     return facts

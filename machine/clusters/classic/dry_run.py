@@ -32,7 +32,7 @@ def _remarks(record: Record) -> list[str]:
     remarks = []
     if is_served_by_our_programs(record) and (options.master or own_agent):
         remarks.append("systemd units, and python3 if it is missing")
-    if options.is_node and route.registered_by_store:
+    if options.is_node and route.registered_by_create:
         remarks.append("registered from here")
     elif options.is_node and not own_agent:
         remarks.append("the discovery must list its address")

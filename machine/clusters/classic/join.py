@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.clusters.classic import containers, members, registration, settings
 from machine.clusters.classic.leave import leave_swarm
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here, is_served_by_our_programs
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_served_by_our_programs, made_by_us
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
@@ -16,14 +16,14 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
     """
     options = record.swarm_options()
-    if not is_managed_here(record):
+    if not made_by_us(record):
         return
     if options.use_containers and not record.is_only_url():
         containers.ensure(session, record, endpoint)
     if options.master and is_served_by_our_programs(record):
         registration.wait_for_manager(session, record, endpoint)
     route = settings.resolve_route(options.discovery, session.environ)
-    addresses = settings.addresses(options, endpoint) if options.is_node and route.registered_by_store else []
+    addresses = settings.addresses(options, endpoint) if options.is_node and route.registered_by_create else []
     old_addresses = record.driver.get(REGISTERED_ADDRESSES)
     if old_addresses not in (None, addresses):
         leave_swarm(session, record)
@@ -33,8 +33,8 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         record.driver[REGISTERED_ADDRESSES] = addresses
         session.store.save(record)
     if route.self_registering and options.is_node and is_served_by_our_programs(record):
-        registration.wait_until_registered(session, record, settings.peer_address(options, endpoint))
-    if not route.registered_by_store:
+        registration.ensure_registered(session, record, settings.peer_address(options, endpoint))
+    if not route.registered_by_create:
         return
     if addresses:
         registration.register_local(session, record, route, addresses[0])

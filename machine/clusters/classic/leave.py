@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from machine.clusters.classic import cleanup, members, registration, settings
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_managed_here
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, made_by_us
 from machine.session import Session
 from machine.store import Record
 
@@ -19,7 +19,7 @@ def leave_swarm(
     that does not answer is not warned of. The record on disk still has the addresses: repeating this is safe.
     """
     options = record.swarm_options()
-    if not is_managed_here(record):
+    if not made_by_us(record):
         return
     route = settings.resolve_route(options.discovery, session.environ)
     has_services = options.master or options.use_containers or route.self_registering

@@ -24,8 +24,8 @@ def is_member(record: Record) -> bool:
     return record.swarm_options().is_swarm
 
 
-def is_managed_here(record: Record) -> bool:
-    """Return whether this program makes the machine known in its swarm; docker-machine's machines do it themselves."""
+def made_by_us(record: Record) -> bool:
+    """Return whether this program made the member, and so registers it; docker-machine's register themselves."""
     options = record.swarm_options()
     return bool(record.machine_id and options.is_swarm and options.discovery)
 
@@ -33,7 +33,7 @@ def is_managed_here(record: Record) -> bool:
 def is_served_by_our_programs(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
-    return is_managed_here(record) and not record.is_only_url() and not options.use_containers
+    return made_by_us(record) and not record.is_only_url() and not options.use_containers
 
 
 def open_ports(record: Record) -> tuple[int, ...]:

@@ -69,7 +69,7 @@ def register_local(session: Session, record: Record, route: DiscoveryRoute, addr
         ) from error
 
 
-def wait_until_registered(session: Session, record: Record, address: str) -> None:
+def ensure_registered(session: Session, record: Record, address: str) -> None:
     """Wait until the machine's agent has registered it; register it from here when the agent does not.
 
     A discovery that cannot be asked from here may well answer the machine: then a warning names the agent's log.
@@ -94,7 +94,9 @@ def wait_until_registered(session: Session, record: Record, address: str) -> Non
         )
     except WaitTimeout:
         brief = f"{record.name} has not registered with its swarm, and cannot be registered from here"
-        if _warn_on_failure(session, brief, lambda: _local_discovery(session, record).register(address, MAX_ENTRY_TTL)):
+        if _succeeds_or_warns(
+            session, brief, lambda: _local_discovery(session, record).register(address, MAX_ENTRY_TTL)
+        ):
             session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
                 f" keeps trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
@@ -109,7 +111,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
         if not isinstance(discovery, LocalToken) or os.path.exists(discovery.registry.path):
             await discovery.deregister(address)
 
-    _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", deregister)
+    _succeeds_or_warns(session, f"{address} stays registered in its swarm's discovery store", deregister)
 
 
 def leave_discovery(session: Session, record: Record, address: str) -> None:
@@ -130,7 +132,7 @@ def register_on_master(session: Session, master: Record, node: Record, route: Di
         return
     address = _address_seen_by(master, node, endpoint)
     brief = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _warn_on_failure(session, brief, lambda: _master_discovery(master, route).register(address, FOREVER)) and wait:
+    if _succeeds_or_warns(session, brief, lambda: _master_discovery(master, route).register(address, FOREVER)) and wait:
         _wait_for_node(session, master, node, address)
 
 
@@ -178,7 +180,7 @@ def deregister_on_master(
         for address in sorted(addresses):
             await _master_discovery(master, route).deregister(address)
 
-    _warn_on_failure(
+    _succeeds_or_warns(
         session,
         f"the swarm's manager on {master.name} still lists {node.name}; its log:"
         f" machine ssh {master.name} sudo journalctl -u machine-swarm-manager -n 50",
@@ -217,7 +219,7 @@ def _master_discovery(master: Record, route: DiscoveryRoute) -> Token:
     return Token(f"https://{address}/v1", route.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 
 
-def _warn_on_failure(
+def _succeeds_or_warns(
     session: Session, brief: str, operation: Callable[[], Coroutine[object, object, None]], *, warn: bool = True
 ) -> bool:
     """Run `operation` and return whether it succeeded. A failure is a warning, or a debug line without `warn`."""

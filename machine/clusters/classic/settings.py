@@ -22,7 +22,7 @@ REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that 
 KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
 ANY_ADDRESS = "0.0.0.0"
-_STORES = ("etcd", "consul")  # a node can register itself there
+_SELF_REGISTERING_SCHEMES = ("etcd", "consul")  # a node can register itself there
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class DiscoveryRoute:
     token: str = ""  # only where this store registers: in its registry or a service here, and in that of each master
 
     @property
-    def registered_by_store(self) -> bool:
+    def registered_by_create(self) -> bool:
         """Whether the store (the directory on this computer) in which a machine is made has to register it."""
         return bool(self.token)
 
@@ -48,7 +48,7 @@ def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
     `resolve_discovery` has written that service into the record, except one with TLS on this computer.
     """
     scheme, _, rest = discovery.partition("://")
-    if scheme in _STORES:
+    if scheme in _SELF_REGISTERING_SCHEMES:
         return DiscoveryRoute(discovery, self_registering=True)
     if scheme != "token":
         return DiscoveryRoute(discovery)
@@ -133,7 +133,7 @@ def manager_arguments(options: SwarmOptions, endpoint: Endpoint, route: Discover
     if listen.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
         arguments += ["-H", str(listen._replace(host="::"))]
     arguments += ["--strategy", options.strategy, "--advertise", hostport.join(host, listen.port)]
-    if route.registered_by_store:
+    if route.registered_by_create:
         arguments += ["--registry", REGISTRY]
     if not names_key(options):
         arguments += ["--cluster-opt", f"swarm.key={KEY}"]
@@ -243,7 +243,7 @@ def _check_discovery(route: DiscoveryRoute) -> None:
     except (DiscoveryError, ValueError) as error:
         resolution = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
         raise UsageError(f"--swarm-discovery: {error}", resolution=resolution) from error
-    if route.registered_by_store and not TOKEN.match(route.token):
+    if route.registered_by_create and not TOKEN.match(route.token):
         raise UsageError(
             "--swarm-discovery has no token: letters, digits, - and _, at most 64",
             resolution="machine swarm create prints one; then say: --swarm-discovery token://TOKEN",

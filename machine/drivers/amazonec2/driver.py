@@ -64,8 +64,8 @@ class AmazonDriver(CloudDriver[Config]):
 
     # create
 
-    def find_existing(self) -> bool:
-        if super().find_existing():
+    def adopt_or_discard_earlier(self) -> bool:
+        if super().adopt_or_discard_earlier():
             return True
         if self.config.instance_id:
             self._next_token()
@@ -162,13 +162,13 @@ class AmazonDriver(CloudDriver[Config]):
     def find_machine(self) -> Json | None:
         found = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
         found = found or self._tagged()
-        alive = [instance for instance in found if not self.is_ending(instance)]
+        alive = [instance for instance in found if not self.is_terminating(instance)]
         return next(iter([*alive, *found]), None)
 
     def _tagged(self) -> list[Json]:
         return self.api.instances(machine_id=self.ctx.machine_id) if self.config.create_requested else []
 
-    def is_ending(self, machine: Json) -> bool:
+    def is_terminating(self, machine: Json) -> bool:
         return _state(machine) in ENDING
 
     def state_of(self, machine: Json) -> State:
@@ -223,7 +223,7 @@ class AmazonDriver(CloudDriver[Config]):
         recorded = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
         found = [*recorded, *self._tagged()]  # more than one, where a request was made twice after all
         instances = {str(instance["InstanceId"]): instance for instance in found}
-        self.api.terminate([key for key, instance in instances.items() if not self.is_ending(instance)])
+        self.api.terminate([key for key, instance in instances.items() if not self.is_terminating(instance)])
         if not self.config.key_name:
             return  # create did not get as far as groups
         if not self.config.existing_key:

@@ -88,9 +88,9 @@ class AzureDriver(CloudDriver[Config]):
         self._gone.clear()
         super().create()
 
-    def find_existing(self) -> bool:
+    def adopt_or_discard_earlier(self) -> bool:
         machine = self.find_machine()
-        return machine is not None and not _was_refused(machine) and super().find_existing()
+        return machine is not None and not _was_refused(machine) and super().adopt_or_discard_earlier()
 
     def prepare(self) -> None:
         self.save()
@@ -162,11 +162,11 @@ class AzureDriver(CloudDriver[Config]):
     def find_machine(self) -> Json | None:
         return self.api.get(MACHINE, *self._path)
 
-    def is_ending(self, machine: Json) -> bool:
+    def is_terminating(self, machine: Json) -> bool:
         return resources.provisioning_state(machine) == "Deleting"
 
     def state_of(self, machine: Json) -> State:
-        if self.is_ending(machine):
+        if self.is_terminating(machine):
             return State.STOPPING
         if _was_refused(machine):
             return State.ERROR
@@ -220,7 +220,7 @@ class AzureDriver(CloudDriver[Config]):
         if disk not in ("", self._names[DISK]):  # of docker-machine's: Azure chose its name
             self.config.disk_name = disk
             self.save()
-        if machine is not None and self.is_ending(machine):  # deletions are throttled sooner than questions
+        if machine is not None and self.is_terminating(machine):  # deletions are throttled sooner than questions
             raise self.still_ending(f"{machine['name']} is being deleted", "the rest too")
         things = [*self._names.items(), *self._tagged()]
         for kinds in ((MACHINE,), (INTERFACE,)):  # what is below, and the network, can go when these are gone

@@ -3,11 +3,11 @@
 A cloud's driver says what it is (`traits`, `config_class`, `provider`) and has the methods that are abstract here.
 `create` is the story that they take part in:
 
-    find_existing  what an earlier try made, if `config.create_requested`
-    preflight     once more, unless `config.looked_up`
-    prepare       what the machine needs: key, firewall, volume
-    make_machine  the machine
-    ensure_address  what can only be had once it runs
+    adopt_or_discard_earlier  what an earlier try made, if `config.create_requested`
+    preflight                 once more, unless `config.looked_up`
+    prepare                   what the machine needs: key, firewall, volume
+    make_machine              the machine
+    ensure_address            what can only be had once it runs
 
 Each of them saves an id before it is needed, and may come again after a crash.
 """
@@ -127,7 +127,7 @@ class CloudDriver(Driver, Generic[C]):
 
     def create(self) -> None:
         if not (self.machine_exists or self.prepared):
-            self.machine_exists = self.config.create_requested and self.find_existing()
+            self.machine_exists = self.config.create_requested and self.adopt_or_discard_earlier()
             if not self.machine_exists:
                 if not self.config.looked_up:
                     self.preflight()
@@ -137,10 +137,10 @@ class CloudDriver(Driver, Generic[C]):
             self.make_machine()
         self.ensure_address()
 
-    def find_existing(self) -> bool:
+    def adopt_or_discard_earlier(self) -> bool:
         """Take over the machine that an earlier try made, if any: save its id, switch it on. Return whether."""
         machine = self.find_machine()
-        if machine is None or self.is_ending(machine):
+        if machine is None or self.is_terminating(machine):
             return False
         self.save_machine(machine)
         if self.state_of(machine) in SWITCHED_OFF:
@@ -196,7 +196,7 @@ class CloudDriver(Driver, Generic[C]):
     def state_of(self, machine: Json) -> State:
         """The state of a machine that was found. Asks nobody."""
 
-    def is_ending(self, machine: Json) -> bool:  # noqa: ARG002 (most clouds have no such thing)
+    def is_terminating(self, machine: Json) -> bool:  # noqa: ARG002 (most clouds have no such thing)
         """Whether the cloud is removing the machine, or has done so."""
         return False
 
@@ -242,7 +242,7 @@ class CloudDriver(Driver, Generic[C]):
 
     def power(self, verb: Verb) -> None:
         machine = self.find_machine()
-        if machine is None or self.is_ending(machine):
+        if machine is None or self.is_terminating(machine):
             about = self.provider
             raise MachineGone(
                 f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",

@@ -49,7 +49,8 @@ class OpenStackDriver(CloudDriver[Config]):
         self._servers = removal.Servers(self.api, config, ctx.machine_id)
         self._fresh = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
-        self._ending: list[str] = []  # ids of servers whose creation failed; they are removed before another is made
+        # Ids of servers whose creation failed; they are removed before another is made.
+        self._terminating: list[str] = []
 
     def current_account(self) -> str:
         return self.api.log_in()
@@ -72,13 +73,13 @@ class OpenStackDriver(CloudDriver[Config]):
 
     # create
 
-    def find_existing(self) -> bool:
+    def adopt_or_discard_earlier(self) -> bool:
         """Take over the server that an earlier try made, and return True; else delete what is left of such tries."""
         found = self._servers.remaining()
         there = [server for server in found if not removal.is_absent(server)]
         alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]
         if not alive:
-            self._ending = [str(server["id"]) for server in found]
+            self._terminating = [str(server["id"]) for server in found]
             for server in found:
                 self._servers.delete(server)
             removal.delete_addresses(self.api, self.config, self.ctx.machine_id)  # else they lead to the old one
@@ -162,9 +163,9 @@ class OpenStackDriver(CloudDriver[Config]):
 
     def make_machine(self) -> None:
         """Ask for the server as soon as one whose creation failed is gone, and its root volume is ready."""
-        if not all(map(self._servers.is_deleted, self._ending)):
+        if not all(map(self._servers.is_deleted, self._terminating)):
             raise self.still_making("the server of an earlier try is still being ended")
-        self._ending = []
+        self._terminating = []
         self._ensure_volume()
         if self.config.own_volume_id:
             volume = self.api.find(VOLUME, self.config.own_volume_id)

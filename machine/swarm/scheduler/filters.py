@@ -126,7 +126,7 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def has_required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
+def required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the required objects. Always applied, and so not in FILTERS: elsewhere they would be others."""
     for kind, name, having in request.required_objects:
         nodes = [node for node in nodes if node.address in having] or _reject(f"{kind} {name}")
@@ -137,7 +137,7 @@ def apply(
     names: Iterable[str], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
-    chosen = [*(FILTERS[name] for name in names), has_required_objects]
+    chosen = [*(FILTERS[name] for name in names), required_objects]
     left = nodes
     try:
         for each in chosen:

@@ -284,7 +284,7 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
     world = Session(Store(str(tmp_path)), Console(err), environ={})
     node = known(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
-    registration.wait_until_registered(world, node, "192.0.2.1:2376")
+    registration.ensure_registered(world, node, "192.0.2.1:2376")
     assert "whether node has registered with its swarm cannot be checked from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 
