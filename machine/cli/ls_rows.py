@@ -40,7 +40,7 @@ KEYS = ("swarm", "driver", "state", "name", "label")
 class Row:
     """One machine in the list: its record (None if broken), and what its engine and driver have answered."""
 
-    __slots__ = ("error", "name", "record", "seconds", "state", "version")
+    __slots__ = ("error", "name", "record", "response_seconds", "state", "version")
 
     def __init__(self, name: str, record: Record | None, error: str) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Row:
         self.error = error  # one line, "" if all is well
         self.state = "" if record else "Error"
         self.version = "" if record else "Unknown"  # "v1.2.3" once known
-        self.seconds = 0.0  # until the engine answered
+        self.response_seconds = 0.0  # until the engine answered
 
     def options(self, key: str) -> dict[str, Any]:
         """Return HostOptions.SwarmOptions or .EngineOptions of the record; empty if it is broken."""
@@ -214,7 +214,7 @@ def _fields(row: Row, rows: Sequence[Row], current: str, store: str) -> Struct:
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
         Error=error_of(row, store),
         DockerVersion=row.version,
-        ResponseTime=f"{row.seconds * 1000:.0f}ms",
+        ResponseTime=f"{row.response_seconds * 1000:.0f}ms",
         IP=row.record.address() if row.record else "",
         Phase=row.record.phase if row.record else "",
     )

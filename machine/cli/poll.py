@@ -21,7 +21,7 @@ _SILENT_FRACTION = 1 / 3  # of the timeout, after which a silent engine's driver
 
 
 def fill_in_states(app: App, rows: Sequence[Row], seconds: float) -> None:
-    """Fill in state, version, error and seconds of all rows that have a record, within `seconds` (0: none is asked).
+    """Fill in what the engines answer for all rows that have a record, within `seconds` (0: none is asked).
 
     A machine whose engine answers is running: its driver is not even imported. The drivers of the others are asked,
     each in a thread of its own, once their engine has failed or has been silent for a third of the time.
@@ -56,7 +56,7 @@ def fill_in_states(app: App, rows: Sequence[Row], seconds: float) -> None:
 
 def _take_answer(row: Row, answer: Answer, states: _DriverStates) -> None:
     """Fill in a row from its engine's answer; ask the driver if the engine failed."""
-    row.seconds = answer.seconds
+    row.response_seconds = answer.seconds
     if answer.version is not None:
         row.state, row.version, row.error = "Running", f"v{answer.version.get('Version', '')}", ""
         states.answered.add(row.name)

@@ -1,7 +1,7 @@
 """What membership in a cluster adds to the life of a machine: the calls that lifecycle makes, in their order.
 
-    create      configure, write_record, warnings, check; plan_lines, join_lines and script_spec of --dry-run
-    provision   check_host, provision, then join once the engine answers
+    create      configure, write_record, warnings, check; summary_lines, join_lines and script_spec of --dry-run
+    provision   check_host, extend_spec, then join once the engine answers
     start       after_start
     remove      leave; after_failed_removal, where the platform could not remove the machine and the user insists
 
@@ -32,7 +32,7 @@ class MembershipRequest(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedMachine:
+class MachineDraft:
     """The part of a `CreateRequest` that clusters need; there is no record of the machine yet."""
 
     driver_name: str
@@ -58,11 +58,11 @@ class ClusterHooks:
     Called only for machines that are, or are to be, members of such a cluster.
     """
 
-    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
-        """Return the plan with what it leaves open filled in. Pure; UsageError, PreflightFailed."""
-        return planned
+    def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
+        """Return the draft with what it leaves open filled in. Pure; UsageError, PreflightFailed."""
+        return draft
 
-    def write_record(self, planned: PlannedMachine, record: Record) -> None:
+    def write_record(self, draft: MachineDraft, record: Record) -> None:
         """Put the membership that was asked for into the new record, which is not on disk yet."""
 
     def warnings(self, session: Session, record: Record) -> list[str]:
@@ -72,7 +72,7 @@ class ClusterHooks:
     def check(self, session: Session, record: Record, driver: Driver) -> None:
         """Raise PreflightFailed when the machine could not become a member. Read-only."""
 
-    def plan_lines(self, record: Record) -> list[str]:
+    def summary_lines(self, record: Record) -> list[str]:
         """Return what `create --dry-run` says of the membership below the driver's options."""
         return []
 
@@ -90,7 +90,7 @@ class ClusterHooks:
     def check_host(self, session: Session, record: Record, facts: Facts) -> None:
         """Raise before a host is changed that cannot be the member it is to be."""
 
-    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
+    def extend_spec(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
         """Return the specification of the host with what the cluster needs on it."""
         return spec
 

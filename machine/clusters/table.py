@@ -13,7 +13,7 @@ from machine.clusters.classic import membership as classic
 from machine.clusters.swarm_mode import detection as swarm_mode
 
 if TYPE_CHECKING:
-    from machine.clusters.hooks import ClusterHooks, PlannedMachine
+    from machine.clusters.hooks import ClusterHooks, MachineDraft
     from machine.store import Record
 
 
@@ -21,7 +21,7 @@ class ClusterKind(NamedTuple):
     """One kind of cluster: the module whose HOOKS serve it, and how its members are told."""
 
     module: str
-    is_requested: Callable[[PlannedMachine], bool]
+    is_requested: Callable[[MachineDraft], bool]
     is_member: Callable[[Record], bool]
     open_ports: Callable[[Record], tuple[int, ...]]
 
@@ -34,9 +34,9 @@ TABLE = (
 )
 
 
-def requested(planned: PlannedMachine) -> list[ClusterHooks]:
+def requested(draft: MachineDraft) -> list[ClusterHooks]:
     """Return the hooks of the clusters that a machine is to be made for."""
-    return [_load(kind) for kind in TABLE if kind.is_requested(planned)]
+    return [_load(kind) for kind in TABLE if kind.is_requested(draft)]
 
 
 def hooks_of(record: Record) -> list[ClusterHooks]:

@@ -20,7 +20,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     warn_about_clusters(session, record)
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_engine_options(request)]
     all_hooks = clusters.hooks_of(record)
-    lines += [f"  {line}" for hooks in all_hooks for line in hooks.plan_lines(record)]
+    lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]
     if not driver.traits.has_host:
         return [*lines, f"would be recorded in {session.store.directory(name)}"]
     details = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from machine import names, options, redaction
 from machine.clusters import table as clusters
-from machine.clusters.hooks import MembershipRequest, PlannedMachine
+from machine.clusters.hooks import MachineDraft, MembershipRequest
 from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
@@ -43,7 +43,7 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
 
         authority.check_names(request.sans)
     cls = registry.find(request.driver_name)
-    planned = PlannedMachine(
+    draft = MachineDraft(
         request.driver_name,
         cls.traits.has_host,
         request.values,
@@ -51,11 +51,11 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
         request.swarm,
         request.swarm_mode,
     )
-    all_hooks = clusters.requested(planned)
+    all_hooks = clusters.requested(draft)
     for hooks in all_hooks:
-        planned = hooks.configure(planned, session.environ)
+        draft = hooks.configure(draft, session.environ)
     record = Record.new(
-        session.store.root, name, request.driver_name, {}, request.engine, planned.swarm, request.sans, tls=session.tls
+        session.store.root, name, request.driver_name, {}, request.engine, draft.swarm, request.sans, tls=session.tls
     )
     if request.keep_hostname:
         if not cls.traits.has_host:
@@ -65,7 +65,7 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
             )
         record.keep_hostname()
     for hooks in all_hooks:
-        hooks.write_record(planned, record)
+        hooks.write_record(draft, record)
     hide_secrets(session, cls.traits.options, request.values)
     for value in redaction.secret_values(request.engine):
         session.console.hide(value)

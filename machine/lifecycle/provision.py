@@ -133,7 +133,7 @@ def _apply_plan(
         server_key=pair.key,
     )
     for hooks in all_hooks:
-        spec = hooks.provision(session, record, endpoint, spec)
+        spec = hooks.extend_spec(session, record, endpoint, spec)
     session.console.step(f"Setting up Docker on {facts.distro}")
     outcome = provisioning.apply_steps(provisioning.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:

@@ -7,7 +7,7 @@ import sys
 
 from machine.clusters import table
 from machine.clusters.classic.hooks import ClassicSwarm
-from machine.clusters.hooks import ClusterHooks, PlannedMachine
+from machine.clusters.hooks import ClusterHooks, MachineDraft
 from machine.clusters.swarm_mode.hooks import SwarmMode
 from machine.clusters.swarm_mode.membership import Membership, set_membership
 from machine.model import EngineOptions, SwarmOptions
@@ -28,11 +28,11 @@ def test_a_machine_gets_the_hooks_of_its_clusters_only() -> None:
 
 
 def test_a_plan_gets_the_hooks_that_were_asked_for() -> None:
-    classic = PlannedMachine("qemu", True, {}, (), SwarmOptions(is_swarm=True))
-    worker = PlannedMachine("qemu", True, {}, (), SwarmOptions(), Membership("worker"))
+    classic = MachineDraft("qemu", True, {}, (), SwarmOptions(is_swarm=True))
+    worker = MachineDraft("qemu", True, {}, (), SwarmOptions(), Membership("worker"))
     assert [type(one) for one in table.requested(classic)] == [ClassicSwarm]
     assert [type(one) for one in table.requested(worker)] == [SwarmMode]
-    assert table.requested(PlannedMachine("qemu", True, {}, (), SwarmOptions())) == []
+    assert table.requested(MachineDraft("qemu", True, {}, (), SwarmOptions())) == []
 
 
 def test_a_machine_in_no_cluster_imports_no_hooks() -> None:

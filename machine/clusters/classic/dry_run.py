@@ -7,7 +7,7 @@ from machine.clusters.classic.membership import is_served_by_our_programs
 from machine.store import Record
 
 
-def plan_lines(record: Record) -> list[str]:
+def summary_lines(record: Record) -> list[str]:
     """Return the machine's roles, what they run as, the discovery without its token, and the manager's port."""
     options = record.swarm_options()
     roles = [name for name, has in (("manager", options.master), ("node", options.is_node)) if has]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from machine.clusters.classic import dry_run, join, leave, members, services, settings
-from machine.clusters.hooks import ClusterHooks, PlannedMachine, Removal
+from machine.clusters.hooks import ClusterHooks, MachineDraft, Removal
 from machine.model import Endpoint
 from machine.provision import Spec
 from machine.session import Session
@@ -24,12 +24,12 @@ from machine.store import Record
 class ClassicSwarm(ClusterHooks):
     """The calls of machine.clusters.hooks for a machine in a classic swarm."""
 
-    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
+    def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
         """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
-        options = settings.resolve_discovery(planned.swarm, environ)
+        options = settings.resolve_discovery(draft.swarm, environ)
         settings.check(options)
-        settings.check_manager_port(options, planned.driver_values, provisions=planned.has_host)
-        return replace(planned, swarm=options)
+        settings.check_manager_port(options, draft.driver_values, provisions=draft.has_host)
+        return replace(draft, swarm=options)
 
     def warnings(self, session: Session, record: Record) -> list[str]:
         """Return a warning of a token that this store has never seen: it may be mistyped."""
@@ -40,15 +40,15 @@ class ClassicSwarm(ClusterHooks):
             f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
         ]
 
-    def plan_lines(self, record: Record) -> list[str]:
+    def summary_lines(self, record: Record) -> list[str]:
         """Return the machine's roles, what they run as, the discovery and the manager's port."""
-        return dry_run.plan_lines(record)
+        return dry_run.summary_lines(record)
 
     def script_spec(self, record: Record, spec: Spec) -> Spec:
         """Return the specification with the manager and the agent, for an address that is not known yet."""
         return replace(spec, swarm=services.placeholder_services(record))
 
-    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
+    def extend_spec(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
         """Return the specification with the manager and the agent that the machine runs."""
         return replace(spec, swarm=services.services(session, record, endpoint))
 

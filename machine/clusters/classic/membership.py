@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from machine.clusters.hooks import PlannedMachine
+    from machine.clusters.hooks import MachineDraft
     from machine.store import Record
 
 # The key in Driver of config.json: ["host:port" as seen from here, ...as others see it] where this store registers the
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 REGISTERED_ADDRESSES = "SwarmEntered"
 
 
-def is_requested(planned: PlannedMachine) -> bool:
+def is_requested(draft: MachineDraft) -> bool:
     """Return whether `create` was asked for a machine in a classic swarm."""
-    return planned.swarm.is_swarm
+    return draft.swarm.is_swarm
 
 
 def is_member(record: Record) -> bool:

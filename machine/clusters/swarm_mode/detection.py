@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from machine.clusters.hooks import PlannedMachine
+    from machine.clusters.hooks import MachineDraft
     from machine.store import Record
 
 KEY = "SwarmMode"  # of Machine in config.json
 PORTS = (2377, 7946, 4789)  # control (tcp), gossip (tcp and udp), overlay networks (udp)
 
 
-def is_requested(planned: PlannedMachine) -> bool:
+def is_requested(draft: MachineDraft) -> bool:
     """Return whether `create` was asked for a machine in a cluster of swarm mode."""
-    return planned.swarm_mode is not None
+    return draft.swarm_mode is not None
 
 
 def is_member(record: Record) -> bool:

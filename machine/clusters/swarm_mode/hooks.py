@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.booleans import GO_TRUE
-from machine.clusters.hooks import ClusterHooks, PlannedMachine, Removal
+from machine.clusters.hooks import ClusterHooks, MachineDraft, Removal
 from machine.clusters.swarm_mode import join, leave, members, membership, unlock_key
 from machine.drivers.base import Driver
 from machine.errors import UsageError
@@ -23,17 +23,17 @@ from machine.store import Record
 class SwarmMode(ClusterHooks):
     """The calls of machine.clusters.hooks for a machine in a cluster of swarm mode."""
 
-    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:  # noqa: ARG002
+    def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:  # noqa: ARG002
         """Return the plan as it is. PreflightFailed where there is no host, UsageError for options that exclude it."""
-        if not planned.has_host:
-            raise join.no_host(planned.driver_name)
-        check_options(planned.engine_flags)
-        return planned
+        if not draft.has_host:
+            raise join.no_host(draft.driver_name)
+        check_options(draft.engine_flags)
+        return draft
 
-    def write_record(self, planned: PlannedMachine, record: Record) -> None:
+    def write_record(self, draft: MachineDraft, record: Record) -> None:
         """Put the membership that was asked for into the new record."""
-        if planned.swarm_mode is not None:
-            membership.set_membership(record, planned.swarm_mode)
+        if draft.swarm_mode is not None:
+            membership.set_membership(record, draft.swarm_mode)
 
     def check(self, session: Session, record: Record, driver: Driver) -> None:
         """Raise PreflightFailed when there is no cluster to join, or it could not be reached."""
@@ -49,7 +49,7 @@ class SwarmMode(ClusterHooks):
         if facts.swarm:
             join.check_host(session, record, facts.swarm)
 
-    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:  # noqa: ARG002
+    def extend_spec(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:  # noqa: ARG002
         """Return the specification of a host whose engine takes part in swarm mode."""
         return replace(spec, swarm_mode=True)
 

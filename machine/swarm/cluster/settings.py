@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from machine.swarm.scheduler.filters import DEFAULT
+from machine.swarm.scheduler.filters import DEFAULT_FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Settings:
     """classic Swarm's flags of `manage`; times in seconds, overcommit in percent."""
 
     strategy: str = "spread"
-    filters: Sequence[str] = DEFAULT
+    filters: Sequence[str] = DEFAULT_FILTERS
     overcommit: int = 5
     createretry: int = 0
     refresh_min: float = 30.0

@@ -12,7 +12,7 @@ from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
 from machine.swarm.http.address import tls_from_flags
 from machine.swarm.manager.manager import ManagerConfig
-from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES
+from machine.swarm.scheduler import DEFAULT_FILTERS, FILTERS, STRATEGIES
 
 _MIN, _MAX = "--engine-refresh-min-interval", "--engine-refresh-max-interval"
 _RETRY = "--engine-failure-retry"
@@ -128,7 +128,7 @@ def _filters(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in FILTERS]
     if unknown:
         raise UsageError(f"there is no filter {unknown[0]!r}", resolution=f"choose among {', '.join(FILTERS)}")
-    return tuple(names) or DEFAULT
+    return tuple(names) or DEFAULT_FILTERS
 
 
 def _whole(text: str, name: str) -> int:

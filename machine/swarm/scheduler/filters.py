@@ -123,7 +123,7 @@ FILTERS: dict[str, Filter] = {
     "constraint": constraint,
     "whitelist": whitelist,
 }
-DEFAULT = tuple(FILTERS)
+DEFAULT_FILTERS = tuple(FILTERS)
 
 
 def required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001

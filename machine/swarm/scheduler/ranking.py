@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from machine.swarm.scheduler import filters
-from machine.swarm.scheduler.filters import DEFAULT, Criteria, NoNode
+from machine.swarm.scheduler.filters import DEFAULT_FILTERS, HEALTHY, Criteria, NoNode
+from machine.swarm.scheduler.filters import apply as apply_filters
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import PlacementRequest
 from machine.swarm.scheduler.strategy import STRATEGIES
@@ -15,27 +15,27 @@ def rank(
     nodes: Sequence[Node],
     request: PlacementRequest,
     strategy: str = "spread",
-    names: Iterable[str] = DEFAULT,
+    filters: Iterable[str] = DEFAULT_FILTERS,
     *,
-    most: int = 0,
+    limit: int = 0,
 ) -> list[Node]:
     """The nodes that can take the container, best first; of those that have a container that it replaces only these.
 
-    `most` = so many of them are enough; 0 = all.
+    `filters` are keys of FILTERS. `limit` = so many nodes are enough; 0 = all.
     Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
     the expressions first. NoNode says what none meets.
     """
-    names = tuple(names)
+    filters = tuple(filters)
     refusal: NoNode | None = None
     for criteria in _passes(request):
         try:
-            fitting = filters.apply(names, request, nodes, criteria)
+            fitting = apply_filters(filters, request, nodes, criteria)
             if request.replaced_container_ids:
                 fitting = [node for node in fitting if node.has_any(request.replaced_container_ids)] or fitting
-            return STRATEGIES[strategy](request, fitting, most)
+            return STRATEGIES[strategy](request, fitting, limit)
         except NoNode as error:
             refusal = error
-    raise refusal or NoNode(filters.HEALTHY)
+    raise refusal or NoNode(HEALTHY)
 
 
 def _passes(request: PlacementRequest) -> list[Criteria]:

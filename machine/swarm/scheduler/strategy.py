@@ -8,7 +8,7 @@ binpack the one with the most. random looks at no resources.
 
 from __future__ import annotations
 
-import random as chance
+import random
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from itertools import count
@@ -38,25 +38,25 @@ def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
     return cpu + memory + factor * node.health_score
 
 
-def spread(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
-    """The nodes with the least load first, `most` of them (0: all)."""
+def spread(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> list[Node]:
+    """The nodes with the least load first, `limit` of them (0: all)."""
     weighed = _weighed(request, nodes, -10)
-    return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
+    return [node for _, _, _, node in (nsmallest(limit, weighed) if limit else sorted(weighed))]
 
 
-def binpack(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
-    """The nodes with the most load first, `most` of them (0: all)."""
+def binpack(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> list[Node]:
+    """The nodes with the most load first, `limit` of them (0: all)."""
     weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(request, nodes, 10)]
-    return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
+    return [node for _, _, _, node in (nsmallest(limit, weighed) if limit else sorted(weighed))]
 
 
-def random_order(request: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
-    """The nodes in random order, `most` of them (0: all)."""
+def random_order(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> list[Node]:  # noqa: ARG001
+    """The nodes in random order, `limit` of them (0: all)."""
     shuffled = list(nodes)
-    chance.shuffle(shuffled)
+    random.shuffle(shuffled)
     if not shuffled:
         raise NoNode(NO_RESOURCES)
-    return shuffled[:most] if most else shuffled
+    return shuffled[:limit] if limit else shuffled
 
 
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random_order}

@@ -126,12 +126,12 @@ def _choose_best(
     ApiError(409) in the scheduler's words.
     """
     try:
-        fitting = rank([engine.node for engine in engines], asked, names=())
+        fitting = rank([engine.node for engine in engines], asked, filters=())
     except NoNode as error:
         raise ApiError(409, str(error)) from error
     fitting = [node for node in fitting if node.owner in preferred] or fitting
     with suppress(NoNode):
-        fitting = rank(fitting, asked, names=("port",), most=1)
+        fitting = rank(fitting, asked, filters=("port",), limit=1)
     engine: EngineSnapshot = fitting[0].owner
     return engine
 

@@ -66,9 +66,9 @@ def test_the_first_few_are_those_that_come_first(strategy: str, asked: Placement
     for n, each in enumerate(nodes):
         each.creating = {str(number): held(str(number)) for number in range(n % 4)}
     nodes = [each for each in nodes if not asked.memory or not each.creating]
-    for most in (1, 2, 5):
-        assert rank(nodes, asked, strategy, most=most) == rank(nodes, asked, strategy)[:most]
-    assert len(rank(nodes, asked, "random", most=1)) == 1
+    for limit in (1, 2, 5):
+        assert rank(nodes, asked, strategy, limit=limit) == rank(nodes, asked, strategy)[:limit]
+    assert len(rank(nodes, asked, "random", limit=1)) == 1
 
 
 def test_a_node_that_failed_lately_comes_last_whatever_is_on_it() -> None:
@@ -178,7 +178,7 @@ def test_whitelist_takes_exact_names() -> None:
 
 
 def test_only_the_filters_named_are_applied() -> None:
-    assert names(rank([node("a", failures=2)], wanting(constraint=["node==z"]), names=["health"])) == ["a"]
+    assert names(rank([node("a", failures=2)], wanting(constraint=["node==z"]), filters=["health"])) == ["a"]
 
 
 node_lists = st.lists(

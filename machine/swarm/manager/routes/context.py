@@ -115,16 +115,16 @@ class ManagerContext:
         return engine
 
     def choose(
-        self, placement: PlacementRequest, nodes: Iterable[Engine] | None = None, *, most: int = 0
+        self, placement: PlacementRequest, nodes: Iterable[Engine] | None = None, *, limit: int = 0
     ) -> list[Engine]:
-        """The engines that can take it, best first, at most so many of them (0 = all).
+        """The engines that can take it, best first, at most `limit` of them (0 = all).
 
         ApiError(500) as classic Swarm answers when none can.
         """
         engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
         try:
-            ranked = rank([e.node for e in engines], placement, settings.strategy, settings.filters, most=most)
+            ranked = rank([e.node for e in engines], placement, settings.strategy, settings.filters, limit=limit)
         except (NoNode, BadExpression) as error:
             raise ApiError(500, str(error)) from error
         return [node.owner for node in ranked]

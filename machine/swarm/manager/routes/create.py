@@ -234,7 +234,7 @@ async def _best(
 ) -> Engine:
     studied: set[str] = set()
     while True:
-        best = context.choose(placement, engines, most=1)[0]
+        best = context.choose(placement, engines, limit=1)[0]
         if not (weighs or placement.ports or placement.host_mode) or best.node.all_inspected or best.address in studied:
             return best
         studied.add(best.address)
