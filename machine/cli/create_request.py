@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
 
-STRATEGIES = ("spread", "binpack", "random")  # of machine/swarm/scheduler/, which a command line need not load
 _TLS_OPTIONS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
 
 
@@ -97,11 +96,6 @@ def _check_classic_swarm(args: Namespace, app: App) -> None:
     """
     if args.swarm_discovery and not args.swarm_mode:
         _check_discovery(args)
-    if args.swarm_master and args.swarm_strategy and args.swarm_strategy not in STRATEGIES:
-        raise UsageError(
-            f"there is no strategy {args.swarm_strategy!r} for --swarm-strategy",
-            resolution=f"choose {', '.join(STRATEGIES[:-1])} or {STRATEGIES[-1]}",
-        )
     without_effect = []
     if not args.swarm_master:
         without_effect += [(name, "--swarm-master") for name in MANAGER_FLAGS if getattr(args, name) not in (None, [])]

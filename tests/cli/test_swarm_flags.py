@@ -154,3 +154,9 @@ def test_a_record_that_may_not_be_read_is_not_called_broken(store: Path, monkeyp
     typed = CommandLine(["inspect", "dev"])
     assert typed.status == 1
     assert "the record of machine dev cannot be read: Permission denied" in typed.err
+
+
+def test_a_strategy_by_its_older_name_is_taken(store: Path) -> None:
+    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.7", "--swarm-master"]
+    typed = CommandLine([*line, "--swarm-discovery", "token://a", "--swarm-strategy", "binpacking", "m"])
+    assert typed.status == 0, typed.err
