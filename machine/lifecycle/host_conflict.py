@@ -50,13 +50,8 @@ def _is_same_host(endpoint: Endpoint, other: Record) -> bool:
             return True
         if not other.is_only_url() and known.ssh_port == endpoint.ssh_port:
             return True
-    forwarded = other.driver_keys.key_absent_when_ssh_forwarded
-    return (
-        bool(forwarded)
-        and forwarded not in other.driver
-        and address == "127.0.0.1"
-        and other.driver.get("SSHPort") == endpoint.ssh_port
-    )
+    forwarded_to = other.driver.get("SSHPort") if other.ssh_is_forwarded() else None
+    return address == "127.0.0.1" and forwarded_to == endpoint.ssh_port
 
 
 def _canonical(address: str) -> str:

@@ -219,6 +219,11 @@ class Record:
         """DOCKER_CERT_PATH: the machine's directory in the store that it was loaded from."""
         return paths.machine(self.root, self.name)
 
+    def ssh_is_forwarded(self) -> bool:
+        """Whether SSHPort is a port of 127.0.0.1 that leads to the machine, whose own address is another."""
+        marker_key = self.driver_keys.key_absent_when_ssh_forwarded
+        return bool(marker_key) and marker_key not in self.driver
+
     def endpoint(self) -> Endpoint | None:
         """How the machine is reached, as last seen; None while the address is unknown."""
         from machine.model import Endpoint
@@ -227,14 +232,10 @@ class Record:
         if not address:
             return None
         own = self.driver
-        marker_key = self.driver_keys.key_absent_when_ssh_forwarded
-        forwarded = (
-            bool(marker_key) and marker_key not in own
-        )  # then SSHPort is a port of 127.0.0.1, and the address another
         return Endpoint(
             address=address,
             ssh_user=own["SSHUser"] or "root",
-            ssh_port=22 if forwarded else own["SSHPort"] or 22,
+            ssh_port=22 if self.ssh_is_forwarded() else own["SSHPort"] or 22,
             engine_port=self.engine_port(),
             peer_address=self._text("PeerAddress"),
             listen_port=own.get("ListenPort") or self.engine_port(),

@@ -213,10 +213,7 @@ class Request:
 
     def header(self, name: bytes) -> bytes:
         """The first header of that name (lower case); b"" if there is none."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        return _header(self.headers, name)
 
     @property
     def upgrade(self) -> bool:
