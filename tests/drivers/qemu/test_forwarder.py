@@ -152,16 +152,21 @@ Hub -1 (nat):
 """
 
 
-def test_forwards_of_an_earlier_watcher_are_taken_over() -> None:
+def test_forwards_of_an_earlier_forwarder_are_taken_over() -> None:
     assert forwarder.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
+
+
+def _start_qemu(qmp: Path) -> subprocess.Popen[bytes]:
+    """A qemu with a network and no machine, which is spoken to at the socket `qmp`."""
+    words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
+    return subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
 
 
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
     """A real qemu, a real forwarder; the test speaks for the machine at its serial port."""
     qmp, guest, log = tmp_path / "q", tmp_path / "g", tmp_path / "log"
-    words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
-    qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
+    qemu = _start_qemu(qmp)
     try:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(guest))
@@ -187,8 +192,7 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> None:
     qmp, guest, log, lock = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
-    words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
-    qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
+    qemu = _start_qemu(qmp)
     module = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
     start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(lock)]
     try:

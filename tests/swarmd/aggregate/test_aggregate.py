@@ -17,7 +17,7 @@ from machine.swarmd.simulator import SimulatedEngine
 from machine.swarmd.simulator.backend import simulated
 
 
-class World:
+class AggregateWithEngines:
     """Three engines a, b, c with two containers each, behind one aggregate; `away` ones cannot be reached."""
 
     def __init__(self, count: int = 3, containers: int = 2) -> None:
@@ -75,7 +75,7 @@ class _Raw(Hijack):
 
 
 async def test_lists_are_the_union() -> None:
-    world = World()
+    world = AggregateWithEngines()
     names = [each["Names"] for each in await world.get("/containers/json")]
     assert sorted(names) == sorted([f"/{n}-{i}", f"/{n}/{n}-{i}"] for n in "abc" for i in (1, 2))
     assert [each["RepoTags"] for each in await world.get("/images/json")] == [["busybox:latest"]]
@@ -88,7 +88,7 @@ async def test_lists_are_the_union() -> None:
 
 
 async def test_callers_at_the_same_time_give_an_engine_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = AggregateWithEngines()
     inner = world.all.members.all[0].ask
 
     async def slowly(request: Request) -> Reply:
@@ -104,7 +104,7 @@ async def test_callers_at_the_same_time_give_an_engine_one_name(monkeypatch: pyt
 
 
 async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
-    world = World()
+    world = AggregateWithEngines()
     assert {await world.create(f"n{i}") for i in range(3)} == {"a", "b", "c"}
     for i in range(3):
         found = await world.get(f"/containers/n{i}/json")
@@ -121,7 +121,7 @@ async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
 
 
 async def test_creates_at_once_are_spread_and_names_are_unique_across_engines() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     nodes = await asyncio.gather(*(world.create(f"n{i}") for i in range(30)))
     assert all(9 <= nodes.count(node) <= 11 for node in "abc")
     same = await asyncio.gather(*(world.create("one") for _ in range(5)), return_exceptions=True)
@@ -136,7 +136,7 @@ async def test_creates_at_once_are_spread_and_names_are_unique_across_engines() 
 
 
 async def test_a_container_goes_beside_what_it_depends_on_to_its_image_and_away_from_a_taken_port() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     first = await world.create("db")
     assert await world.create(HostConfig={"VolumesFrom": ["db:ro"]}) == first
     assert await world.create(HostConfig={"NetworkMode": "container:db"}) == first
@@ -153,7 +153,7 @@ async def test_a_container_goes_beside_what_it_depends_on_to_its_image_and_away_
 
 
 async def test_the_same_name_on_two_engines_must_be_said_with_the_node() -> None:
-    world = World(2, containers=0)
+    world = AggregateWithEngines(2, containers=0)
     for engine in world.engines:
         engine.answer("POST", "/containers/create?name=twin", b'{"Image":"busybox"}')
     with pytest.raises(ApiError, match="may be any of a/twin, b/twin: say which"):
@@ -164,7 +164,7 @@ async def test_the_same_name_on_two_engines_must_be_said_with_the_node() -> None
 
 
 async def test_attach_goes_to_the_engine_that_has_it() -> None:
-    world = World()
+    world = AggregateWithEngines()
     for name in "abc":
         reply = await world.all(Request("POST", f"/v1.43/containers/{name}-2/attach?stream=1"))
         assert isinstance(reply.body, Hijack)
@@ -174,7 +174,7 @@ async def test_attach_goes_to_the_engine_that_has_it() -> None:
 async def test_an_engine_that_is_away_or_hangs_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members_module, "PATIENCE", 0.2)
 
-    world = World()
+    world = AggregateWithEngines()
     await world.get("/info")
     world.away.add("a")
     world.hung.add("c")
@@ -192,7 +192,7 @@ async def test_an_engine_that_is_away_or_hangs_is_left_out_and_named(monkeypatch
 
 
 async def test_with_none_there_it_says_so() -> None:
-    world = World()
+    world = AggregateWithEngines()
     world.away = set("abc")
     for target in ("/info", "/containers/json", "/_ping", "/containers/x/json"):
         with pytest.raises(Unreachable, match="connection refused"):
@@ -200,7 +200,7 @@ async def test_with_none_there_it_says_so() -> None:
 
 
 async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -> None:
-    world = World()
+    world = AggregateWithEngines()
     await world.post("/networks/create", {"Name": "net"})
     (net,) = [each for each in await world.get("/networks") if each["Name"] == "net"]
     assert (await world.get(f"/networks/{net['Id']}"))["Name"] == "net"
@@ -213,7 +213,7 @@ async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -
 
 
 async def test_a_pull_is_everywhere_with_the_node_before_each_line_and_fails_only_if_all_fail() -> None:
-    world = World()
+    world = AggregateWithEngines()
     world.away.add("b")
     await world.get("/info")
     world.away.clear()
@@ -236,7 +236,7 @@ async def lines(reply: Reply) -> list[Any]:
 
 
 async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = AggregateWithEngines()
     await world.get("/info")
     sizes = {}
 
@@ -270,7 +270,7 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
 
     monkeypatch.setattr(streams, "_RETRY", (0.05, 0.1))
 
-    world = World()
+    world = AggregateWithEngines()
     await world.get("/info")
     world.away.add("a")
     reply = await world.all(Request("GET", "/events"))
@@ -291,7 +291,7 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
 
 
 async def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
-    world = World()
+    world = AggregateWithEngines()
     for engine in world.engines[1:]:
         engine.images["x:latest"] = "sha256:1"
     assert (await world.get("/images/x/json"))["RepoTags"] == ["x:latest"]
@@ -303,7 +303,7 @@ async def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
 
 async def test_what_it_cannot_do_is_said() -> None:
     with pytest.raises(ApiError, match="page not found: GET /nonsense") as refused:
-        await World().get("/nonsense")
+        await AggregateWithEngines().get("/nonsense")
     assert refused.value.status == 404
 
 
@@ -319,5 +319,5 @@ async def test_swarm_mode_is_answered_as_an_engine_outside_of_it_does(
     method: str, target: str, status: int, words: str
 ) -> None:
     with pytest.raises(ApiError, match=words) as refused:
-        await World().all(Request(method, target))
+        await AggregateWithEngines().all(Request(method, target))
     assert refused.value.status == status

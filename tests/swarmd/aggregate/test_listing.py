@@ -9,7 +9,7 @@ import pytest
 
 from machine.swarm.pipeline import ApiError
 from machine.swarmd.aggregate.listing import nanoseconds
-from tests.swarmd.aggregate.test_aggregate import World
+from tests.swarmd.aggregate.test_aggregate import AggregateWithEngines
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_times(text: object, expected: int) -> None:
     assert nanoseconds(text) == expected
 
 
-async def three(world: World) -> None:
+async def three(world: AggregateWithEngines) -> None:
     """first on b, second on a, third on c, all in one second."""
     for name, node in (("first", "b"), ("second", "a"), ("third", "c")):
         assert await world.create(f"{node}/{name}") == node
@@ -50,14 +50,14 @@ def names(listed: list[dict[str, Any]]) -> list[str]:
 
 
 async def test_the_newest_of_one_second_is_found() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await three(world)
     assert names(await world.get("/containers/json?limit=1")) == ["third"]
     assert names(await world.get("/containers/json?limit=2")) == ["third", "second"]
 
 
 async def test_before_and_since_hold_over_all_engines() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await three(world)
     for query, expected in (
         ({"since": ["first"]}, ["third", "second"]),
@@ -74,7 +74,7 @@ async def test_before_and_since_hold_over_all_engines() -> None:
 
 @pytest.mark.parametrize("limit", ["--5", "x", "9" * 5000, "٣"])
 async def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
-    world = World()
+    world = AggregateWithEngines()
     with pytest.raises(ApiError, match="limit must be a whole number") as no:
         await world.get(f"/containers/json?limit={limit}")
     assert no.value.status == 400

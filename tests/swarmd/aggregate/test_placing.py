@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.pipeline import ApiError, Reply, Request
-from tests.swarmd.aggregate.test_aggregate import World, lines
+from tests.swarmd.aggregate.test_aggregate import AggregateWithEngines, lines
 
 PROJECT = {"Labels": {"com.docker.compose.project": "app"}}
 
@@ -21,18 +21,18 @@ def using(*volumes: str, network: str = "") -> dict[str, Any]:
     return {"HostConfig": {**host, "NetworkMode": network} if network else host}
 
 
-def having(world: World, volume: str) -> list[str]:
+def having(world: AggregateWithEngines, volume: str) -> list[str]:
     """The engines that have the volume."""
     return [engine.name for engine in world.engines if volume in engine.volumes]
 
 
-async def remove(world: World, name: str) -> None:
+async def remove(world: AggregateWithEngines, name: str) -> None:
     reply = await world.all(Request("DELETE", f"/containers/{name}?force=1"))
     assert reply.status == 204
 
 
 async def test_a_volume_is_made_on_one_engine_and_holds_its_containers() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/volumes/create", {"Name": "cache"})
     (home,) = having(world, "cache")
     for name in ("writer", "reader"):
@@ -46,7 +46,7 @@ async def test_a_volume_is_made_on_one_engine_and_holds_its_containers() -> None
 
 
 async def test_a_volume_that_a_create_makes_is_where_its_container_is() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     home = await world.create("one", **using("data"))
     assert having(world, "data") == [home]
     mounts = [{"Type": "volume", "Source": "data", "Target": "/x"}]
@@ -55,7 +55,7 @@ async def test_a_volume_that_a_create_makes_is_where_its_container_is() -> None:
 
 
 async def test_where_two_engines_have_one_the_one_with_data_counts() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     for engine in world.engines[:2]:
         engine.answer("POST", "/volumes/create", b'{"Name":"twin"}')
     world.engines[1].filled.add("twin")
@@ -71,7 +71,7 @@ async def test_where_two_engines_have_one_the_one_with_data_counts() -> None:
 
 
 async def test_containers_of_one_network_stay_together() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/networks/create", {"Name": "net"})
     first = await world.create("db", **using(network="net"))
     endpoints: dict[str, Any] = {"NetworkingConfig": {"EndpointsConfig": {"net": {}}}}
@@ -86,7 +86,7 @@ async def test_containers_of_one_network_stay_together() -> None:
 
 
 async def test_a_network_that_spans_engines_holds_nobody() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     for engine in world.engines:
         made = json.loads(engine.answer("POST", "/networks/create", b'{"Name":"wide"}').body)["Id"]
         engine.networks[made]["Scope"] = "swarm"
@@ -95,7 +95,7 @@ async def test_a_network_that_spans_engines_holds_nobody() -> None:
 
 
 async def test_a_compose_project_stays_together() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     world.engines[2].images["app-web:latest"] = "sha256:" + "c" * 64
     first = await world.create("app-db-1", **PROJECT)
     assert [await world.create(f"app-w{i}-1", **PROJECT) for i in range(3)] == [first] * 3
@@ -108,7 +108,7 @@ async def test_a_compose_project_stays_together() -> None:
 
 
 async def test_what_cannot_be_together_is_said() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.create("a/one", **using("data"))
     await world.create("b/two")
     with pytest.raises(ApiError, match=r"container two \(not on a, c\); volume data \(not on b\)") as no:
@@ -120,7 +120,7 @@ async def test_what_cannot_be_together_is_said() -> None:
 
 
 async def test_a_volume_of_an_engine_that_is_away_is_not_made_anew() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     home = await world.create("one", **using("data"))
     world.away.add(home)
     with pytest.raises(ApiError, match=f"volume data is on {home}, which does not answer"):
@@ -132,7 +132,7 @@ async def test_a_volume_of_an_engine_that_is_away_is_not_made_anew() -> None:
 
 
 async def test_one_that_is_away_does_not_stop_the_others_and_catches_up() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.get("/info")
     world.away.add("b")
     made = await world.post("/networks/create", {"Name": "net"})
@@ -150,7 +150,7 @@ async def test_one_that_is_away_does_not_stop_the_others_and_catches_up() -> Non
 
 
 async def test_a_network_is_on_all_or_on_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.get("/info")
     inner = world.all.members.all[2].ask
 
@@ -166,7 +166,7 @@ async def test_a_network_is_on_all_or_on_none(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_node_can_be_named_for_volumes_and_networks() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/volumes/create", {"Name": "b/vol"})
     assert having(world, "vol") == ["b"]
     assert (await world.get("/volumes/b/vol"))["Name"] == "vol"
@@ -176,7 +176,7 @@ async def test_a_node_can_be_named_for_volumes_and_networks() -> None:
 
 
 async def test_a_push_looks_at_the_tag() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     world.engines[1].images["repo/app:v2"] = "sha256:" + "d" * 64
     world.seen.clear()
     with pytest.raises(ApiError, match="page not found"):  # a simulated engine pushes nothing
@@ -187,7 +187,7 @@ async def test_a_push_looks_at_the_tag() -> None:
 
 
 async def test_a_load_and_an_import_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = AggregateWithEngines()
     await world.get("/info")
     words = {"load": b'{"stream":"Loaded image: x:1\\n"}\n', "create": b'{"status":"sha256:%s"}\n'}
 
@@ -208,7 +208,7 @@ async def test_a_load_and_an_import_are_told_once(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_new_project_begins_where_its_images_are() -> None:
-    world = World(containers=1)
+    world = AggregateWithEngines(containers=1)
     world.engines[2].images["shop-web:latest"] = "sha256:" + "c" * 64
     shop = {"Labels": {"com.docker.compose.project": "shop"}}
     await world.post("/volumes/create", {"Name": "shop_data", **shop})
@@ -222,7 +222,7 @@ async def test_a_new_project_begins_where_its_images_are() -> None:
 
 
 async def test_a_build_on_a_network_goes_to_its_containers() -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/networks/create", {"Name": "net"})
     assert await world.create("c/server", **using(network="net")) == "c"
     world.seen.clear()
@@ -234,7 +234,7 @@ async def test_a_build_on_a_network_goes_to_its_containers() -> None:
 
 @pytest.mark.parametrize("first", ["session", "build"])
 async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/networks/create", {"Name": "net"})
     assert await world.create("c/server", **using(network="net")) == "c"
     world.seen.clear()
@@ -250,7 +250,7 @@ async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> N
 
 
 async def test_a_link_is_removed_by_its_containers_name() -> None:
-    world = World()
+    world = AggregateWithEngines()
     reply = await world.all(Request("DELETE", "/containers/b-1/alias?link=1"))
     assert reply.status == 404, "a simulated engine has no links"
     assert world.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
@@ -259,7 +259,7 @@ async def test_a_link_is_removed_by_its_containers_name() -> None:
 async def test_a_network_is_called_by_its_name_and_a_container_without_its_node() -> None:
     """Each engine has an id of its own for a network that is on all, and knows no nodes."""
 
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     shown = (await world.post("/networks/create", {"Name": "net"}))["Id"]
     first = await world.create("c/one", **using(network=shown))
     assert first == "c"
@@ -277,7 +277,7 @@ async def test_a_network_is_called_by_its_name_and_a_container_without_its_node(
     assert [engine for engine, _, path in world.seen if path == "/build"] == ["c"]
 
 
-def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+def refusing(world: AggregateWithEngines, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Let these engines refuse every DELETE, as for what is in use."""
     for member in world.all.members.all:
         inner = member.ask
@@ -291,7 +291,7 @@ def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *names: str) -> None
 
 
 async def test_a_volume_that_is_not_removed_is_still_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.post("/volumes/create", {"Name": "cache"})
     (home,) = having(world, "cache")
     refusing(world, monkeypatch, home)
@@ -301,7 +301,7 @@ async def test_a_volume_that_is_not_removed_is_still_known(monkeypatch: pytest.M
 
 
 async def test_a_volume_that_one_of_two_engines_keeps_is_known_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     for engine in world.engines[:2]:
         engine.answer("POST", "/volumes/create", b'{"Name":"twin"}')
     await world.get("/info")
@@ -316,7 +316,7 @@ async def test_a_volume_that_one_of_two_engines_keeps_is_known_to_be_there(monke
 async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(containers=0)
+    world = AggregateWithEngines(containers=0)
     await world.get("/info")
     world.away.add("b")
     await world.post("/networks/create", {"Name": "net"})
@@ -327,7 +327,7 @@ async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_com
 
 
 async def test_a_name_that_looks_like_an_id_is_refused() -> None:
-    world = World()
+    world = AggregateWithEngines()
     name = "0123456789abcdef" * 4
     with pytest.raises(ApiError, match="64-byte hexadecimal"):
         await world.create(name)
