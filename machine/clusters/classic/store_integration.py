@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import certs
-from machine import authority, files, paths
+from machine import files, paths
 from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
@@ -20,6 +20,9 @@ from machine.swarm.http import hostport
 from machine.swarm.http.address import TlsConfig, parse
 from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import ManagerConfig
+
+if TYPE_CHECKING:
+    from machine.authority import Authority
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 LOCK_SECONDS = 10.0
@@ -69,6 +72,8 @@ def manager_config(
         shared = cluster_key.key_file_of_masters(store, args.one_url(environ.get("SWARM_DISCOVERY", "")))
         if shared and not config.key_named:
             config = config._replace(key_file=shared)
+    from machine import authority  # cryptography: a manager with --tls files, or without TLS, does not wait for it
+
     store_authority = authority.ensure(store.root)
     server_tls = _server_tls(store, store_authority, (*NAMES, *_hosts(args)))
     root = store.root
@@ -77,8 +82,11 @@ def manager_config(
     return config, server_tls
 
 
-def _server_tls(store: Store, store_authority: authority.Authority, names: Sequence[str]) -> TlsConfig:
+def _server_tls(store: Store, store_authority: Authority, names: Sequence[str]) -> TlsConfig:
     """Return the listener's certificate and key; made anew only if they are unfit: another manager may read them."""
+    import certs
+    from machine import authority
+
     directory = paths.swarm(store.root)
     ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
     with store.lock("swarm-manager", seconds=LOCK_SECONDS, what="make the certificate of the swarm's manager"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from machine.swarm import limits
-from machine.swarm.parsing.routes import Body
+from machine.swarm.parsing.routes import ROUTES, Body
 from machine.swarm.pipeline import Request
 
 
@@ -25,6 +25,7 @@ _PATIENCE = {
 _READING = {body: Patience(limits.ENGINE_HEAD_SECONDS, silent) for body, silent in _PATIENCE.items()}
 _READING[Body.TRANSFER] = Patience(None, limits.ENGINE_TRANSFER_SECONDS)
 _CHANGING = {body: Patience(None, silent) for body, silent in _PATIENCE.items()}
+_STATS = ROUTES["GET", "/containers/{name}/stats"]
 
 
 def body_of(request: Request) -> Body:
@@ -32,11 +33,10 @@ def body_of(request: Request) -> Body:
     route = request.route
     if route is None:
         return Body.WHOLE
-    once = route.path.endswith("/stats") and "stream" in request.query and not request.flag("stream")
+    once = route is _STATS and "stream" in request.query and not request.flag("stream")
     return Body.WHOLE if once else route.body
 
 
-def patience_for(request: Request) -> Patience:
+def patience_for(method: str, body: Body) -> Patience:
     """How long to wait for an engine. What changes something may take as long as it takes until its answer begins."""
-    table = _READING if request.method in ("GET", "HEAD") else _CHANGING
-    return table[body_of(request)]
+    return (_READING if method in ("GET", "HEAD") else _CHANGING)[body]

@@ -167,30 +167,32 @@ class ContainerRecord(Generic[E]):
             self.status = told
         self.entry = _ENCODER.encode(entry).encode("utf-8", "replace")
         self._fixed_length = len(self.entry) - 1
-        self._write_names()
-        self.update_status(now)
+        self._write_names(now)
 
     def qualify(self, qualified: bool, now: float) -> None:
         """Show it as NODE/NAME from now on, or as NAME."""
         if qualified != self.qualified:
             self.qualified = qualified
-            self._write_names()
-            self.update_status(now)
+            self._write_names(now)
 
-    def _write_names(self) -> None:
-        """Put its names into the entry; its status, which comes last, is to be drawn again."""
+    def _write_names(self, now: float) -> None:
+        """Put its names and its status, which come last, into the entry."""
         before = f"/{self._node}/" if self.qualified else "/"
         names = ",".join([_quoted(before + name) for name in self._listed])  # a list at once takes twice as long
-        self.entry = self.entry[: self._fixed_length] + f',"Names":[{names}],"Status":'.encode()
-        self._named = len(self.entry)
+        text = f',"Names":[{names}],"Status":'  # ASCII, as all that is quoted
+        self._named = self._fixed_length + len(text)
+        self.entry = self.entry[: self._fixed_length] + f"{text}{self._status_text(now)}}}".encode()
 
     def update_status(self, now: float) -> None:
         """Bring the entry's status up to date; it holds until `status_valid_until`."""
+        self.entry = self.entry[: self._named] + f"{self._status_text(now)}}}".encode()
+
+    def _status_text(self, now: float) -> str:
         if self.engine.reachable:
             text, self.status_valid_until = self.status.at(now)
         else:
             text, self.status_valid_until = HOST_DOWN, status.NEVER
-        self.entry = self.entry[: self._named] + f"{_quoted(text)}}}".encode()
+        return _quoted(text)
 
     def apply_inspect(self, inspect: Mapping[str, Any], cpus: int) -> None:
         """Remember what its inspect says of reservation and ports; `cpus` = the CPUs of its engine."""

@@ -15,7 +15,7 @@ from machine.swarm import limits, loop_guard
 from machine.swarm.api.response_kind import FOR_EVER, body_of, patience_for
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
-from machine.swarm.http.headers import forwardable_headers
+from machine.swarm.http.headers import forwardable_headers, headers_of
 from machine.swarm.http.stream import PIECE, Stream
 from machine.swarm.parsing.routes import Body
 from machine.swarm.pipeline import ApiError, Headers, NotConnected, Reply, Request, Unreachable
@@ -93,7 +93,8 @@ class Client:
             raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_describe(error)}") from error
 
     async def _ask(self, link: _PooledConnection, request: Request) -> Reply:
-        patience = FOR_EVER if self.no_time_limit else patience_for(request)
+        body = body_of(request)
+        patience = FOR_EVER if self.no_time_limit else patience_for(request.method, body)
         try:
             with link.within(patience.head):
                 reply = await link.ask(request, self._head(request))
@@ -117,7 +118,7 @@ class Client:
             reply.body.silent = (
                 limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.no_time_limit else patience.silent
             )
-            reply.body.most_pieces = limits.ENGINE_CHUNKS if body_of(request) is Body.WHOLE else None
+            reply.body.most_pieces = limits.ENGINE_CHUNKS if body is Body.WHOLE else None
         elif isinstance(reply.body, bytes):
             self._keep(link)
         return reply
@@ -206,7 +207,7 @@ class _PooledConnection:
             if sender is not None:
                 sender.cancel()
             raise
-        headers = tuple(response.headers)
+        headers = headers_of(response)
         if _CONTROL_CHARACTERS.search(b"".join([value for _, value in headers])):
             headers = tuple((name, value) for name, value in headers if not _CONTROL_CHARACTERS.search(value))
         if response.status_code > 599:

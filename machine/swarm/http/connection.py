@@ -16,7 +16,7 @@ from machine.swarm import limits as bounds
 from machine.swarm import loop_guard
 from machine.swarm.http.admission import Admission, ClientConnection, counted_as
 from machine.swarm.http.deadline import Deadline
-from machine.swarm.http.headers import forwardable_headers, length, wire_head
+from machine.swarm.http.headers import forwardable_headers, headers_of, length, wire_head
 from machine.swarm.http.request_head import BadHead, check_framing, origin_form
 from machine.swarm.http.stream import PIECE, Stream, pump
 from machine.swarm.pipeline import ApiError, Body, CallNext, Headers, Hijack, Reply, Request
@@ -137,7 +137,7 @@ class Connection:
             return None
         if not isinstance(event, h11.Request):
             raise ConnectionResetError("no request")
-        headers = tuple(event.headers)
+        headers = headers_of(event)
         check_framing(event.http_version, headers)
         method = event.method.decode()
         target = origin_form(method, event.target.decode())

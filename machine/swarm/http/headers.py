@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from machine.swarm.pipeline import Headers
+
+if TYPE_CHECKING:
+    import h11
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]+")  # a line end would begin another header, or the body
@@ -31,6 +35,11 @@ HOP = frozenset(
 )
 
 _NOT_FORWARDED = HOP | {b"content-length"}
+
+
+def headers_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that were read, names in lower case: what going through `event.headers` gives, but at once."""
+    return tuple([(name.lower(), value) for name, value in event.headers.raw_items()])
 
 
 def forwardable_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

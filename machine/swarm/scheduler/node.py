@@ -167,11 +167,13 @@ class Node:
     creating: dict[str, ScheduledContainer] = field(default_factory=dict)
     owner: Any = None
     health_score: int = field(default=0, init=False)
+    count: int = field(default=0, init=False)  # containers in any state, those being made too
     _used: tuple[int, int] | None = None
     _taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] | None = None
 
     def __post_init__(self) -> None:
         self.update_health(self.healthy, self.failures)
+        self.invalidate()
 
     def update_health(self, healthy: bool, failures: int) -> None:
         """Set whether the engine answers, and how often it failed lately; `health_score` follows."""
@@ -179,13 +181,9 @@ class Node:
         self.health_score = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 
     def invalidate(self) -> None:
-        """Forget the sums: containers, or what is known of them, have changed."""
+        """Forget the sums: containers, or what is known of them, have changed. They are counted again at once."""
         self._used = self._taken = None
-
-    @property
-    def count(self) -> int:
-        """Containers in any state, those being made too."""
-        return len(self.containers) + len(self.creating)
+        self.count = len(self.containers) + len(self.creating)
 
     @property
     def slots(self) -> int | None:

