@@ -215,3 +215,4 @@ def test_whoever_is_chosen_has_room_and_no_fitting_node_is_better(
     factor = -10 if strategy == "spread" else 10
     weights = [weight(asked, n, factor) for n in chosen]
     assert weights == sorted((w for w in weights if w is not None), reverse=strategy == "binpack")
+    assert rank(nodes, asked, strategy, limit=1) == chosen[:1]  # the best alone is found by a shorter way
