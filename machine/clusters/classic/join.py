@@ -23,7 +23,9 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     if options.master and is_served_by_our_programs(record):
         registration.wait_for_manager(session, record, endpoint)
     route = settings.resolve_route(options.discovery, session.environ)
-    addresses = settings.addresses(options, endpoint) if options.is_node and route.registered_by_create else []
+    addresses = (
+        settings.addresses_to_register(options, endpoint) if options.is_node and route.registered_by_create else []
+    )
     old_addresses = record.driver.get(REGISTERED_ADDRESSES)
     if old_addresses not in (None, addresses):
         leave_swarm(session, record)

@@ -114,7 +114,7 @@ def peer_address(options: SwarmOptions, endpoint: Endpoint, *, same_network: boo
     return client_address(endpoint)
 
 
-def addresses(options: SwarmOptions, endpoint: Endpoint) -> list[str]:
+def addresses_to_register(options: SwarmOptions, endpoint: Endpoint) -> list[str]:
     """Return every address under which the engine is registered, the one from here first."""
     others = [peer_address(options, endpoint, same_network=same_network) for same_network in (False, True)]
     return list(dict.fromkeys([client_address(endpoint), *others]))
