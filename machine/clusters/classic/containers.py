@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from machine import clients, engine, hostport, paths
-from machine.clusters.classic import settings
+from machine.clusters.classic.addresses import client_address, manager_address
+from machine.clusters.classic.program_arguments import CERTIFICATES
 from machine.errors import EngineRefused
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.session import Session
@@ -24,13 +25,13 @@ def container_bodies(
 
     The manager always advertises port 3376, as docker-machine has it.
     """
-    address = settings.client_address(endpoint)
+    address = client_address(endpoint)
     bodies: dict[str, dict[str, Any]] = {}
     experimental = ["--experimental"] if options.experimental else []
     common = {"Image": options.image, "Env": list(engine_options.env)}
     if options.master:
-        port = f"{settings.manager_address(options).port}/tcp"
-        certificates = settings.CERTIFICATES
+        port = f"{manager_address(options).port}/tcp"
+        certificates = CERTIFICATES
         command = [
             *("manage", "--tlsverify", f"--tlscacert={certificates}/{paths.CA}"),
             f"--tlscert={certificates}/{paths.SERVER_CERT}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from machine.clusters.classic import settings
+from machine.clusters.classic.addresses import manager_address
+from machine.clusters.classic.discovery_route import resolve_route, without_token
 from machine.clusters.classic.membership import is_served_by_our_programs
 from machine.store import Record
 
@@ -13,12 +14,10 @@ def summary_lines(record: Record) -> list[str]:
     roles = [name for name, has in (("manager", options.master), ("node", options.is_node)) if has]
     lines = [
         f"classic swarm: {' and '.join(roles)} ({', '.join(_remarks(record))})",
-        f"  discovery {settings.without_token(options.discovery)}",
+        f"  discovery {without_token(options.discovery)}",
     ]
     if options.master:
-        lines.append(
-            f"  the manager listens on port {settings.manager_address(options).port}, strategy {options.strategy}"
-        )
+        lines.append(f"  the manager listens on port {manager_address(options).port}, strategy {options.strategy}")
     return lines
 
 
@@ -27,7 +26,7 @@ def _remarks(record: Record) -> list[str]:
     options = record.swarm_options()
     if options.use_containers and not record.is_only_url():
         return ["docker-machine's containers"]
-    route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
+    route = resolve_route(options.discovery, {})  # the record names the service of a bare token
     own_agent = options.is_node and route.self_registering and is_served_by_our_programs(record)
     remarks = []
     if is_served_by_our_programs(record) and (options.master or own_agent):

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from machine.clusters.classic import dry_run, join, leave, members, services, settings
+from machine.clusters.classic import dry_run, flag_checks, join, leave, members, services
+from machine.clusters.classic.discovery_route import resolve_discovery
 from machine.clusters.hooks import ClusterHooks, MachineDraft, Removal
 from machine.model import Endpoint
 from machine.provision import Spec
@@ -26,9 +27,9 @@ class ClassicSwarm(ClusterHooks):
 
     def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
         """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
-        options = settings.resolve_discovery(draft.swarm, environ)
-        settings.check(options)
-        settings.check_manager_port(options, draft.driver_values, provisions=draft.has_host)
+        options = resolve_discovery(draft.swarm, environ)
+        flag_checks.check(options)
+        flag_checks.check_manager_port(options, draft.driver_values, provisions=draft.has_host)
         return replace(draft, swarm=options)
 
     def warnings(self, session: Session, record: Record) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from machine.clusters.classic import containers, members, registration, settings
+from machine.clusters.classic import containers, members, registration
+from machine.clusters.classic.addresses import addresses_to_register, peer_address
+from machine.clusters.classic.discovery_route import resolve_route
 from machine.clusters.classic.leave import leave_swarm
 from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_served_by_our_programs, made_by_us
 from machine.model import Endpoint
@@ -22,10 +24,8 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         containers.ensure(session, record, endpoint)
     if options.master and is_served_by_our_programs(record):
         registration.wait_for_manager(session, record, endpoint)
-    route = settings.resolve_route(options.discovery, session.environ)
-    addresses = (
-        settings.addresses_to_register(options, endpoint) if options.is_node and route.registered_by_create else []
-    )
+    route = resolve_route(options.discovery, session.environ)
+    addresses = addresses_to_register(options, endpoint) if options.is_node and route.registered_by_create else []
     old_addresses = record.driver.get(REGISTERED_ADDRESSES)
     if old_addresses not in (None, addresses):
         leave_swarm(session, record)
@@ -35,7 +35,7 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         record.driver[REGISTERED_ADDRESSES] = addresses
         session.store.save(record)
     if route.self_registering and options.is_node and is_served_by_our_programs(record):
-        registration.ensure_registered(session, record, settings.peer_address(options, endpoint))
+        registration.ensure_registered(session, record, peer_address(options, endpoint))
     if not route.registered_by_create:
         return
     if addresses:

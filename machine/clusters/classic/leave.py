@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from machine.clusters.classic import cleanup, members, registration, settings
+from machine.clusters.classic import cleanup, members, registration
+from machine.clusters.classic.addresses import peer_address
+from machine.clusters.classic.discovery_route import resolve_route
 from machine.clusters.classic.membership import REGISTERED_ADDRESSES, made_by_us
 from machine.session import Session
 from machine.store import Record
@@ -21,7 +23,7 @@ def leave_swarm(
     options = record.swarm_options()
     if not made_by_us(record):
         return
-    route = settings.resolve_route(options.discovery, session.environ)
+    route = resolve_route(options.discovery, session.environ)
     has_services = options.master or options.use_containers or route.self_registering
     if keep_host and has_services and record.reached("reachable"):  # maybe killed while it was provisioned
         cleanup.remove_services(session, record)
@@ -37,4 +39,4 @@ def leave_swarm(
     elif route.self_registering and options.is_node:
         endpoint = record.endpoint()
         if endpoint is not None:
-            registration.leave_discovery(session, record, settings.peer_address(options, endpoint))
+            registration.leave_discovery(session, record, peer_address(options, endpoint))

@@ -7,8 +7,11 @@ import os
 from collections.abc import Callable, Coroutine
 
 from machine import clients, hostport, paths
-from machine.clusters.classic import settings, store_integration
-from machine.clusters.classic.settings import DiscoveryRoute
+from machine.clusters.classic import store_integration
+from machine.clusters.classic.addresses import peer_address
+from machine.clusters.classic.discovery_route import DiscoveryRoute
+from machine.clusters.classic.program_arguments import CERTIFICATES, discovery_options
+from machine.clusters.classic.system_status import node_error
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
 from machine.model import Endpoint
 from machine.session import Session
@@ -142,7 +145,7 @@ def _wait_for_node(session: Session, master: Record, node: Record, address: str)
 
     def probe() -> None:
         try:
-            problem = settings.node_error(manager.info().get("SystemStatus") or [], address)
+            problem = node_error(manager.info().get("SystemStatus") or [], address)
         except EngineError as error:
             raise NotYet(error.brief) from error
         if problem:
@@ -190,7 +193,7 @@ def deregister_on_master(
 
 
 def _address_seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return settings.peer_address(node.swarm_options(), endpoint, same_network=_on_same_network(master, node))
+    return peer_address(node.swarm_options(), endpoint, same_network=_on_same_network(master, node))
 
 
 def _on_same_network(one: Record, other: Record) -> bool:
@@ -202,14 +205,11 @@ def _on_same_network(one: Record, other: Record) -> bool:
 def _local_discovery(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
     names = (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY)
-    files = dict(
-        zip((f"{settings.CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True)
-    )
-    discovery_options = settings.discovery_options(options.join_flags, files)
+    files = dict(zip((f"{CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True))
     return from_url(
         options.discovery,
         registry=store_integration.registry_path(session.store),
-        options=discovery_options,
+        options=discovery_options(options.join_flags, files),
         environ=session.environ,
     )
 

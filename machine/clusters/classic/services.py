@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from machine import hostport, redaction
-from machine.clusters.classic import cluster_key, settings
+from machine.clusters.classic import cluster_key
+from machine.clusters.classic.addresses import manager_address
+from machine.clusters.classic.discovery_route import DiscoveryRoute, resolve_route
 from machine.clusters.classic.membership import is_served_by_our_programs
+from machine.clusters.classic.program_arguments import agent_arguments, manager_arguments, names_key
 from machine.clusters.classic.zipapp_file import bundle
 from machine.console import MASK
 from machine.model import Endpoint, SwarmOptions
@@ -20,7 +23,7 @@ def placeholder_services(record: Record) -> SwarmServices | None:
     options = redaction.masked_swarm(record.swarm_options(), MASK)
     if not is_served_by_our_programs(record):
         return None
-    route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
+    route = resolve_route(options.discovery, {})  # the record names the service of a bare token
     return _services(options, Endpoint(PLACEHOLDER_ADDRESS), route, program=b"(program)\n", key=b"(key)\n")
 
 
@@ -29,21 +32,21 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> SwarmServi
     options = record.swarm_options()
     if not is_served_by_our_programs(record):
         return None
-    route = settings.resolve_route(options.discovery, session.environ)
-    needs_key = options.master and not settings.names_key(options)
+    route = resolve_route(options.discovery, session.environ)
+    needs_key = options.master and not names_key(options)
     key = cluster_key.ensure(session.store, record) if needs_key else b""
     return _services(options, endpoint, route, program=bundle(), key=key)
 
 
 def _services(
-    options: SwarmOptions, endpoint: Endpoint, route: settings.DiscoveryRoute, *, program: bytes, key: bytes
+    options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRoute, *, program: bytes, key: bytes
 ) -> SwarmServices:
     """Return the services of a machine with these options, reached at `endpoint`."""
     return SwarmServices(
         program=program,
         discovery=route.url,
-        manager_argv=settings.manager_arguments(options, endpoint, route) if options.master else (),
-        agent_argv=settings.agent_arguments(options, endpoint) if options.is_node and route.self_registering else (),
-        port=settings.manager_address(options).port if options.master else hostport.MANAGER_PORT,
-        key=key if options.master and not settings.names_key(options) else b"",
+        manager_argv=manager_arguments(options, endpoint, route) if options.master else (),
+        agent_argv=agent_arguments(options, endpoint) if options.is_node and route.self_registering else (),
+        port=manager_address(options).port if options.master else hostport.MANAGER_PORT,
+        key=key if options.master and not names_key(options) else b"",
     )

@@ -14,7 +14,7 @@ from machine.console import Console
 from machine.session import Session
 from machine.store import Store
 from machine.swarm.discovery.registry import Registry
-from tests.clusters.classic.test_classic import NODE, NONE, TOKEN, known
+from tests.clusters.classic.members import NODE, NONE, TOKEN, known
 from tests.program import Program
 from tests.sshd import free_port
 
