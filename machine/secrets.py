@@ -173,7 +173,7 @@ def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str]) -> N
 
 
 def _keys(options: Iterable[Option]) -> tuple[str, ...]:
-    """Return the keys of the secrets among `options`; others have a key too where they are the head of a unit."""
+    """Return the keys of the secrets among `options`; the lead option of a group may have a key without being one."""
     return tuple(option.key for option in options if option.secret and option.key)
 
 

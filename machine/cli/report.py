@@ -14,7 +14,7 @@ _STORELESS = frozenset(("completion", "drivers", "help", "plugin", "version"))
 
 
 def print_error(error: MachineError, stream: TextIO, *, as_json: bool = False, store: str = "") -> None:
-    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, code, machine}.
+    """Write one error: as text, or with `as_json` as an object on one line (`status` and `code` are the exit status).
 
     `store` is the one that was named on the command line, "" if none was.
     """

@@ -3,7 +3,9 @@
     facts = gather(shell, log)  # one exec, changes nothing
     outcome = apply_steps(plan(facts, spec), shell, log)
 
-The second line takes no exec when all is as it should be, else one; two where Docker has to be installed.
+Each exec is a round trip. The second line takes none when all is as it should be, else one, and one more for each of
+the steps whose output decides what follows: waiting for cloud-init, installing Docker, and, on a host that runs
+services of a classic swarm, looking at these and installing python for them.
 
 facts.py says what is known, planner.py what follows from it, distros/ what differs between distributions.
 Docker's settings are decided in dockerd_command.py and settings.py; apply.py is the only part that talks to a machine.

@@ -26,7 +26,10 @@ class ClassicSwarm(ClusterHooks):
     """The calls of machine.clusters.hooks for a machine in a classic swarm."""
 
     def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
-        """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
+        """Return the draft; token://T names the service of $MACHINE_DISCOVERY_URL, if that is set.
+
+        UsageError for flags that could not work.
+        """
         options = resolve_discovery(draft.swarm, environ)
         flag_checks.check(options)
         flag_checks.check_manager_port(options, draft.driver_values, provisions=draft.has_host)
