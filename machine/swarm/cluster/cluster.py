@@ -22,6 +22,7 @@ from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import ApiError, CallNext, Unreachable
 from machine.swarm.resolve import Ambiguous
+from machine.swarm.scheduler.filters import NO_HEALTHY_NODE
 
 MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
 MAX_CONCURRENT_LISTS = 32  # engines that are being listed at the same time
@@ -152,7 +153,7 @@ class Cluster:
         """Any engine that answers; ApiError(503)."""
         found = self.healthy()
         if not found:
-            raise ApiError(503, "No healthy node available in the cluster")
+            raise ApiError(503, NO_HEALTHY_NODE)
         return found[0]
 
     def engine(self, text: str) -> Engine | None:

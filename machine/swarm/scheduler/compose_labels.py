@@ -1,7 +1,7 @@
-"""What draws a new container, network or volume to an engine: a predecessor, a Compose project. Pure.
+"""Compose's labels and names: which service a container is of, what it was called, where a project has things. Pure.
 
-A container goes where its data is: where its volumes, its networks of one engine and the containers that it shares
-something with are. What a create refers to is read by machine.swarm.scheduler.references.
+The cluster finds by them the container that a new one replaces, and the engines to which a project's new networks and
+volumes go. What the body of a create refers to is read by machine.swarm.scheduler.references.
 """
 
 from __future__ import annotations

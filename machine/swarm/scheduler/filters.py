@@ -7,22 +7,22 @@ NotMet with the condition that none of them meets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from machine.swarm.scheduler.expressions import EQUAL, Expression
 from machine.swarm.scheduler.node import Node, ScheduledContainer
 from machine.swarm.scheduler.placement_request import PlacementRequest
 
 NAMED = 5  # nodes that an error names for each condition
-HEALTHY_CONDITION = "healthy"  # when every node fails this one, the error is HEALTHY alone
-HEALTHY = "No healthy node available in the cluster"
+HEALTHY_CONDITION = "healthy"  # when every node fails this one, the error is NO_HEALTHY_NODE alone
+NO_HEALTHY_NODE = "No healthy node available in the cluster"
 
 
 class Criteria(NamedTuple):
-    """What counts: soft expressions; the ports of containers that have ended."""
+    """How strict the filters are in one pass; the default is the strictest."""
 
-    apply_soft: bool = True
-    count_ended_ports: bool = True
+    apply_soft: bool = True  # soft expressions have to be met too
+    count_ended_ports: bool = True  # ports of containers that have ended are taken too
 
 
 Filter = Callable[[PlacementRequest, Sequence[Node], Criteria], Sequence[Node]]
@@ -76,7 +76,7 @@ def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -
 
 
 def _others(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterable[ScheduledContainer]:
-    """The node's containers that count beside the one wanted."""
+    """The node's containers whose ports count: not those that the new one replaces."""
     return (
         c
         for c in node.all_containers()
@@ -127,9 +127,12 @@ DEFAULT_FILTERS = tuple(FILTERS)
 
 
 def required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
-    """Nodes that have the required objects. Always applied, and so not in FILTERS: elsewhere they would be others."""
-    for kind, name, having in request.required_objects:
-        nodes = [node for node in nodes if node.address in having] or _reject(f"{kind} {name}")
+    """Nodes that have the required objects.
+
+    Not in FILTERS, for it cannot be switched off: another engine would make new, empty volumes of the same names.
+    """
+    for kind, name, addresses in request.required_objects:
+        nodes = [node for node in nodes if node.address in addresses] or _reject(f"{kind} {name}")
     return nodes
 
 
@@ -140,8 +143,8 @@ def apply(
     chosen = [*(FILTERS[name] for name in names), required_objects]
     left = nodes
     try:
-        for each in chosen:
-            left = each(request, left, criteria)
+        for keep_fitting in chosen:
+            left = keep_fitting(request, left, criteria)
     except NotMet:
         raise NoNode(explain(chosen, request, nodes, criteria)) from None
     return left
@@ -150,16 +153,16 @@ def apply(
 def explain(filters: Sequence[Filter], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> str:
     """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
     failing: dict[str, list[str]] = {}
-    for each in filters:
+    for keep_fitting in filters:
         for node in nodes:
             try:
-                each(request, [node], criteria)
+                keep_fitting(request, [node], criteria)
             except NotMet as error:
                 failing.setdefault(error.condition, []).append(
                     f"{node.name}: {error.detail}" if error.detail else node.name
                 )
     if not nodes or len(failing.get(HEALTHY_CONDITION, ())) == len(nodes):
-        return HEALTHY
+        return NO_HEALTHY_NODE
     reasons = [f"{condition} (not on {_shorten_names(names)})" for condition, names in failing.items()]
     return f"Unable to find a node that satisfies the following conditions: {'; '.join(reasons)}"
 
@@ -223,5 +226,6 @@ def _has_slot(request: PlacementRequest, node: Node) -> bool:
     return node.slots is None or node.count - node.freed(request.replaced_container_ids).slots < node.slots
 
 
-def _reject(condition: str, detail: str = "") -> Sequence[Node]:
+def _reject(condition: str, detail: str = "") -> NoReturn:
+    """Raise NotMet: no node meets `condition`."""
     raise NotMet(condition, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from machine.swarm.scheduler.filters import DEFAULT_FILTERS, HEALTHY, Criteria, NoNode
+from machine.swarm.scheduler.filters import DEFAULT_FILTERS, NO_HEALTHY_NODE, Criteria, NoNode
 from machine.swarm.scheduler.filters import apply as apply_filters
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import PlacementRequest
@@ -19,11 +19,11 @@ def rank(
     *,
     limit: int = 0,
 ) -> list[Node]:
-    """The nodes that can take the container, best first; of those that have a container that it replaces only these.
+    """Return the nodes that can take the container, best first, `limit` of them at most (0: all). NoNode says why none.
 
-    `filters` are keys of FILTERS. `limit` = so many nodes are enough; 0 = all.
-    Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
-    the expressions first. NoNode says what none meets.
+    `filters` are keys of FILTERS. They are applied in up to four passes until a node is left: strictly; without soft
+    expressions; without the ports of containers that have ended; without both. Of the nodes that are left, those that
+    have a container which the new one replaces are the only ones, if there are any.
     """
     filters = tuple(filters)
     refusal: NoNode | None = None
@@ -35,11 +35,11 @@ def rank(
             return STRATEGIES[strategy](request, fitting, limit)
         except NoNode as error:
             refusal = error
-    raise refusal or NoNode(HEALTHY)
+    raise refusal or NoNode(NO_HEALTHY_NODE)
 
 
 def _passes(request: PlacementRequest) -> list[Criteria]:
-    """How strict to be, one after the other; what cannot change anything is left out."""
+    """Return the criteria of each pass, the strictest first; a pass that could not change anything is left out."""
     soft = (True, False) if request.has_soft else (True,)
     ended = (True, False) if request.ports or request.host_mode else (True,)
     return [Criteria(s, e) for e in ended for s in soft]

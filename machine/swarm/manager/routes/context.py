@@ -17,6 +17,7 @@ from machine.swarm.pipeline import ApiError, Headers, Request
 from machine.swarm.placing.name_reservations import NameReservations
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression
+from machine.swarm.scheduler.filters import NO_HEALTHY_NODE
 from machine.swarm.scheduler.placement_request import PlacementRequest
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class ManagerContext:
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
         """The same call to every engine: the JSON of those that answered well; ApiError if none did."""
         if not engines:
-            raise ApiError(503, "No healthy node available in the cluster")
+            raise ApiError(503, NO_HEALTHY_NODE)
 
         async def ask(engine: Engine) -> Any:
             return await (await engine.ask(request)).json_body()

@@ -22,7 +22,7 @@ from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.placing.project import engines_of_project
 from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
-from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
+from machine.swarm.scheduler.filters import NO_HEALTHY_NODE, STRICT, NotMet, whitelist
 from machine.swarm.scheduler.placement_request import PlacementRequest, extract_expressions, parse_create
 from machine.swarm.scheduler.references import project_of
 
@@ -85,7 +85,7 @@ async def create(context: ManagerContext, request: Request) -> Reply:
 def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
     engines = {e.node.address: e for e in context.cluster.healthy()}
     if not engines:
-        raise ApiError(503, "No healthy node available in the cluster")
+        raise ApiError(503, NO_HEALTHY_NODE)
     try:
         asked = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
         if asked.whitelists:
