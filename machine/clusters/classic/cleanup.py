@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine import clients
 from machine.clusters.classic import containers
-from machine.clusters.classic.membership import is_served_by_our_programs
+from machine.clusters.classic.role import resolve_role
 from machine.errors import EngineRefused, MachineError
 from machine.model import Endpoint
 from machine.provision import apply_steps
@@ -19,7 +19,7 @@ def remove_services(session: Session, record: Record) -> None:
     if endpoint is None:
         return
     try:
-        if is_served_by_our_programs(record):
+        if resolve_role(record.swarm_options(), record).runs_services:
             session.console.step("Removing the services of classic swarm from the host")
             with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)

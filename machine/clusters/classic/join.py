@@ -6,7 +6,8 @@ from machine.clusters.classic import containers, members, registration
 from machine.clusters.classic.addresses import addresses_to_register, peer_address
 from machine.clusters.classic.discovery_route import resolve_route
 from machine.clusters.classic.leave import leave_swarm
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_served_by_our_programs, made_by_us
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES
+from machine.clusters.classic.role import resolve_role
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
@@ -18,23 +19,24 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
     """
     options = record.swarm_options()
-    if not made_by_us(record):
+    role = resolve_role(options, record)
+    if not role.made_by_us:
         return
-    if options.use_containers and not record.is_only_url():
+    if role.runs_containers:
         containers.ensure(session, record, endpoint)
-    if options.master and is_served_by_our_programs(record):
+    if role.runs_manager:
         registration.wait_for_manager(session, record, endpoint)
     route = resolve_route(options.discovery, session.environ)
-    addresses = addresses_to_register(options, endpoint) if options.is_node and route.registered_by_create else []
-    old_addresses = record.driver.get(REGISTERED_ADDRESSES)
+    addresses = tuple(addresses_to_register(options, endpoint)) if role.registered_by_create(route) else ()
+    old_addresses = role.registered_addresses
     if old_addresses not in (None, addresses):
         leave_swarm(session, record)
-        if old_addresses and options.master and is_served_by_our_programs(record):
+        if old_addresses and role.runs_manager:
             registration.deregister_on_master(session, record, record, route, old_addresses)
     if old_addresses != addresses:
-        record.driver[REGISTERED_ADDRESSES] = addresses
+        record.driver[REGISTERED_ADDRESSES] = list(addresses)
         session.store.save(record)
-    if route.self_registering and options.is_node and is_served_by_our_programs(record):
+    if role.runs_agent(route):
         registration.ensure_registered(session, record, peer_address(options, endpoint))
     if not route.registered_by_create:
         return

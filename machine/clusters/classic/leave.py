@@ -7,7 +7,8 @@ from collections.abc import Collection
 from machine.clusters.classic import cleanup, members, registration
 from machine.clusters.classic.addresses import peer_address
 from machine.clusters.classic.discovery_route import resolve_route
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, made_by_us
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES
+from machine.clusters.classic.role import resolve_role
 from machine.session import Session
 from machine.store import Record
 
@@ -21,22 +22,24 @@ def leave_swarm(
     that does not answer is not warned of. The record on disk still has the addresses: repeating this is safe.
     """
     options = record.swarm_options()
-    if not made_by_us(record):
+    role = resolve_role(options, record)
+    if not role.made_by_us:
         return
     route = resolve_route(options.discovery, session.environ)
-    has_services = options.master or options.use_containers or route.self_registering
-    if keep_host and has_services and record.reached("reachable"):  # maybe killed while it was provisioned
+    has_programs = role.is_master or role.runs_containers or route.self_registering
+    if keep_host and has_programs and record.reached("reachable"):  # maybe killed while it was provisioned
         cleanup.remove_services(session, record)
-    addresses = record.driver.pop(REGISTERED_ADDRESSES, None)
-    if addresses is None:
+    record.driver.pop(REGISTERED_ADDRESSES, None)
+    if not role.has_begun_to_join:
         return
+    addresses = role.registered_addresses
     if addresses:
         registration.deregister_local(session, record, addresses[0])
         for master in members.other_managed_masters(session, record):
             registration.deregister_on_master(
                 session, master, record, route, addresses, master_also_removed=master.name in also_removed
             )
-    elif route.self_registering and options.is_node:
+    elif role.registers_itself(route):
         endpoint = record.endpoint()
         if endpoint is not None:
             registration.leave_discovery(session, record, peer_address(options, endpoint))

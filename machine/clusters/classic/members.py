@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.clusters.classic import store_integration
-from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_served_by_our_programs
+from machine.clusters.classic.role import Role, resolve_role
 from machine.errors import MachineError
 from machine.session import Session, readable_records
 from machine.store import Record
@@ -13,32 +13,24 @@ from machine.swarm.discovery.registry import Registry
 
 def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
     """Return (master, node): the machine as a node of every master, and every node if the machine is a master."""
-    options = record.swarm_options()
-    found = [(master, record) for master in other_managed_masters(session, record)] if options.is_node else []
-    if options.master and is_served_by_our_programs(record):
-        nodes = [other for other in other_members(session, record) if other.driver.get(REGISTERED_ADDRESSES)]
-        found += [(record, node) for node in nodes] + ([(record, record)] if options.is_node else [])
+    role = _role(record)
+    found = [(master, record) for master in other_managed_masters(session, record)] if role.is_node else []
+    if role.runs_manager:
+        nodes = [other for other in other_members(session, record) if _role(other).registered_addresses]
+        found += [(record, node) for node in nodes] + ([(record, record)] if role.is_node else [])
     return found
 
 
 def other_managed_masters(session: Session, record: Record) -> list[Record]:
     """Return the other masters of the machine's swarm whose manager is ours and that have begun to join."""
-    return [
-        other
-        for other in other_members(session, record)
-        if other.swarm_options().master and is_served_by_our_programs(other)
-    ]
+    return [other for other in other_members(session, record) if _role(other).runs_manager]
 
 
 def other_members(session: Session, record: Record) -> list[Record]:
     """Return the other machines of this store with the same discovery that have begun to join."""
     discovery = record.swarm_options().discovery
-    found = [
-        other
-        for other in readable_records(session.store)
-        if other.name != record.name and REGISTERED_ADDRESSES in other.driver
-    ]
-    return [other for other in found if _has_discovery(other, discovery)]
+    others = [other for other in readable_records(session.store) if other.name != record.name]
+    return [other for other in others if _has_discovery(other, discovery) and _role(other).has_begun_to_join]
 
 
 def is_known_token(session: Session, record: Record) -> bool:
@@ -56,6 +48,10 @@ def is_known_token(session: Session, record: Record) -> bool:
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return True
     return any(_has_discovery(other, discovery) for other in readable_records(session.store))
+
+
+def _role(record: Record) -> Role:
+    return resolve_role(record.swarm_options(), record)
 
 
 def _has_discovery(record: Record, discovery: str) -> bool:

@@ -24,18 +24,6 @@ def is_member(record: Record) -> bool:
     return record.swarm_options().is_swarm
 
 
-def made_by_us(record: Record) -> bool:
-    """Return whether this program made the member, and so registers it; docker-machine's register themselves."""
-    options = record.swarm_options()
-    return bool(record.machine_id and options.is_swarm and options.discovery)
-
-
-def is_served_by_our_programs(record: Record) -> bool:
-    """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
-    options = record.swarm_options()
-    return made_by_us(record) and not record.is_only_url() and not options.use_containers
-
-
 def open_ports(record: Record) -> tuple[int, ...]:
     """Return what a platform's firewall has to let in: the manager's port, on a master."""
     return (record.manager_port(),) if record.swarm_options().master else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 from machine import clients, hostport, paths
 from machine.clusters.classic import store_integration
@@ -171,7 +171,7 @@ def deregister_on_master(
     master: Record,
     node: Record,
     route: DiscoveryRoute,
-    registered: list[str],
+    registered: Sequence[str],
     *,
     master_also_removed: bool = False,
 ) -> None:

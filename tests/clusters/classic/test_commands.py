@@ -14,7 +14,7 @@ from machine.console import Console
 from machine.session import Session
 from machine.store import Store
 from machine.swarm.discovery.registry import Registry
-from tests.clusters.classic.members import NODE, NONE, TOKEN, known
+from tests.clusters.classic.members import NODE, NONE, TOKEN, saved_member
 from tests.program import Program
 from tests.sshd import free_port
 
@@ -98,7 +98,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     monkeypatch.setattr(registration, "NODE_SECONDS", 0.5)
     program = Program(tmp_path / "user")
     world = Session(Store(str(program.store)), Console(io.StringIO()), environ={})
-    head = known(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
+    head = saved_member(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
     head.driver["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
     registry = Registry(str(program.store / "swarm" / "registry.db"))
     for address in head.driver["SwarmEntered"]:

@@ -9,14 +9,14 @@ from machine.clusters.classic.leave import leave_swarm
 from machine.console import Console
 from machine.session import Session
 from machine.store import Store
-from tests.clusters.classic.members import known
+from tests.clusters.classic.members import saved_member
 
 
 def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path: Path) -> None:
     err = io.StringIO()
     world = Session(Store(str(tmp_path)), Console(err), environ={})
-    known(world.store, "head", {}, master=True)
-    node = known(world.store, "node", {})
+    saved_member(world.store, "head", {}, master=True)
+    node = saved_member(world.store, "node", {})
     leave_swarm(world, node, also_removed=["head", "node"])
     assert err.getvalue() == ""
     leave_swarm(world, world.store.load("node"))

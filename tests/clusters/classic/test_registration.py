@@ -15,7 +15,7 @@ from machine.errors import WaitTimeout
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Store
-from tests.clusters.classic.members import known
+from tests.clusters.classic.members import saved_member
 from tests.fake_engine import fake_engine
 from tests.sshd import free_port
 
@@ -33,13 +33,16 @@ def test_a_private_address_is_told_in_its_own_network_only(
 ) -> None:
     store = Store(str(tmp_path))
     endpoint = Endpoint("192.0.2.1", peer_address="172.31.0.1")
-    assert registration._address_seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
+    assert (
+        registration._address_seen_by(saved_member(store, "head", master), saved_member(store, "node", node), endpoint)
+        == address
+    )
 
 
 def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> None:
     err = io.StringIO()
     world = Session(Store(str(tmp_path)), Console(err), environ={})
-    node = known(world.store, "node", {})
+    node = saved_member(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
     registration.ensure_registered(world, node, "192.0.2.1:2376")
     assert "whether node has registered with its swarm cannot be checked from here" in err.getvalue()
@@ -50,7 +53,7 @@ def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatc
     """A manager that cannot have its port, and so starts again and again, while somebody else answers there."""
     monkeypatch.setattr(registration, "MANAGER_SECONDS", 0.5)
     world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
-    head = known(world.store, "head", {}, master=True)
+    head = saved_member(world.store, "head", {}, master=True)
     own = authority.ensure(world.store.root)
     with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:
         head.driver["SwarmPort"] = port
