@@ -19,40 +19,40 @@ _RETRY = "--engine-failure-retry"
 
 
 def manager_config_from(
-    given: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
+    args: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
 ) -> ManagerConfig:
     """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
-    discovery = discovery or _discovery(given, environ, registry)
-    cluster_options = key_value_pairs(given.all("--cluster-opt"), "--cluster-opt")
+    discovery = discovery or _discovery(args, environ, registry)
+    cluster_options = key_value_pairs(args.all("--cluster-opt"), "--cluster-opt")
     settings = Settings(
-        strategy=_strategy(given.text("--strategy")),
-        filters=_filters(given.all("--filter")),
+        strategy=_strategy(args.text("--strategy")),
+        filters=_filters(args.all("--filter")),
         overcommit=percent(cluster_options.get("swarm.overcommit", "0.05")),
         createretry=_whole(cluster_options.get("swarm.createretry", "0"), "swarm.createretry"),
-        refresh_min=seconds(given.text("--engine-refresh-min-interval"), "--engine-refresh-min-interval"),
-        refresh_max=seconds(given.text("--engine-refresh-max-interval"), "--engine-refresh-max-interval"),
-        retry=_whole(given.text("--engine-failure-retry"), "--engine-failure-retry"),
-        heartbeat=seconds(given.text("--heartbeat"), "--heartbeat"),
-        cors=given.on("--api-enable-cors"),
+        refresh_min=seconds(args.text("--engine-refresh-min-interval"), "--engine-refresh-min-interval"),
+        refresh_max=seconds(args.text("--engine-refresh-max-interval"), "--engine-refresh-max-interval"),
+        retry=_whole(args.text("--engine-failure-retry"), "--engine-failure-retry"),
+        heartbeat=seconds(args.text("--heartbeat"), "--heartbeat"),
+        cors=args.on("--api-enable-cors"),
     )
     _check_settings(settings)
-    if given.on("--replication") and not given.text("--advertise"):
+    if args.on("--replication") and not args.text("--advertise"):
         raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT, our address")
-    if given.on("--replication"):
-        _check_advertised(given.text("--advertise"))
-    if given.text("--engine-refresh-retry") not in ("", "3"):
+    if args.on("--replication"):
+        _check_advertised(args.text("--advertise"))
+    if args.text("--engine-refresh-retry") not in ("", "3"):
         raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
-    if given.text("--cluster-driver") != "swarm":
-        raise UsageError(f"there is no cluster driver {given.text('--cluster-driver')!r}; there is swarm")
-    state = _state(given.text("--registry") or registry, environ)
+    if args.text("--cluster-driver") != "swarm":
+        raise UsageError(f"there is no cluster driver {args.text('--cluster-driver')!r}; there is swarm")
+    state = _state(args.text("--registry") or registry, environ)
     own_key = os.path.join(state, signing.KEY_FILE)
     return ManagerConfig(
         discovery=discovery,
         settings=settings,
-        tls=tls_from_flags(given.switches(), environ),
-        replication=given.on("--replication"),
-        advertise=given.text("--advertise"),
-        ttl=_replication_ttl(given.text("--replication-ttl")),
+        tls=tls_from_flags(args.switches(), environ),
+        replication=args.on("--replication"),
+        advertise=args.text("--advertise"),
+        ttl=_replication_ttl(args.text("--replication-ttl")),
         key_file=cluster_options.get("swarm.key") or own_key,
         key_named=bool(cluster_options.get("swarm.key")),
         older_key_file=own_key,
@@ -68,13 +68,13 @@ def _replication_ttl(text: str) -> int:
     return round(ttl)
 
 
-def _discovery(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Discovery:
+def _discovery(args: ParsedArgs, environ: Mapping[str, str], registry: str) -> Discovery:
     """Return the discovery that the command line or the environment names. UsageError."""
     try:
         return from_url(
-            given.one_url(environ.get("SWARM_DISCOVERY", "")),
-            registry=given.text("--registry") or registry,
-            options=key_value_pairs(given.all("--discovery-opt"), "--discovery-opt"),
+            args.one_url(environ.get("SWARM_DISCOVERY", "")),
+            registry=args.text("--registry") or registry,
+            options=key_value_pairs(args.all("--discovery-opt"), "--discovery-opt"),
             environ=environ,
         )
     except DiscoveryError as error:

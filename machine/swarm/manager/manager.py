@@ -130,8 +130,8 @@ def connector(
 
 
 def _local(context: ManagerContext) -> Backend:
-    async def ask(request: Request, rest: CallNext) -> Reply:
-        return await answer(context, request, rest)
+    async def ask(request: Request, call_next: CallNext) -> Reply:
+        return await answer(context, request, call_next)
 
     return ask
 
@@ -147,16 +147,16 @@ class Replicas:
         self._primary: tuple[str, CallNext] | None = None
         self._rescheduler: Rescheduler | None = None
 
-    async def __call__(self, request: Request, rest: CallNext) -> Reply:
+    async def __call__(self, request: Request, call_next: CallNext) -> Reply:
         """Answer a call, or pass it to the primary; wait while there is no primary. ApiError(503)."""
         own = request.route is not None and request.route.answerer is Answerer.ITSELF
         if own or request.path == "/debug" or request.path.startswith("/debug/"):
-            return await answer(self._context, request, rest)
+            return await answer(self._context, request, call_next)
         end = time.monotonic() + self._patience
         while True:
-            primary = await self._elected(end)
+            primary = await self._wait_for_primary(end)
             if self._election.leading:
-                return await answer(self._context, request, rest)
+                return await answer(self._context, request, call_next)
             if request.header(REPLICA_HEADER):
                 raise ApiError(503, "the replicas do not agree on their primary yet: try again")
             marked = request.replace(headers=[*request.headers, (REPLICA_HEADER, b"1")])
@@ -169,7 +169,7 @@ class Replicas:
                 async with asyncio.timeout(1.0):
                     await self._election.changed(primary)  # another one is soon elected
 
-    async def _elected(self, end: float) -> str:
+    async def _wait_for_primary(self, end: float) -> str:
         """The primary's address, waiting for one until `end` (time.monotonic). ApiError(503)."""
         try:
             async with asyncio.timeout(max(end - time.monotonic(), 0)):

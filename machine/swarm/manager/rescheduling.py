@@ -32,34 +32,34 @@ class Rescheduler:
         self._context = context
         self._moving: set[str] = set()  # swarm ids of containers that are on their way
         self._tasks: set[asyncio.Task[None]] = set()
-        context.cluster.watchers.append(self._happened)
+        context.cluster.watchers.append(self._on_engine_event)
         for engine in list(context.cluster.engines.values()):  # of a replica that becomes the primary
             if engine.reachable:
                 self._start(self._on_back(engine))
             elif engine.health.state is Health.UNHEALTHY:
                 self._start(self._on_lost(engine))
 
-    def _happened(self, engine: Engine, what: str) -> None:
-        if what == "engine_disconnect":
+    def _on_engine_event(self, engine: Engine, event: str) -> None:
+        if event == "engine_disconnect":
             self._start(self._on_lost(engine))
-        elif what in ("engine_connect", "engine_reconnect", DUPLICATE):
+        elif event in ("engine_connect", "engine_reconnect", DUPLICATE):
             self._start(self._on_back(engine))
-        elif what == "engine_removed" and engine.reschedulable_at_removal:
+        elif event == "engine_removed" and engine.reschedulable_at_removal:
             self._start(self._on_removed(engine))
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_task_done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._context.cluster.log(f"rescheduling: {task.exception()!r}")
 
     async def close(self) -> None:
         """Stop: reschedule no more, and cancel what is under way."""
-        self._context.cluster.watchers.remove(self._happened)
+        self._context.cluster.watchers.remove(self._on_engine_event)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,15 +83,17 @@ class Rescheduler:
             if container.labelled_reschedulable and not container.is_reschedulable:
                 self._context.cluster.log(f"rescheduling: {container.name} of {engine.name} stays: {UNSIGNED}")
         while not engine.reachable and engine.address in self._context.cluster.engines:
-            left = [c for c in list(engine.containers.values()) if c.is_reschedulable and not self._is_elsewhere(c)]
-            if not left:
+            containers = [
+                c for c in list(engine.containers.values()) if c.is_reschedulable and not self._is_elsewhere(c)
+            ]
+            if not containers:
                 return
-            await self._move_all(engine, left)
+            await self._move_all(engine, containers)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _move_all(self, engine: Engine, left: list[Container]) -> None:
+    async def _move_all(self, engine: Engine, containers: list[Container]) -> None:
         log = self._context.cluster.log
-        for container in left:
+        for container in containers:
             if engine.reachable:
                 return
             if container.swarm_id in self._moving or self._is_elsewhere(container):
@@ -120,12 +122,12 @@ class Rescheduler:
             moved = RescheduleState(signed.generation + 1, runs)
             networks = cluster.ledger.networks(container.swarm_id)
             reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), reschedule=moved)
-            made = str((await reply.json_body())["Id"])
-            new: Engine = cluster.find(made).engine
+            created_id = str((await reply.json_body())["Id"])
+            new: Engine = cluster.find(created_id).engine
             try:
-                await self._put_to_work(new, made, networks, start=runs)
+                await self._put_to_work(new, created_id, networks, start=runs)
             except ApiError:
-                await self._unmake(new, made)
+                await self._unmake(new, created_id)
                 self._put_back(container)
                 raise
             cluster.log(f"rescheduling: {container.name} moved from {engine.name} to {new.name}")
@@ -158,7 +160,7 @@ class Rescheduler:
         if container.signed is not None:
             self._context.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
 
-    def _others(self, container: Container) -> list[Container]:
+    def _copies_elsewhere(self, container: Container) -> list[Container]:
         """The copies of a container on other engines that answer now.
 
         Only those that a manager signed: an image that was committed from one brings its labels along, and an engine
@@ -169,11 +171,11 @@ class Rescheduler:
 
     def _doubles(self, container: Container) -> list[Container]:
         """Those of them that were made again. One with the same id was not: its engine's disk was cloned."""
-        return [c for c in self._others(container) if c.id != container.id]
+        return [c for c in self._copies_elsewhere(container) if c.id != container.id]
 
     def _is_elsewhere(self, container: Container) -> bool:
         """Whether it is on another engine; one that was made there and could not be started does not count."""
-        return any(not _half_made(c) for c in self._others(container))
+        return any(not _half_made(c) for c in self._copies_elsewhere(container))
 
     async def _on_back(self, engine: Engine) -> None:
         """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.

@@ -15,7 +15,7 @@ V = TypeVar("V", bound=EngineView)
 
 
 async def locate(
-    engines: Sequence[V], asked: PlacementRequest, *, pinned_names: Collection[str] = (), one_per_name: bool = False
+    engines: Sequence[V], placement: PlacementRequest, *, pinned_names: Collection[str] = (), one_per_name: bool = False
 ) -> tuple[RequiredObject, ...]:
     """Return what exists already of the volumes and networks that a create names, and on which engines.
 
@@ -25,27 +25,31 @@ async def locate(
     """
     of_network = _network_engines if one_per_name else network_holders
     found = [
-        *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in pinned_names],
-        *[("network", name, of_network(engines, name)) for name in asked.networks if name not in pinned_names],
+        *[
+            ("volume", name, await volume_holders(engines, name))
+            for name in placement.volumes
+            if name not in pinned_names
+        ],
+        *[("network", name, of_network(engines, name)) for name in placement.networks if name not in pinned_names],
     ]
     return tuple(
-        RequiredObject(kind, name, frozenset(e.address for e in having)) for kind, name, having in found if having
+        RequiredObject(kind, name, frozenset(e.address for e in holders)) for kind, name, holders in found if holders
     )
 
 
 def network_holders(engines: Sequence[V], text: str) -> list[V]:
     """Return the engines that have the network of that id, name, or beginning of an id."""
-    return [each.engine for each in pick_network(text, EngineObjects((e, e.networks) for e in engines))]
+    return [network.engine for network in pick_network(text, EngineObjects((e, e.networks) for e in engines))]
 
 
 def engines_with_members(engines: Sequence[V], text: str) -> list[V]:
     """Return the engines that have containers on the network `text`, running or not."""
-    found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
-    names = {name for each in found for name in (each.id, *each.names)}
+    networks = pick_network(text, EngineObjects((e, e.networks) for e in engines))
+    names = {name for network in networks for name in (network.id, *network.names)}
     return [
-        each.engine
-        for each in found
-        if any(not names.isdisjoint(c.networks) for c in each.engine.node.all_containers())
+        network.engine
+        for network in networks
+        if any(not names.isdisjoint(c.networks) for c in network.engine.node.all_containers())
     ]
 
 
@@ -60,14 +64,14 @@ def _network_engines(engines: Sequence[V], text: str) -> list[V]:
 async def volume_holders(engines: Sequence[V], name: str) -> list[V]:
     """Return the engines on which a volume is; of several those where it is in use, else those where it has data."""
     named = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
-    having = [engine for engine, volume in named if not is_spanning(volume)]
-    if len(having) == 1:
-        return having
-    users = [e for e in having or engines if any(name in c.volumes for c in e.node.all_containers())]
-    if having and not users:
-        sizes = [(e, await volume_size(e, name)) for e in having if e.reachable]
+    holders = [engine for engine, volume in named if not is_spanning(volume)]
+    if len(holders) == 1:
+        return holders
+    users = [e for e in holders or engines if any(name in c.volumes for c in e.node.all_containers())]
+    if holders and not users:
+        sizes = [(e, await volume_size(e, name)) for e in holders if e.reachable]
         users = [e for e, size in sizes if size]
-    return users or having
+    return users or holders
 
 
 async def volume_size(engine: EngineView, name: str) -> int | None:

@@ -35,9 +35,9 @@ class NameReservations:
         self._names: set[str] = set()
 
     @contextmanager
-    def reserve(self, name: str, *, taken: bool = False) -> Iterator[None]:
-        """Have the name within the block; "" is no name. ApiError(409) if it is `taken`, or being given already."""
-        if name and (taken or name in self._names):
+    def reserve(self, name: str, *, in_use: bool = False) -> Iterator[None]:
+        """Have the name within the block; "" is no name. ApiError(409) if it is `in_use`, or being given already."""
+        if name and (in_use or name in self._names):
             raise conflict(name)
         self._names.add(name)
         try:

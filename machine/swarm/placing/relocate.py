@@ -18,7 +18,7 @@ E = TypeVar("E")
 
 async def choose_engine_with_moves(
     fit: Callable[[PlacementRequest], Awaitable[E]],
-    asked: PlacementRequest,
+    placement: PlacementRequest,
     movable: Callable[[Sequence[RequiredObject]], Awaitable[list[RequiredObject]]],
 ) -> tuple[E, list[RequiredObject]]:
     """Return the engine that `fit` gives, and what is to be moved there because it is on others.
@@ -27,19 +27,19 @@ async def choose_engine_with_moves(
     that is asked.
     """
     try:
-        return await fit(asked), []
+        return await fit(placement), []
     except ApiError:
-        for leaving in _possible_moves(await movable(asked.required_objects)):
-            staying = tuple(each for each in asked.required_objects if each not in leaving)
+        for leaving in _possible_moves(await movable(placement.required_objects)):
+            staying = tuple(required for required in placement.required_objects if required not in leaving)
             with suppress(ApiError):
-                return await fit(replace(asked, required_objects=staying)), leaving
+                return await fit(replace(placement, required_objects=staying)), leaving
         raise
 
 
 def _possible_moves(movable: list[RequiredObject]) -> list[list[RequiredObject]]:
     """Return what to move, the least first: only networks, only volumes, or both."""
-    kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
-    return [chosen for chosen in (*kinds, movable) if chosen]
+    kinds = [[required for required in movable if required.kind == kind] for kind in ("network", "volume")]
+    return [objects for objects in (*kinds, movable) if objects]
 
 
 async def is_empty(engines: Sequence[EngineView], name: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import build_cache
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.image_changes import WatchedConnection, followed
+from machine.swarm.manager.routes.image_changes import WatchedConnection, pass_on_and_finish
 from machine.swarm.manager.routes.needed_objects import locate
 from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.parsing import request_json
@@ -42,21 +42,23 @@ SESSION = b"x-docker-expose-session-uuid"
 async def build(context: ManagerContext, request: Request) -> Reply:
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
-    asked, query["buildargs"] = _parse_build(request.query_value("buildargs"), request.query_value("networkmode"))
+    placement, query["buildargs"] = _parse_build(request.query_value("buildargs"), request.query_value("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
-    asked = replace(asked, required_objects=await locate(context, asked, avoid=frozenset(), pinned_names=()))
+    placement = replace(
+        placement, required_objects=await locate(context, placement, avoid=frozenset(), pinned_names=())
+    )
     session = request.query_value("session")
-    engine = _engine_of(context, session) or build_cache.engine_with_cache(context, request, context.choose(asked))
+    engine = _engine_of(context, session) or build_cache.engine_with_cache(context, request, context.choose(placement))
     if session:
         context.remember_session(session, engine)
     if request.query_value("buildid"):
         context.remember_session(request.query_value("buildid"), engine)
     build_cache.remember(context, request, engine)
-    return await _watched(context, engine, request.with_path("/build", query), request.query.get("t", []))
+    return await _build_on(context, engine, request.with_path("/build", query), request.query.get("t", []))
 
 
-async def _watched(context: ManagerContext, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
+async def _build_on(context: ManagerContext, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
     """Build on `engine`; its images are listed again before the client receives the end of the answer."""
     context.images.begin(engine)
     try:
@@ -66,7 +68,7 @@ async def _watched(context: ManagerContext, engine: Engine, request: Request, ta
         raise
     if isinstance(reply.body, AsyncIterator):
         finish = functools.partial(_built, context, engine, tags)
-        reply.body = followed(reply.body, finish, functools.partial(context.images.end, engine))
+        reply.body = pass_on_and_finish(reply.body, finish, functools.partial(context.images.end, engine))
     else:
         await _built(context, engine, tags if reply.ok else [])
     return reply
@@ -83,7 +85,7 @@ async def _built(context: ManagerContext, engine: Engine, tags: Sequence[str]) -
 async def session(context: ManagerContext, request: Request) -> Reply:
     """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
     key = request.header(SESSION).decode("latin-1")
-    engine = await _placed(context, key) if key else None
+    engine = await _await_engine(context, key) if key else None
     if engine is None:
         engine = _builder(context)
         if key:
@@ -137,11 +139,11 @@ def _parse_build(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
     ours = {k: v for k, v in args.items() if str(k).partition(":")[0] in EXPRESSION_LABELS and ":" in str(k)}
     body = {"Env": [f"{key}={value}" for key, value in ours.items()]}
     try:
-        asked = parse_create({"HostConfig": {"NetworkMode": network}}, extract_expressions(body))
+        placement = parse_create({"HostConfig": {"NetworkMode": network}}, extract_expressions(body))
     except BadExpression as error:
         raise ApiError(400, str(error)) from error
-    left = {k: v for k, v in args.items() if k not in ours}
-    return asked, [json.dumps(left)] if left else []
+    build_args = {k: v for k, v in args.items() if k not in ours}
+    return placement, [json.dumps(build_args)] if build_args else []
 
 
 def _engine_of(context: ManagerContext, key: str) -> Engine | None:
@@ -151,7 +153,7 @@ def _engine_of(context: ManagerContext, key: str) -> Engine | None:
     return found[0] if found and alive else None
 
 
-async def _placed(context: ManagerContext, key: str) -> Engine | None:
+async def _await_engine(context: ManagerContext, key: str) -> Engine | None:
     """The engine of the build that names this session, waiting a moment for it; None for a session without one."""
     now = time.monotonic()
     end = now + (HOLD_BESIDE_GRPC if now - context.last_buildx_call < BUILDX_ACTIVE_SECONDS else HOLD)

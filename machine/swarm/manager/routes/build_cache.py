@@ -19,11 +19,11 @@ from machine.swarm.pipeline import ApiError, Request
 MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine that built them is remembered
 
 
-def engine_with_cache(context: ManagerContext, request: Request, ranked: Sequence[Engine]) -> Engine:
-    """The engine of `ranked` (at least one) whose cache has most of what the build can use; of equals the first."""
+def engine_with_cache(context: ManagerContext, request: Request, candidates: Sequence[Engine]) -> Engine:
+    """The engine of `candidates` (at least one) whose cache has most of what the build can use; of equals the first."""
     sources = [set(_engines_with_image(context, name)) for name in cache_sources(request.query_value("cachefrom"))]
     before = {context.build_caches.get(key) for key in cache_keys(request)}
-    return max(ranked, key=lambda engine: (sum(engine in having for having in sources), engine in before))
+    return max(candidates, key=lambda engine: (sum(engine in holders for holders in sources), engine in before))
 
 
 def remember(context: ManagerContext, request: Request, engine: Engine) -> None:
@@ -49,13 +49,13 @@ def cache_sources(text: str) -> list[str]:
         value: Any = json.loads(text) if text else []
     except (ValueError, RecursionError):
         return []  # the engine words it
-    found = []
+    names = []
     for item in value if isinstance(value, list) else []:
         attributes = item.get("Attrs") if isinstance(item, dict) else None
         name = attributes.get("ref") if isinstance(attributes, dict) else item
         if isinstance(name, str) and name:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _engines_with_image(context: ManagerContext, name: str) -> list[Engine]:

@@ -32,32 +32,34 @@ async def ps(context: ManagerContext, request: Request) -> Reply:
             filters.setdefault(key, []).append(request.query_value(key))
     limit = list_filters.limit(request.query_value("limit"))
     list_filters.check(filters)
-    told = await _ids_by_engine(context, filters)
-    found = listing.choose(context.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
+    engine_answers = await _ids_by_engine(context, filters)
+    chosen = listing.choose(
+        context.cluster.index, filters, every=request.flag("all"), limit=limit, engine_answers=engine_answers
+    )
     if request.flag("size"):
-        return Reply.json(await _with_sizes(context, found))
-    return listing.reply(found, context.images.superseded())
+        return Reply.json(await _with_sizes(context, chosen))
+    return listing.reply(chosen, context.images.superseded())
 
 
 async def _ids_by_engine(context: ManagerContext, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
     """What the engines say to filters that they know better: what an image was made from, ports of what is stopped."""
-    asked = {key: filters[key] for key in listing.ENGINE_FILTERS if filters.get(key)}
-    if not asked:
+    engine_filters = {key: filters[key] for key in listing.ENGINE_FILTERS if filters.get(key)}
+    if not engine_filters:
         return {}
     await context.images.settle()
-    if "ancestor" in asked:
+    if "ancestor" in engine_filters:
         tables = context.images.tables()
-        newest = {name: sorted(context.images.newest.of(name, tables)) for name in asked["ancestor"]}
-        asked["ancestor"] = [key for name, ids in newest.items() for key in ids or [name]]
+        newest = {name: sorted(context.images.newest.of(name, tables)) for name in engine_filters["ancestor"]}
+        engine_filters["ancestor"] = [key for name, ids in newest.items() for key in ids or [name]]
 
     async def ask(engine: Engine) -> frozenset[str]:
-        mine = {key: [_strip_node(engine, value) for value in values] for key, values in asked.items()}
+        own_filters = {key: [_strip_node(engine, value) for value in values] for key, values in engine_filters.items()}
         try:
             async with asyncio.timeout(FILTER_SECONDS):
-                found = await engine.get("/containers/json", {"all": ["1"], "filters": [json.dumps(mine)]})
+                entries = await engine.get("/containers/json", {"all": ["1"], "filters": [json.dumps(own_filters)]})
         except TimeoutError:
             raise Unreachable(504, f"{engine.name} does not list its containers in time") from None
-        return frozenset(str(entry["Id"]) for entry in found or ())
+        return frozenset(str(entry["Id"]) for entry in entries or ())
 
     answers = await context.broadcast([e for e in context.cluster.healthy() if e.containers], ask)
     return {engine: answer for engine, answer in answers.items() if not isinstance(answer, ApiError)}
@@ -68,18 +70,18 @@ def _strip_node(engine: Engine, value: str) -> str:
     return value.removeprefix(f"{engine.name}/")
 
 
-async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[dict[str, Any]]:
-    engines = list(dict.fromkeys(c.engine for c in found if c.engine.reachable))
+async def _with_sizes(context: ManagerContext, containers: list[Container]) -> list[dict[str, Any]]:
+    engines = list(dict.fromkeys(c.engine for c in containers if c.engine.reachable))
 
     async def ask(engine: Engine) -> Any:
-        ids = [c.id for c in found if c.engine is engine]
+        ids = [c.id for c in containers if c.engine is engine]
         query = {"all": ["1"], "size": ["1"], "filters": [json.dumps({"id": ids})]}
         return await engine.get("/containers/json", query)
 
     answers = (await context.broadcast(engines, ask)).values()
     sizes = {entry["Id"]: entry for answer in answers if not isinstance(answer, ApiError) for entry in answer}
     keys = ("SizeRw", "SizeRootFs")
-    return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in found]
+    return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in containers]
 
 
 @HANDLERS.handles("GET", OF + "json")
@@ -145,14 +147,14 @@ async def change(context: ManagerContext, request: Request) -> Reply:
 async def rename(context: ManagerContext, request: Request) -> Reply:
     """Rename a container; ApiError(409) if any container of the cluster has that name."""
     container = context.container(request.name)
-    wanted = request.query_value("name").strip("/")
-    check_name(wanted)
-    others = [c for c in context.cluster.index.named(wanted) if c is not container]
-    with context.names.reserve(wanted, taken=bool(others)):
+    new_name = request.query_value("name").strip("/")
+    check_name(new_name)
+    others = [c for c in context.cluster.index.named(new_name) if c is not container]
+    with context.names.reserve(new_name, in_use=bool(others)):
         reply = await _forward(container, request, "rename")
         if reply.ok:
             if container.is_reschedulable:
-                context.cluster.ledger.renamed(container.swarm_id, wanted)
+                context.cluster.ledger.renamed(container.swarm_id, new_name)
             await _refresh(container)
     return reply
 

@@ -17,7 +17,7 @@ from machine.swarm.manager.routes import move_objects
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import engines_with_image, missing_message, with_image
 from machine.swarm.manager.routes.needed_objects import locate, replaced_by
-from machine.swarm.manager.routes.node_prefixes import colocated, strip_node_prefixes
+from machine.swarm.manager.routes.node_prefixes import resolve_colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.pipeline import JSON, ApiError, NotConnected, Reply, Request
 from machine.swarm.placing.name_reservations import check_name
@@ -42,10 +42,10 @@ async def create(context: ManagerContext, request: Request) -> Reply:
     body = request.json_body()
     if not isinstance(body, dict):
         raise ApiError(400, "the body of a create is a JSON object")
-    wanted = request.query_value("name").strip("/")
-    check_name(wanted)
-    with context.names.reserve(wanted, taken=bool(context.cluster.index.named(wanted))):
-        return await make(context, request, body, wanted)
+    name = request.query_value("name").strip("/")
+    check_name(name)
+    with context.names.reserve(name, in_use=bool(context.cluster.index.named(name))):
+        return await make(context, request, body, name)
 
 
 class RescheduleState(NamedTuple):
@@ -71,19 +71,19 @@ async def make(
     placement = await _placement(context, request, body, name, avoid=avoid, reschedule=reschedule)
     tries = context.cluster.settings.createretry + 1
     looked_for_image = False
-    failed: Reply | None = None
+    failure: Reply | None = None
     while True:
         try:
             engine = await _choose(context, placement, body, avoid)
         except ApiError:
-            if failed is None:
+            if failure is None:
                 raise
-            return failed  # nobody is left to try: why the last one could not says more
-        signed = _signed(context, engine, body, placement, reschedule or RescheduleState())
+            return failure  # nobody is left to try: why the last one could not says more
+        signed_body = _sign(context, engine, body, placement, reschedule or RescheduleState())
         try:
-            reply = await _make_on(engine, request, signed, placement)
+            reply = await _make_on(engine, request, signed_body, placement)
         except NotConnected as error:  # it died just now, and has heard nothing of this
-            failed = Reply.error(error.status, error.message)
+            failure = Reply.error(error.status, error.message)
             avoid |= {engine.address}
             continue
         if reply.ok or (tries <= 1 and reply.status != 404):
@@ -94,12 +94,12 @@ async def make(
             if not others:
                 return reply
             avoid |= {other.address for other in context.cluster.engines.values() if other not in others}
-            failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
+            failure = reply  # if those that have it cannot take it, the client pulls it for the one that could
             continue
         tries -= 1
         if tries <= 0 or reply.status == 404:
             return reply
-        failed = reply
+        failure = reply
         avoid |= {engine.address}
 
 
@@ -119,10 +119,10 @@ async def _placement(
     placement, pinned = _placement_request(context, request, body, name)
     if is_reschedulable(body) and not name:
         placement = replace(placement, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
-    located = await locate(context, placement, avoid=avoid, pinned_names=pinned)
-    replaced = replaced_by(context, name, body["Labels"])
-    if located or replaced:
-        placement = replace(placement, required_objects=located, replaced_container_ids=replaced)
+    required = await locate(context, placement, avoid=avoid, pinned_names=pinned)
+    replaced_ids = replaced_by(context, name, body["Labels"])
+    if required or replaced_ids:
+        placement = replace(placement, required_objects=required, replaced_container_ids=replaced_ids)
     return placement
 
 
@@ -136,9 +136,9 @@ def _placement_request(
     if body.get("Labels") is not None and not isinstance(body["Labels"], dict):
         raise ApiError(400, "this create cannot be read: its Labels are not an object")
     try:
-        found = extract_expressions(body)
+        expressions = extract_expressions(body)
         pins = strip_node_prefixes(context, body)
-        asked = colocated(context, parse_create(body, found, name))
+        placement = resolve_colocated(context, parse_create(body, expressions, name))
     except (BadExpression, ValueError) as error:
         raise ApiError(400, f"this create cannot be read: {error}") from error
     except (AttributeError, TypeError) as error:
@@ -150,8 +150,8 @@ def _placement_request(
     pinned = [Expression("node", "==", node) for node, _ in pins]
     pinned += _platform(request)
     if pinned:
-        asked = replace(asked, constraints=(*asked.constraints, *pinned))
-    return asked, [given for _, given in pins]
+        placement = replace(placement, constraints=(*placement.constraints, *pinned))
+    return placement, [name for _, name in pins]
 
 
 def is_reschedulable(body: dict[str, Any]) -> bool:
@@ -159,7 +159,7 @@ def is_reschedulable(body: dict[str, Any]) -> bool:
     return "on-node-failure" in str((body.get("Labels") or {}).get(EXPRESSION_LABELS["reschedule"], ""))
 
 
-def _signed(
+def _sign(
     context: ManagerContext,
     engine: Engine,
     body: dict[str, Any],
@@ -197,16 +197,16 @@ async def _choose(
 ) -> Engine:
     """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
 
-    async def fit(wanted: PlacementRequest) -> Engine:
-        return await _fit(context, wanted, avoid)
+    async def fit(placement: PlacementRequest) -> Engine:
+        return await _fit(context, placement, avoid)
 
-    async def movable(located: Sequence[RequiredObject]) -> list[RequiredObject]:
-        return await move_objects.movable(context, located)
+    async def movable(objects: Sequence[RequiredObject]) -> list[RequiredObject]:
+        return await move_objects.movable(context, objects)
 
     engine, leaving = await choose_engine_with_moves(fit, placement, movable)
-    for each in leaving:
-        for before, after in (await move_objects.move(context, each, engine)).items():
-            rename_network(body, before, after)
+    for required in leaving:
+        for old_id, new_id in (await move_objects.move(context, required, engine)).items():
+            rename_network(body, old_id, new_id)
     return engine
 
 
@@ -214,19 +214,19 @@ async def _fit(context: ManagerContext, placement: PlacementRequest, avoid: froz
     """The best engine that has everything, its containers' reservations and ports known as far as they matter."""
     cluster = context.cluster
     engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
-    having = await with_image(context, placement.image, engines)
+    candidates = await with_image(context, placement.image, engines)
     weighs = bool(placement.cpus or placement.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
         for engine in cluster.healthy():  # the fullest can only be told when all are known
             if not engine.node.all_inspected:
                 await cluster.inspect_all(engine)
     try:
-        return await _best(context, placement, having, weighs=weighs)
+        return await _best(context, placement, candidates, weighs=weighs)
     except ApiError:
-        if having is engines:
+        if candidates is engines:
             raise
         context.choose(placement, engines)  # says why, when the image is not the reason
-        raise ApiError(404, missing_message(placement.image, having or [])) from None
+        raise ApiError(404, missing_message(placement.image, candidates or [])) from None
 
 
 async def _best(
@@ -247,35 +247,37 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], place
     engine.node.invalidate()
     try:
         host = body.get("HostConfig") or {}
-        told = body
+        engine_body = body
         if placement.cpus and engine.facts:
-            told = {**body, "HostConfig": {**host, "CpuShares": shares(placement.cpus, engine.facts.cpus)}}
+            engine_body = {**body, "HostConfig": {**host, "CpuShares": shares(placement.cpus, engine.facts.cpus)}}
         query = {k: list(v) for k, v in request.query.items() if k != "name"}
         if placement.name:
             query["name"] = [placement.name]
         call = request.with_path("/containers/create", query).replace(
-            headers=[JSON, *_registry(request)], body=json.dumps(told).encode(), client=""
+            headers=[JSON, *_registry(request)], body=json.dumps(engine_body).encode(), client=""
         )
         reply = await engine.ask(call)
         if reply.ok:
-            made = str((await reply.json_body()).get("Id"))
-            if not engine.cluster.id_is_free(engine, made):
+            created_id = str((await reply.json_body()).get("Id"))
+            if not engine.cluster.id_is_free(engine, created_id):
                 raise reply.wrong("the id that it gives means a container on another engine")
-            await _remember(engine, made, told, placement)
+            await _remember(engine, created_id, engine_body, placement)
         return reply
     finally:
         engine.node.creating.pop(key, None)
         engine.node.invalidate()
 
 
-async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: PlacementRequest) -> None:
+async def _remember(engine: Engine, created_id: str, engine_body: dict[str, Any], placement: PlacementRequest) -> None:
     with suppress(ApiError):
-        await engine.refresh([key])
-        if asked.volumes and frozenset(asked.volumes).difference(str(v.get("Name")) for v in engine.volumes):
+        await engine.refresh([created_id])
+        if placement.volumes and frozenset(placement.volumes).difference(str(v.get("Name")) for v in engine.volumes):
             await engine.refresh_kinds("volume")
-        container = engine.containers.get(key)
+        container = engine.containers.get(created_id)
         if container is not None and engine.facts:
-            container.apply_inspect({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
+            container.apply_inspect(
+                {"Config": engine_body, "HostConfig": engine_body.get("HostConfig") or {}}, engine.facts.cpus
+            )
 
 
 def _platform(request: Request) -> list[Expression]:

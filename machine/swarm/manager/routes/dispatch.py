@@ -26,7 +26,7 @@ CORS = (
 )
 
 
-async def answer(context: ManagerContext, request: Request, rest: CallNext | None = None) -> Reply:  # noqa: ARG001
+async def answer(context: ManagerContext, request: Request, call_next: CallNext | None = None) -> Reply:  # noqa: ARG001
     """Answer one call; the end of a pipeline. ApiError is for the server to word."""
     if context.cluster.settings.cors and request.method == "OPTIONS" and request.route is None:
         return Reply(200, CORS)

@@ -17,20 +17,20 @@ def cached_holders(context: ManagerContext, name: str, *, older: bool = False) -
     Of a tag those that have its newest image; with `older` all that have the tag.
     """
     engines = context.cluster.healthy()
-    found = {engine: ids for engine in engines if (ids := engine.image_table.find(name))}
+    ids_by_engine = {engine: ids for engine in engines if (ids := engine.image_table.find(name))}
     newest = frozenset() if older else context.images.meant_by(name)
     if newest:
-        return [engine for engine, ids in found.items() if not newest.isdisjoint(ids)]
-    if any(len(ids) > 1 for ids in found.values()) or _differ_by_prefix(found, name):
+        return [engine for engine, ids in ids_by_engine.items() if not newest.isdisjoint(ids)]
+    if any(len(ids) > 1 for ids in ids_by_engine.values()) or _differ_by_prefix(ids_by_engine, name):
         raise ApiError(404, f"No such image: {name} is the beginning of several ids: give more of it")
-    return list(found)
+    return list(ids_by_engine)
 
 
-def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
+def _differ_by_prefix(ids_by_engine: dict[Engine, list[str]], name: str) -> bool:
     """Whether the engines mean different images by it, and it is no name: then it is too short."""
-    ids = {identity for each in found.values() for identity in each}
+    ids = {image_id for image_ids in ids_by_engine.values() for image_id in image_ids}
     plain = name.removeprefix("sha256:")
-    return len(ids) > 1 and all(identity.removeprefix("sha256:").startswith(plain) for identity in ids)
+    return len(ids) > 1 and all(image_id.removeprefix("sha256:").startswith(plain) for image_id in ids)
 
 
 async def engines_with_image(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:

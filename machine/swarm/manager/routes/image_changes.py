@@ -20,9 +20,9 @@ from machine.swarm.pipeline import ApiError, Hijack
 class _Change:
     """What is under way on one engine: how many calls, and its tags before the first of them."""
 
-    def __init__(self, before: dict[str, str]) -> None:
+    def __init__(self, tags_before: dict[str, str]) -> None:
         self.open = 0
-        self.before = before
+        self.before = tags_before
 
 
 class ImageChanges:
@@ -100,11 +100,11 @@ class ImageChanges:
 
 
 class WatchedConnection(Hijack):
-    """A raw connection that calls `ended` once when it is closed."""
+    """A raw connection that calls `on_close` once when it is closed."""
 
-    def __init__(self, connection: Hijack, ended: Callable[[], None]) -> None:
+    def __init__(self, connection: Hijack, on_close: Callable[[], None]) -> None:
         self._connection = connection
-        self._ended: Callable[[], None] | None = ended
+        self._on_close: Callable[[], None] | None = on_close
 
     async def read(self, limit: int = 65536) -> bytes:
         """Read from the connection, see Hijack.read."""
@@ -119,14 +119,14 @@ class WatchedConnection(Hijack):
         await self._connection.end()
 
     def close(self) -> None:
-        """Close the connection, see Hijack.close, and call `ended`."""
-        ended, self._ended = self._ended, None
-        if ended is not None:
-            ended()
+        """Close the connection, see Hijack.close, and call `on_close`."""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
         self._connection.close()
 
 
-async def followed(
+async def pass_on_and_finish(
     body: AsyncIterator[bytes], finish: Callable[[], Awaitable[None]], broken_off: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     """Pass a body on, and wait for `finish()` before its end is passed on; `broken_off()` if it does not come whole."""

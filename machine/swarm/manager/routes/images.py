@@ -37,15 +37,15 @@ async def images(context: ManagerContext, request: Request) -> Reply:
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
     if not filters and not any(request.query_value(flag) for flag in flags):
-        found = merge_images([e.images for e in engines])
+        merged = merge_images([e.images for e in engines])
     else:
-        found = merge_images(await _filtered(context, engines, request, filters)) if engines else []
-    without_superseded(found, old, api=api_of(request.version or context.cluster.api()))
+        merged = merge_images(await _list_filtered(context, engines, request, filters)) if engines else []
+    without_superseded(merged, old, api=api_of(request.version or context.cluster.api()))
     if dangling is not None:
-        found = [image for image in found if is_dangling(image) is dangling]
+        merged = [image for image in merged if is_dangling(image) is dangling]
     elif old and "reference" in filters:
-        found = [image for image in found if not is_dangling(image)]
-    return Reply.json(found)
+        merged = [image for image in merged if not is_dangling(image)]
+    return Reply.json(merged)
 
 
 def _dangling(filters: dict[str, list[str]]) -> bool | None:
@@ -57,7 +57,7 @@ def _dangling(filters: dict[str, list[str]]) -> bool | None:
     return values[0]
 
 
-async def _filtered(
+async def _list_filtered(
     context: ManagerContext, engines: list[Engine], request: Request, filters: dict[str, list[str]]
 ) -> list[list[dict[str, Any]]]:
     """The engines' own answers. What an image that only some have is compared with counts for the others too."""
@@ -65,27 +65,27 @@ async def _filtered(
     bounds = {key: filters[key][0] for key in _BOUNDS if filters.get(key)}
     limits: dict[Engine, dict[str, int]] = {}
     for key, image in bounds.items():
-        having = [e for e in await engines_with_image(context, image, older=True) if e in engines]
-        when = next((created for e in having if (created := _created(e, image)) is not None), None)
-        for engine in engines if having and when is not None else ():
-            if engine not in having:
+        holders = [e for e in await engines_with_image(context, image, older=True) if e in engines]
+        when = next((created for e in holders if (created := _creation_time(e, image)) is not None), None)
+        for engine in engines if holders and when is not None else ():
+            if engine not in holders:
                 limits.setdefault(engine, {})[key] = when or 0
 
     async def ask(engine: Engine) -> list[dict[str, Any]]:
         limit = limits.get(engine, {})
-        mine = {key: values for key, values in filters.items() if key not in limit}
-        told = {**query, "filters": [json.dumps(mine)]} if mine else query
-        found = await (await engine.ask(request.with_path("/images/json", told))).json_body() or []
+        own_filters = {key: values for key, values in filters.items() if key not in limit}
+        own_query = {**query, "filters": [json.dumps(own_filters)]} if own_filters else query
+        entries = await (await engine.ask(request.with_path("/images/json", own_query))).json_body() or []
         return [
             image
-            for image in found
+            for image in entries
             if limit.get("since", -1) < (image.get("Created") or 0) < limit.get("before", NEVER)
         ]
 
     return list(successful(await context.broadcast(engines, ask)).values())
 
 
-def _created(engine: Engine, name: str) -> int | None:
+def _creation_time(engine: Engine, name: str) -> int | None:
     """When an image was made, in seconds since 1970; None if the engine's list does not have it."""
     ids = engine.image_table.find(name)
     return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
@@ -119,10 +119,10 @@ async def one(context: ManagerContext, request: Request) -> Reply:
 async def get(context: ManagerContext, request: Request) -> Reply:
     """Save images from one engine that has all of them. ApiError(404) if none has."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
-    having = {name: await engines_with_image(context, name) for name in names}
-    common = [e for e in context.cluster.healthy() if all(e in found for found in having.values())]
-    if not common and all(having.values()):
-        where = "; ".join(f"{name}: {', '.join(e.name for e in found)}" for name, found in having.items())
+    holders = {name: await engines_with_image(context, name) for name in names}
+    common = [e for e in context.cluster.healthy() if all(e in found for found in holders.values())]
+    if not common and all(holders.values()):
+        where = "; ".join(f"{name}: {', '.join(e.name for e in found)}" for name, found in holders.items())
         raise ApiError(
             404, f"Unable to find a healthy engine containing all images ({where}): save them one by one, or pull them"
         )
@@ -132,10 +132,10 @@ async def get(context: ManagerContext, request: Request) -> Reply:
 @HANDLERS.handles("POST", OF + "tag")
 async def tag(context: ManagerContext, request: Request) -> Reply:
     """Tag an image on every engine that has it; the tag means this image from now on."""
-    found = await engines_with_image(context, request.name) or [context.cluster.any_healthy()]
-    replies = await _on_each(context, found, request)
-    wanted = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
-    context.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
+    engines = await engines_with_image(context, request.name) or [context.cluster.any_healthy()]
+    replies = await _on_each(context, engines, request)
+    new_tag = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
+    context.images.note([engine for engine, reply in replies.items() if reply.ok], [new_tag])
     return next((r for r in replies.values() if not r.ok), None) or next(iter(replies.values()))
 
 
@@ -160,7 +160,7 @@ async def commit(context: ManagerContext, request: Request) -> Reply:
     container = context.container(request.query_value("container"))
     query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
     engine: Engine = container.engine
-    wanted = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
+    new_tag = request.query_value("repo") + (f":{request.query_value('tag')}" if request.query_value("tag") else "")
     context.images.begin(engine)
     try:
         reply: Reply = await engine.ask(request.with_path("/commit", query))
@@ -168,5 +168,5 @@ async def commit(context: ManagerContext, request: Request) -> Reply:
     except BaseException:
         context.images.end(engine)
         raise
-    await context.images.finish(engine, [familiar(wanted)] if reply.ok and wanted else [])
+    await context.images.finish(engine, [familiar(new_tag)] if reply.ok and new_tag else [])
     return reply

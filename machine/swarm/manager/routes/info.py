@@ -44,11 +44,11 @@ async def info(context: ManagerContext, request: Request) -> Reply:
         "Labels": [],
         "SystemStatus": _ROWS,
     }
-    if _old(request):
+    if _has_old_api(request):
         own["DriverStatus"] = _ROWS
-    united = _united(context, [e.facts for e in up if e.facts])
+    merged = _merge_infos(context, [e.facts for e in up if e.facts])
     body = (
-        _json({**united.value, **own}) if own.keys() & united.value.keys() else united.text[:-1] + b"," + _json(own)[1:]
+        _json({**merged.value, **own}) if own.keys() & merged.value.keys() else merged.text[:-1] + b"," + _json(own)[1:]
     )
     rows = [_json(_heading(context, len(engines)))[1:-1], *[engine.summary.rows for engine in engines]]
     rows[0] = b"[" + rows[0]
@@ -56,19 +56,19 @@ async def info(context: ManagerContext, request: Request) -> Reply:
     return Reply(200, (JSON,), b",".join(rows).join(body.split(b'"%s"' % _ROWS.encode())))  # long: copied twice only
 
 
-def _united(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
+def _merge_infos(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
     """The engines' own infos as one; worked out again when one of them says something else."""
-    known = context.merged_info
-    if known is None or len(known.facts) != len(facts):
-        known = None
-    elif all(map(is_, known.facts, facts)):
-        return known  # nearly always
-    elif any(map(_differ, known.facts, facts)):
-        known = None
-    if known is None:
-        value = merge_info([(each.name, each.info) for each in facts])
-        known = MergedInfo(facts, value, _json(value))
-    context.merged_info = known._replace(facts=facts)
+    merged = context.merged_info
+    if merged is None or len(merged.facts) != len(facts):
+        merged = None
+    elif all(map(is_, merged.facts, facts)):
+        return merged  # nearly always
+    elif any(map(_differ, merged.facts, facts)):
+        merged = None
+    if merged is None:
+        value = merge_info([(engine_facts.name, engine_facts.info) for engine_facts in facts])
+        merged = MergedInfo(facts, value, _json(value))
+    context.merged_info = merged._replace(facts=facts)
     return context.merged_info
 
 
@@ -76,8 +76,8 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _differ(one: Facts, other: Facts) -> bool:
-    return one.info is not other.info or one.name != other.name
+def _differ(first: Facts, second: Facts) -> bool:
+    return first.info is not second.info or first.name != second.name
 
 
 class Summary(NamedTuple):
@@ -114,7 +114,7 @@ def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
         rows = [["ID", ""], ["Status", str(engine.health.state)]]
         error = engine.health.error or "not reached yet"
         tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
-        return [[f" {engine.name}", engine.address], *_indented(rows + tail)]
+        return [[f" {engine.name}", engine.address], *_indent(rows + tail)]
     detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
     used_cpus, used_memory = node.used
     rows = [
@@ -128,10 +128,10 @@ def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
     if engine.health.error:
         rows.append(["Error", engine.health.error])
     rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version]]
-    return [[f" {engine.name}", engine.address], *_indented(rows)]
+    return [[f" {engine.name}", engine.address], *_indent(rows)]
 
 
-def _indented(rows: list[list[str]]) -> list[list[str]]:
+def _indent(rows: list[list[str]]) -> list[list[str]]:
     return [[f"  └ {key}", value] for key, value in rows]
 
 
@@ -148,6 +148,6 @@ def _stamp(when: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
 
-def _old(request: Request) -> bool:
+def _has_old_api(request: Request) -> bool:
     """Whether the client's API is older than 1.22: it shows the table only in DriverStatus."""
     return bool(request.version) and api_of(request.version) < (1, 22)

@@ -31,30 +31,30 @@ def choose(
     *,
     every: bool,
     limit: int = 0,
-    told: FilteredIds | None = None,
+    engine_answers: FilteredIds | None = None,
 ) -> list[Container]:
     """The containers that pass, newest first; ApiError(400) for a filter that does not exist or makes no sense.
 
-    `told` has the answers of engines to the filters in ENGINE_FILTERS; those of the others are worked out from what is
-    remembered. A filter by status means all containers, as dockerd has it.
+    `engine_answers` has the ids that engines give for the filters in ENGINE_FILTERS; those of the others are worked out
+    from what is remembered. A filter by status means all containers, as dockerd has it.
     """
     list_filters.check(filters)
     every = every or limit > 0 or bool(filters.get("status"))
     part = _name_part(filters)
-    found = index.with_name_part(part) if part else index.newest_first()
+    chosen = index.with_name_part(part) if part else index.newest_first()
     if not every:
-        found = [c for c in found if c.state in UP and c.engine.reachable and not _is_swarm(c)]
+        chosen = [c for c in chosen if c.state in UP and c.engine.reachable and not _is_swarm(c)]
     for name, values in filters.items():
         if name in _BY_STATUS:
-            index.freshen(found)
+            index.freshen(chosen)
         if values and not (part and name == "name"):
             test = _test(name, values, index)
-            if told and name in ENGINE_FILTERS:
-                test = _told(told, test)
-            found = [c for c in found if test(c)]
-    found = found[:limit] if limit > 0 else found
-    index.freshen(found)
-    return found
+            if engine_answers and name in ENGINE_FILTERS:
+                test = _prefer_engine_answer(engine_answers, test)
+            chosen = [c for c in chosen if test(c)]
+    chosen = chosen[:limit] if limit > 0 else chosen
+    index.freshen(chosen)
+    return chosen
 
 
 def _name_part(filters: Mapping[str, Sequence[str]]) -> str:
@@ -63,32 +63,34 @@ def _name_part(filters: Mapping[str, Sequence[str]]) -> str:
     return values[0] if len(values) == 1 and _PLAIN.match(values[0]) else ""
 
 
-def _told(told: FilteredIds, otherwise: Test) -> Test:
+def _prefer_engine_answer(engine_answers: FilteredIds, otherwise: Test) -> Test:
     """What its engine says of a container; worked out for one whose engine has said nothing."""
 
     def test(container: Container) -> bool:
-        ids = told.get(container.engine)
+        ids = engine_answers.get(container.engine)
         return otherwise(container) if ids is None else container.id in ids
 
     return test
 
 
-def reply(found: Sequence[Container], older: Collection[tuple[str, str]] = ()) -> Reply:
+def reply(containers: Sequence[Container], older: Collection[tuple[str, str]] = ()) -> Reply:
     """The JSON array of their entries; a long one in pieces, for tens of megabytes at once cost more than to make.
 
     `older` has (tag, image id) of images whose tag means another image now: their containers show the id, as an
     engine shows it.
     """
-    entries = _entries(found, older) if older else [c.entry for c in found]
+    entries = _entries(containers, older) if older else [c.entry for c in containers]
     if len(entries) <= ENTRIES_PER_PIECE:
         return Reply(200, (JSON,), b"[" + b",".join(entries) + b"]")
     size = sum(map(len, entries)) + len(entries) + 1
     return Reply(200, (JSON, (b"content-length", b"%d" % size)), _pieces(entries))
 
 
-def _entries(found: Sequence[Container], older: Collection[tuple[str, str]]) -> list[bytes]:
+def _entries(containers: Sequence[Container], older: Collection[tuple[str, str]]) -> list[bytes]:
     ids = frozenset(identity for _, identity in older)
-    return [_by_id(c) if c.image_id in ids and (familiar(c.image), c.image_id) in older else c.entry for c in found]
+    return [
+        _by_id(c) if c.image_id in ids and (familiar(c.image), c.image_id) in older else c.entry for c in containers
+    ]
 
 
 def _by_id(container: Container) -> bytes:
@@ -110,13 +112,13 @@ def _is_swarm(container: Container) -> bool:
 
 def _test(name: str, values: Sequence[str], index: Index[Container]) -> Test:  # noqa: PLR0911 (a table of them)
     if name == "name":
-        return _named(values)
+        return _name_test(values)
     if name == "label":
         pairs = [value.partition("=") for value in values]
         return lambda c: all(k in c.labels and (not eq or c.labels[k] == v) for k, eq, v in pairs)
     if name == "status":
-        wanted = frozenset(values)
-        return lambda c: c.state in wanted and (c.engine.reachable or c.state not in UP)  # lost: nobody knows
+        states = frozenset(values)
+        return lambda c: c.state in states and (c.engine.reachable or c.state not in UP)  # lost: nobody knows
     if name == "node":
         nodes = frozenset(values)
         return lambda c: not nodes.isdisjoint((c.engine.name, c.engine.id, c.engine.address))
@@ -125,16 +127,16 @@ def _test(name: str, values: Sequence[str], index: Index[Container]) -> Test:  #
     if name == "ancestor":
         return lambda c: any(_descends(c, value) for value in values)
     if name in ("before", "since"):
-        return _relative(name, values[0], index)
+        return _order_test(name, values[0], index)
     if name == "is-task":
-        wanted_task = any(value in FILTER_TRUE for value in values)
-        return lambda c: (list_filters.TASK in c.labels) is wanted_task
+        tasks = any(value in FILTER_TRUE for value in values)
+        return lambda c: (list_filters.TASK in c.labels) is tasks
     if name == "isolation":
         return lambda _: True
     return lambda c: _detail(name, values, c)
 
 
-def _named(values: Sequence[str]) -> Test:
+def _name_test(values: Sequence[str]) -> Test:
     """Regular expressions, found anywhere in a name, with or without its slash; as the name itself if they are none."""
     patterns = []
     for value in values:
@@ -160,7 +162,7 @@ def _descends(container: Container, image: str) -> bool:
     return container.image_id in found or (not found and familiar(container.image) == familiar(image))
 
 
-def _relative(name: str, text: str, index: Index[Container]) -> Test:
+def _order_test(name: str, text: str, index: Index[Container]) -> Test:
     """Made before or since another one: by their order in the list, for seconds are too coarse."""
     try:
         other = index.find(text)
@@ -170,8 +172,8 @@ def _relative(name: str, text: str, index: Index[Container]) -> Test:
         raise ApiError(404, f"No such container: {text}")
     order = index.newest_first()
     place = order.index(other)
-    wanted = frozenset(order[place + 1 :] if name == "before" else order[:place])
-    return lambda c: c in wanted
+    matching = frozenset(order[place + 1 :] if name == "before" else order[:place])
+    return lambda c: c in matching
 
 
 def _detail(name: str, values: Sequence[str], container: Container) -> bool:
@@ -199,11 +201,11 @@ def _health(status: str) -> str:
     return "none"
 
 
-def _has_port(ports: Sequence[Mapping[str, Any]], key: str, wanted: str) -> bool:
-    found = list_filters.ports(wanted)
-    if found is None:
+def _has_port(ports: Sequence[Mapping[str, Any]], key: str, expression: str) -> bool:
+    port_range = list_filters.ports(expression)
+    if port_range is None:
         return False
-    first, last, protocol = found
+    first, last, protocol = port_range
     return any(
         port.get(key) and first <= port[key] <= last and (port.get("Type") or "tcp") == protocol for port in ports
     )

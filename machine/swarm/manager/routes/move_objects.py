@@ -15,53 +15,53 @@ from machine.swarm.resolve import EngineObjects, pick_network
 from machine.swarm.scheduler.placement_request import RequiredObject
 
 
-async def movable(context: ManagerContext, located: Sequence[RequiredObject]) -> list[RequiredObject]:
+async def movable(context: ManagerContext, objects: Sequence[RequiredObject]) -> list[RequiredObject]:
     """Those that can be made again on another engine without anybody losing anything.
 
     A volume that is empty, and a network that was made through this manager, which knows how, and that no container
     has joined.
     """
-    found = []
-    for each in located:
-        engines = _engines_with_object(context, each)
+    chosen = []
+    for required in objects:
+        engines = _engines_with_object(context, required)
         if not all(engine.reachable for engine in engines):
             continue
-        if each.kind == "volume":
-            moves = await is_empty(engines, each.name)
+        if required.kind == "volume":
+            moves = await is_empty(engines, required.name)
         else:
-            moves = len(engines) == 1 and await _is_unused(context, engines[0], each.name)
+            moves = len(engines) == 1 and await _is_unused(context, engines[0], required.name)
         if moves:
-            found.append(each)
-    return found
+            chosen.append(required)
+    return chosen
 
 
-async def move(context: ManagerContext, located: RequiredObject, target: Engine) -> dict[str, str]:
+async def move(context: ManagerContext, required: RequiredObject, target: Engine) -> dict[str, str]:
     """Make it on the engine `target` and remove it where it was; a network's old id and its new one. ApiError.
 
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
     not removed, for the engine refuses that: then both stay.
     """
-    sources = _engines_with_object(context, located)
+    sources = _engines_with_object(context, required)
     if not sources or target in sources:
         return {}
-    async with context.one_at_a_time(located.kind, located.name):
-        if not await movable(context, [located]):
-            text = f"{located.kind} {located.name} is used or was moved by somebody else just now: try again"
+    async with context.one_at_a_time(required.kind, required.name):
+        if not await movable(context, [required]):
+            text = f"{required.kind} {required.name} is used or was moved by somebody else just now: try again"
             raise ApiError(409, text)
-        if located.kind == "network":
-            return await _move_network(context, sources[0], target, located.name)
-        await move_volume(sources, target, located.name, context.cluster.api())
+        if required.kind == "network":
+            return await _move_network(context, sources[0], target, required.name)
+        await move_volume(sources, target, required.name, context.cluster.api())
         for engine in (*sources, target):
             with suppress(ApiError):
                 await engine.refresh_kinds("volume")
         names = ", ".join(engine.name for engine in sources)
-        context.cluster.log(f"the empty volume {located.name} was moved from {names} to {target.name}")
+        context.cluster.log(f"the empty volume {required.name} was moved from {names} to {target.name}")
         return {}
 
 
-def _engines_with_object(context: ManagerContext, located: RequiredObject) -> list[Engine]:
-    found = (context.cluster.engines.get(address) for address in sorted(located.nodes))
-    return [engine for engine in found if engine is not None]
+def _engines_with_object(context: ManagerContext, required: RequiredObject) -> list[Engine]:
+    engines = (context.cluster.engines.get(address) for address in sorted(required.nodes))
+    return [engine for engine in engines if engine is not None]
 
 
 async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool:
@@ -78,18 +78,18 @@ async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool
 
 
 async def _move_network(context: ManagerContext, source: Engine, target: Engine, name: str) -> dict[str, str]:
-    key = _network_id(source, name)
-    body = context.network_bodies[key]
-    made = str((await _post(context, target, "/networks/create", body)).get("Id"))
-    await _delete(context, source, f"/networks/{key}")
-    context.network_bodies.pop(key, None)
-    context.remember_network(made, body)
-    context.remember_move(key, made)
+    network_id = _network_id(source, name)
+    body = context.network_bodies[network_id]
+    created_id = str((await _post(context, target, "/networks/create", body)).get("Id"))
+    await _delete(context, source, f"/networks/{network_id}")
+    context.network_bodies.pop(network_id, None)
+    context.remember_network(created_id, body)
+    context.remember_move(network_id, created_id)
     for engine in (source, target):
         with suppress(ApiError):
             await engine.refresh_kinds("network")
     context.cluster.log(f"the unused network {body.get('Name')} was moved from {source.name} to {target.name}")
-    return {key: made}
+    return {network_id: created_id}
 
 
 def _network_id(engine: Engine, name: str) -> str:

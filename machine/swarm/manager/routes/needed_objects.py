@@ -12,13 +12,13 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, Required
 
 
 async def locate(
-    context: ManagerContext, asked: PlacementRequest, *, avoid: frozenset[str], pinned_names: Iterable[str]
+    context: ManagerContext, placement: PlacementRequest, *, avoid: frozenset[str], pinned_names: Iterable[str]
 ) -> tuple[RequiredObject, ...]:
     """Return where what a create names is already; engines in `avoid`, and names in `pinned_names`, are left out."""
-    if not asked.volumes and not asked.networks:
+    if not placement.volumes and not placement.networks:
         return ()
     engines = [e for e in context.cluster.engines.values() if e.address not in avoid]
-    return await placing.locate(engines, asked, pinned_names=frozenset(pinned_names))
+    return await placing.locate(engines, placement, pinned_names=frozenset(pinned_names))
 
 
 def replaced_by(context: ManagerContext, name: str, labels: Any) -> frozenset[str]:

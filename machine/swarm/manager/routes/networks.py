@@ -29,36 +29,39 @@ Network = dict[str, Any]
 async def networks(context: ManagerContext, request: Request) -> Reply:
     """List the networks of all engines, each once."""
 
-    def remembered(engine: Engine, filters: Filters) -> list[Network]:
+    def list_from_memory(engine: Engine, filters: Filters) -> list[Network]:
         return [network for network in engine.networks if object_filters.network_passes(network, filters)]
 
-    found = await listed(context, request, object_filters.NETWORK_FILTERS, remembered)
+    found = await objects_by_engine(context, request, object_filters.NETWORK_FILTERS, list_from_memory)
     shared = shared_names(engine.networks for engine in context.cluster.healthy())
     return Reply.json(merge_networks(by_node(found), shared))
 
 
-async def listed(
-    context: ManagerContext, request: Request, known: frozenset[str], remembered: Callable[[Engine, Filters], Any]
+async def objects_by_engine(
+    context: ManagerContext,
+    request: Request,
+    applicable_filters: frozenset[str],
+    list_from_memory: Callable[[Engine, Filters], Any],
 ) -> dict[Engine, Any]:
     """What each engine has for a list of networks or volumes, as far as it may have what the filters ask for.
 
-    `remembered` says it from memory; engines are asked for filters beyond the `known` ones, which need more than an
-    object's own record.
+    `list_from_memory` gives it for an engine; engines are asked if there are filters beyond `applicable_filters`, which
+    need more than an object's own record.
     """
     filters = request.filters()
     nodes = set(filters.pop("node", []))  # names or ids; empty = all
     engines = [e for e in context.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
     names = {e.name for e in context.cluster.engines.values()}
-    each = {e: object_filters.at_node(filters, e.name, names) for e in engines}
-    asked = {engine: mine for engine, mine in each.items() if mine is not None}
-    if not asked or object_filters.can_apply_locally(filters, known):
-        return {engine: remembered(engine, mine) for engine, mine in asked.items()}
+    at_engines = {engine: object_filters.at_node(filters, engine.name, names) for engine in engines}
+    filters_by_engine = {engine: own_filters for engine, own_filters in at_engines.items() if own_filters is not None}
+    if not filters_by_engine or object_filters.can_apply_locally(filters, applicable_filters):
+        return {engine: list_from_memory(engine, own_filters) for engine, own_filters in filters_by_engine.items()}
 
     async def ask(engine: Engine) -> Any:
-        call = request.with_path(request.path, {"filters": [json.dumps(asked[engine])]})
+        call = request.with_path(request.path, {"filters": [json.dumps(filters_by_engine[engine])]})
         return await (await engine.ask(call)).json_body()
 
-    return successful(await context.broadcast(list(asked), ask))
+    return successful(await context.broadcast(list(filters_by_engine), ask))
 
 
 def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
@@ -71,8 +74,8 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
     node, name = split_node(text, context.cluster.engine)
     owner = context.cluster.engine(node) if node else None
     found = pick_network(name, EngineObjects((e, e.networks) for e in context.cluster.healthy() if owner in (None, e)))
-    found = [each for each in found if each.engine is engine] or found
-    distinct = list({each.id: each for each in found}.values())
+    found = [network for network in found if network.engine is engine] or found
+    distinct = list({network.id: network for network in found}.values())
     try:
         chosen = only(text, distinct[:1] if text in object_filters.PREDEFINED else distinct)
     except Ambiguous as error:
@@ -89,8 +92,8 @@ async def inspect(context: ManagerContext, request: Request) -> Reply:
     call = request.with_path(f"/networks/{network['Id']}")
     if not is_spanning(network):
         return await engine.ask(call)
-    having = [e for e in context.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
-    return Reply.json(merge_networks(by_node({e: [n] for e, n in (await context.values(having, call)).items()}))[0])
+    holders = [e for e in context.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
+    return Reply.json(merge_networks(by_node({e: [n] for e, n in (await context.values(holders, call)).items()}))[0])
 
 
 @HANDLERS.handles("POST", "/networks/create")
@@ -102,10 +105,10 @@ async def create(context: ManagerContext, request: Request) -> Reply:
         raise ApiError(400, "the body of a network's create has a Name")
     if not is_printable(body["Name"]):  # engines take it, and cannot be believed about their networks afterwards
         raise ApiError(400, f"the network's name {printable(body['Name'])[:80]} has unprintable characters")
-    node, slash, rest = body["Name"].partition("/")
+    node, slash, name = body["Name"].partition("/")
     pinned = context.node(node) if slash else None
     if slash:
-        body["Name"] = rest
+        body["Name"] = name
     async with context.one_at_a_time("network", body["Name"]):
         engine = pinned or _engine_for(context, body)
         reply = await engine.ask(Request.json("POST", request.target, body))
@@ -121,8 +124,8 @@ async def create(context: ManagerContext, request: Request) -> Reply:
 
 
 def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
-    taken = any(n.get("Name") == body["Name"] for e in context.cluster.healthy() for n in e.networks)
-    if taken and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
+    name_exists = any(n.get("Name") == body["Name"] for e in context.cluster.healthy() for n in e.networks)
+    if name_exists and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
         raise ApiError(409, f"network with name {body['Name']} already exists")
     of_project = engines_of_project(context.cluster.healthy(), project_of(body))
     return context.choose(PlacementRequest(), of_project or None)[0]

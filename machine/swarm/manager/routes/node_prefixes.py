@@ -34,11 +34,11 @@ def strip_node_prefixes(context: ManagerContext, body: dict[str, Any]) -> list[P
     return [(node, name) for node, name in pins if node]
 
 
-def colocated(context: ManagerContext, asked: PlacementRequest) -> PlacementRequest:
+def resolve_colocated(context: ManagerContext, placement: PlacementRequest) -> PlacementRequest:
     """The placement with its references to containers as full ids, as far as they are known."""
-    if not asked.colocate_with:
-        return asked
-    return replace(asked, colocate_with=tuple(_id(context, name) for name in asked.colocate_with))
+    if not placement.colocate_with:
+        return placement
+    return replace(placement, colocate_with=tuple(_id(context, name) for name in placement.colocate_with))
 
 
 def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
@@ -70,9 +70,9 @@ def _mounts(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
 def _reference(context: ManagerContext, text: str) -> str:
     """NAME[:MORE] of a container as its engine understands it: as given, or else its id."""
     name, colon, more = text.partition(":")
-    node, rest = split_node(name.lstrip("/"), context.cluster.engine)
+    node, plain_name = split_node(name.lstrip("/"), context.cluster.engine)
     if node:
-        return f"{rest}{colon}{more}"
+        return f"{plain_name}{colon}{more}"
     known = _id(context, name)
     container = context.cluster.index.find(known) if known != name else None
     if container is None or name.lstrip("/") in container.names or container.id.startswith(name):

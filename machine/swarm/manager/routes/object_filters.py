@@ -19,9 +19,11 @@ NETWORK_FILTERS = frozenset(("driver", "id", "label", "name", "scope", "type"))
 VOLUME_FILTERS = frozenset(("driver", "label", "name"))
 
 
-def can_apply_locally(filters: Filters, known: frozenset[str]) -> bool:
+def can_apply_locally(filters: Filters, applicable_filters: frozenset[str]) -> bool:
     """Whether these filters can be applied here; others, and values that are wrong, are left to the engines."""
-    return known.issuperset(filters) and all(value in ("custom", "builtin") for value in filters.get("type", ()))
+    return applicable_filters.issuperset(filters) and all(
+        value in ("custom", "builtin") for value in filters.get("type", ())
+    )
 
 
 def at_node(filters: Filters, node: str, nodes: Collection[str]) -> Filters | None:
@@ -29,7 +31,7 @@ def at_node(filters: Filters, node: str, nodes: Collection[str]) -> Filters | No
     if not filters.get("name"):
         return filters
     split = [(text, *text.partition("/")) for text in filters["name"]]
-    names = [rest if owner == node else text for text, owner, _, rest in split if owner == node or owner not in nodes]
+    names = [name if owner == node else text for text, owner, _, name in split if owner == node or owner not in nodes]
     plain = [owner for _, owner, slash, _ in split if owner in nodes and not slash]  # a name that is a node's too
     found = list(dict.fromkeys([*filter(None, names), *plain]))
     return {**filters, "name": found} if found else None
@@ -46,20 +48,20 @@ def volume_passes(volume: Object, filters: Filters) -> bool:
     return _passes(volume, filters)
 
 
-def _passes(found: Object, filters: Filters) -> bool:
-    return all(_TESTS[name](found, values) for name, values in filters.items() if name in _TESTS and values)
+def _passes(network_or_volume: Object, filters: Filters) -> bool:
+    return all(_TESTS[name](network_or_volume, values) for name, values in filters.items() if name in _TESTS and values)
 
 
 def _matches(key: str) -> Callable[[Object, Sequence[str]], bool]:
     """A test whether any of the values, regular expressions, is found anywhere in the field `key`."""
-    return lambda found, values: any(_found(value, str(found.get(key) or "")) for value in values)
+    return lambda found, values: any(_value_found(value, str(found.get(key) or "")) for value in values)
 
 
 def _equals(key: str) -> Callable[[Object, Sequence[str]], bool]:
     return lambda found, values: found.get(key) in values
 
 
-def _found(value: str, text: str) -> bool:
+def _value_found(value: str, text: str) -> bool:
     matcher = _matcher(value)
     return value in text if matcher is None else bool(matcher.search(text))
 
@@ -73,17 +75,17 @@ def _matcher(value: str) -> Matcher | None:
         return None
 
 
-def _labelled(found: Object, values: Sequence[str]) -> bool:
-    labels = found.get("Labels")
+def _has_labels(network_or_volume: Object, values: Sequence[str]) -> bool:
+    labels = network_or_volume.get("Labels")
     labels = labels if isinstance(labels, dict) else {}
     pairs = [value.partition("=") for value in values]
-    return all(key in labels and (not equals or labels[key] == wanted) for key, equals, wanted in pairs)
+    return all(key in labels and (not equals or labels[key] == expected) for key, equals, expected in pairs)
 
 
 _TESTS: dict[str, Callable[[Object, Sequence[str]], bool]] = {
     "driver": _equals("Driver"),
     "id": _matches("Id"),
-    "label": _labelled,
+    "label": _has_labels,
     "name": _matches("Name"),
     "scope": _equals("Scope"),
 }

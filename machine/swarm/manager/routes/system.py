@@ -93,10 +93,10 @@ async def _events(
             done, _ = await asyncio.wait((following,), timeout=wait)
             if not done:
                 return
-            told = following.result()
-            if told is None:
+            encoded = following.result()
+            if encoded is None:
                 return
-            yield told
+            yield encoded
             following = asyncio.ensure_future(anext(live, None))
     finally:
         following.cancel()

@@ -14,7 +14,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.networks import listed
+from machine.swarm.manager.routes.networks import objects_by_engine
 from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.merge.objects import merge_volumes, shared_names
@@ -31,10 +31,10 @@ from machine.swarm.scheduler.references import project_of
 async def volumes(context: ManagerContext, request: Request) -> Reply:
     """List the volumes of all engines, each once."""
 
-    def remembered(engine: Engine, filters: Filters) -> dict[str, Any]:
+    def list_from_memory(engine: Engine, filters: Filters) -> dict[str, Any]:
         return {"Volumes": [volume for volume in engine.volumes if object_filters.volume_passes(volume, filters)]}
 
-    found = await listed(context, request, object_filters.VOLUME_FILTERS, remembered)
+    found = await objects_by_engine(context, request, object_filters.VOLUME_FILTERS, list_from_memory)
     shared = shared_names(engine.volumes for engine in context.cluster.healthy())
     return Reply.json(merge_volumes(by_node(found), shared))
 
@@ -46,7 +46,7 @@ def engines_with_volume(context: ManagerContext, text: str) -> tuple[list[Engine
     found = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
     if not found:
         raise ApiError(404, f"get {name}: no such volume")
-    return [each.engine for each in found], name
+    return [volume.engine for volume in found], name
 
 
 @HANDLERS.handles("GET", "/volumes/{name}")
@@ -67,9 +67,9 @@ async def create(context: ManagerContext, request: Request) -> Reply:
     body = {} if body is None else body
     if not isinstance(body, dict):
         raise ApiError(400, "the body of a volume's create is a JSON object")
-    node, slash, rest = str(body.get("Name") or "").partition("/")
+    node, slash, name = str(body.get("Name") or "").partition("/")
     pinned = [context.node(node)] if slash else []
-    body["Name"] = (rest if slash else node) or secrets.token_hex(32)
+    body["Name"] = (name if slash else node) or secrets.token_hex(32)
     async with context.one_at_a_time("volume", body["Name"]):
         engines = pinned or _engines_for(context, body)
         call = Request.json("POST", request.target, body)
@@ -77,9 +77,9 @@ async def create(context: ManagerContext, request: Request) -> Reply:
         async def make(engine: Engine) -> Any:
             return await (await engine.ask(call)).json_body()
 
-        made = successful(await context.broadcast(engines, make))
-        await _refresh(made)
-    return Reply.json(next(iter(made.values())), 201)
+        created_volumes = successful(await context.broadcast(engines, make))
+        await _refresh(created_volumes)
+    return Reply.json(next(iter(created_volumes.values())), 201)
 
 
 def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
@@ -87,20 +87,20 @@ def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
     if not engines:
         raise ApiError(503, NO_HEALTHY_NODE)
     try:
-        asked = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
-        if asked.whitelists:
-            return [engines[node.address] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
+        placement = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
+        if placement.whitelists:
+            return [engines[node.address] for node in whitelist(placement, [e.node for e in engines.values()], STRICT)]
     except BadExpression as error:
         raise ApiError(400, str(error)) from error
     except NotMet as error:
         text = f"Unable to find a node that satisfies the following conditions: {error.condition}"
         raise ApiError(400, text) from error
-    having = [e for e in context.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
-    if having and not any(e.reachable for e in having):
-        text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].health.error}; "
+    holders = [e for e in context.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
+    if holders and not any(e.reachable for e in holders):
+        text = f"volume {body['Name']} is on {holders[0].name}, which does not answer: {holders[0].health.error}; "
         other = next(iter(engines.values())).name
         raise ApiError(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
-    return [e for e in having if e.reachable] or context.choose(
+    return [e for e in holders if e.reachable] or context.choose(
         PlacementRequest(), engines_of_project(context.cluster.healthy(), project_of(body)) or None
     )[:1]
 
