@@ -1,4 +1,4 @@
-"""A swarm in memory: simulated engines that can be switched off and on, behind a real manager."""
+"""A swarm in memory: as_pipeline_end engines that can be switched off and on, behind a real manager."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import NotConnected, Reply, Request
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 from machine.swarmd.simulator.engine import SimulatedEngine
 
 
@@ -27,7 +27,7 @@ class SimulatedHost:
         self.engine = engine
         self.down = self.hangs = False
         self.asked: list[tuple[str, str]] = []
-        self.ask = simulated(engine)
+        self.ask = as_pipeline_end(engine)
         self._cut = asyncio.Event()
 
     def switch(self, *, down: bool) -> None:

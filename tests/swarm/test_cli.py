@@ -34,7 +34,7 @@ from machine.swarm.discovery.token import Token
 from machine.swarm.http.address import TLS_FILES, Address, TlsConfig
 from machine.swarm.http.server import Server
 from machine.swarm.manager.config import manager_config_from
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 
@@ -243,7 +243,7 @@ async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind
             with pytest.raises((urllib.error.URLError, OSError)):
                 urllib.request.urlopen(url, context=nobody).read()
 
-    server = Server(simulated(SimulatedEngine("n1", named=("web",))))
+    server = Server(as_pipeline_end(SimulatedEngine("n1", container_names=("web",))))
     where = await server.listen(Address("127.0.0.1", 0), front)
     store.add("n1")
     driver = {"IPAddress": "127.0.0.1", "EnginePort": where.port}
@@ -293,7 +293,7 @@ async def test_engines_are_registered_through_the_manager_that_keeps_the_registr
             asyncio.run(found.deregister(f"127.0.0.1:{engine_port}"))
             until(lambda: "Healthy" not in urllib.request.urlopen(f"{base}/info").read().decode())
 
-    server = Server(simulated(SimulatedEngine("n1")))
+    server = Server(as_pipeline_end(SimulatedEngine("n1")))
     where = await server.listen(Address("127.0.0.1", 0))
     try:
         await asyncio.to_thread(register, where.port)

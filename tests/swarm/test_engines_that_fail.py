@@ -251,10 +251,10 @@ async def test_an_engine_that_returns_with_another_id_and_other_containers_is_ta
         fleet.hosts[0].switch(down=True)
         await settled(fleet, 1)
         place = fleet.hosts[0]
-        place.engine = SimulatedEngine("n1", named=("new",))
-        from machine.swarmd.simulator.backend import simulated
+        place.engine = SimulatedEngine("n1", container_names=("new",))
+        from machine.swarmd.simulator.backend import as_pipeline_end
 
-        place.ask = simulated(place.engine)
+        place.ask = as_pipeline_end(place.engine)
         place.switch(down=False)
         await settled(fleet, 2)
         assert await fleet.names() == ["n1/new"]
@@ -382,8 +382,8 @@ async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch
 @pytest.mark.parametrize(("died", "removed"), [("die", "destroy"), ("died", "remove")])
 async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died: str, removed: str) -> None:
     class Podman(SimulatedEngine):
-        def _tell(self, action: str, about: Container) -> None:
-            super()._tell({"die": died, "destroy": removed}.get(action, action), about)
+        def _publish(self, action: str, about: Container) -> None:
+            super()._publish({"die": died, "destroy": removed}.get(action, action), about)
 
     async with swarm(made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:
         found, task = await fleet.events('/events?filters={"type":["container"]}')

@@ -23,11 +23,9 @@ class CreateBackend(BackendFactory):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(
-        self, words: Sequence[str], context: BackendContext
-    ) -> contextlib.AbstractAsyncContextManager[Backend]:
+    def __call__(self, args: Sequence[str], context: BackendContext) -> contextlib.AbstractAsyncContextManager[Backend]:
         """Return the backend; the machine is made by the first call that comes. UsageError."""
-        return _open_created(self._store, words, context)
+        return _open_created(self._store, args, context)
 
 
 @contextlib.asynccontextmanager

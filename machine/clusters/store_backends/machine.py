@@ -23,22 +23,20 @@ class MachineBackend(BackendFactory):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(
-        self, words: Sequence[str], context: BackendContext
-    ) -> contextlib.AbstractAsyncContextManager[Backend]:
+    def __call__(self, args: Sequence[str], context: BackendContext) -> contextlib.AbstractAsyncContextManager[Backend]:
         """Return the client of the machine's engine. UsageError, MachineNotFound, EngineError."""
-        return open_machine(self._store, words, context)
+        return open_machine(self._store, args, context)
 
-    def engine_address(self, words: Sequence[str]) -> Address | None:
+    def engine_address(self, args: Sequence[str]) -> Address | None:
         """Return where the machine's engine is. MachineNotFound, EngineError."""
-        return address_of(self._store, words[0])[0] if words else None
+        return address_of(self._store, args[0])[0] if args else None
 
 
 @contextlib.asynccontextmanager
 async def open_machine(store: Store, arguments: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give a client of the machine's engine, which looks up the address again when the engine cannot be reached.
 
-    UsageError for other words than one name; MachineNotFound; EngineError for a machine without a URL.
+    UsageError for other arguments than one name; MachineNotFound; EngineError for a machine without a URL.
     """
     if len(arguments) != 1:
         raise UsageError("the backend machine takes one name", resolution="machine ls -q shows the names")

@@ -39,7 +39,7 @@ class Builds:
             chosen, name = await self._creator.builder_on(network)
             member = member or chosen
             request = request.with_path(request.path, {**request.query, "networkmode": [name]})
-        member = member or await self._first()
+        member = member or await self._first_answering()
         self._members.builder = member
         for key in (session, request.query_value("buildid")):
             self._remember(key, member)
@@ -52,19 +52,19 @@ class Builds:
         end = now + (HOLD_BESIDE_GRPC if now - self._buildx < BUILDX_ACTIVE_SECONDS else HOLD)
         while key and key not in self._engines and time.monotonic() < end:
             await asyncio.sleep(0.01)
-        member = self._engines.get(key) or await self._first()
+        member = self._engines.get(key) or await self._first_answering()
         self._remember(key, member)
         return await member.ask(request)
 
     async def grpc(self, request: Request) -> Reply:
         """POST /grpc: to the first engine that answers."""
         self._buildx = time.monotonic()
-        self._members.builder = await self._first()
+        self._members.builder = await self._first_answering()
         return await self._members.builder.ask(request)
 
     async def cancel(self, request: Request) -> Reply:
         """POST /build/cancel: to the engine of that build."""
-        return await (self._engines.get(request.query_value("id")) or await self._first()).ask(request)
+        return await (self._engines.get(request.query_value("id")) or await self._first_answering()).ask(request)
 
     def _remember(self, key: str, member: AggregateEngine) -> None:
         if key:
@@ -72,7 +72,7 @@ class Builds:
         while len(self._engines) > REMEMBERED:
             del self._engines[next(iter(self._engines))]
 
-    async def _first(self) -> AggregateEngine:
+    async def _first_answering(self) -> AggregateEngine:
         for member in await self._members.present():
             with suppress(ApiError):
                 await member.get_json(Request("GET", "/version"))

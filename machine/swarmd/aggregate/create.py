@@ -44,13 +44,13 @@ class ContainerCreator:
         with self._names.reserve(name):
             async with self._placing:
                 await self._must_be_free(name)
-                member, asked = await choose(self.members, self.lookup, config, node, name)
+                member, placement = await choose(self.members, self.lookup, config, node, name)
                 key = secrets.token_hex(32)
-                member.creating[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
+                member.creating[key] = PlainContainer.in_creation(key, placement, config.get("Labels") or {})
             try:
                 if node:
                     request = request.with_path(request.path, {**request.query, "name": [name]})
-                return await self._create_on(member, request, asked.volumes)
+                return await self._create_on(member, request, placement.volumes)
             finally:
                 del member.creating[key]
 
@@ -81,16 +81,16 @@ class ContainerCreator:
                 rename_container(config, container, (await self.lookup.owner(container))[1])
 
     async def _must_be_free(self, name: str) -> None:
-        place = await self.lookup.taken(name) if name else None
+        place = await self.lookup.container_named(name) if name else None
         if place:
             raise conflict(name, f"container {place.id} on {place.engine.name}")
 
     async def rename(self, member: AggregateEngine, local_id: str, request: Request) -> Reply:
         """POST /containers/X/rename, where X is called `local_id` on its engine: names are unique over all engines."""
-        wanted = request.query_value("name").strip("/")
-        check_name(wanted)
-        with self._names.reserve(wanted):
-            await self._must_be_free(wanted)
+        new_name = request.query_value("name").strip("/")
+        check_name(new_name)
+        with self._names.reserve(new_name):
+            await self._must_be_free(new_name)
             return await member.ask(request.with_path(f"/containers/{local_id}/rename"))
 
     async def create_volume(self, request: Request) -> Reply:

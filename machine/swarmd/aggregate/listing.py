@@ -36,24 +36,24 @@ async def containers(members: Members, lookup: Lookup, request: Request) -> list
         raise ApiError(400, f"the argument limit must be a whole number, not {limit[:20]!r}")
     count = max(int(limit), 0)
     bounds = await _bounds(lookup, request)
-    found = []
+    items_by_member = []
     for member, items in await members.get_json_from_all(
-        _without_bounds(request, stopped=count > 0) if bounds else request
+        _without_bounds(request, include_stopped=count > 0) if bounds else request
     ):
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
                 lookup.remember(str(item.get("Id")), member)
-                found.append((member, item))
-    order = await _order(found, bounds, ties=count > 0)
+                items_by_member.append((member, item))
+    order = await _order(items_by_member, bounds, ties=count > 0)
     later, earlier = bounds.get("since"), bounds.get("before")
-    kept = [
+    chosen = [
         (member, item)
-        for member, item in found
+        for member, item in items_by_member
         if (later is None or order[str(item.get("Id"))] > later)
         and (earlier is None or order[str(item.get("Id"))] < earlier)
     ]
-    kept.sort(key=lambda pair: order[str(pair[1].get("Id"))], reverse=True)
-    return merge_containers(((member.node_info, [item]) for member, item in kept), always_qualified=True, limit=count)
+    chosen.sort(key=lambda pair: order[str(pair[1].get("Id"))], reverse=True)
+    return merge_containers(((member.node_info, [item]) for member, item in chosen), always_qualified=True, limit=count)
 
 
 def nanoseconds(text: object) -> int:
@@ -70,48 +70,48 @@ def nanoseconds(text: object) -> int:
 
 async def _bounds(lookup: Lookup, request: Request) -> dict[str, int]:
     """When the containers were made that `before` and `since` name, in nanoseconds."""
-    wanted = filters(request.query_value("filters"), ApiError)
-    found = {}
+    applied_filters = filters(request.query_value("filters"), ApiError)
+    bounds = {}
     for key in BOUNDS:
-        names = wanted.get(key) or [name for name in [request.query_value(key)] if name]
+        names = applied_filters.get(key) or [name for name in [request.query_value(key)] if name]
         if names:
             owner, local_id = await lookup.owner(names[0])
-            found[key] = await _made(owner, local_id)
-    return found
+            bounds[key] = await _created_nanoseconds(owner, local_id)
+    return bounds
 
 
-def _without_bounds(request: Request, *, stopped: bool) -> Request:
+def _without_bounds(request: Request, *, include_stopped: bool) -> Request:
     """The call without `before`, `since` and `limit`, which each engine could apply to its own only.
 
-    `stopped` = it has a limit, which lists stopped containers too, as `all` does.
+    `include_stopped` = it has a limit, which lists stopped containers too, as `all` does.
     """
-    wanted = {
+    remaining_filters = {
         key: value for key, value in filters(request.query_value("filters"), ApiError).items() if key not in BOUNDS
     }
     query = {key: list(value) for key, value in request.query.items() if key not in (*BOUNDS, "limit", "filters")}
-    if wanted:
-        query["filters"] = [json.dumps(wanted)]
-    if stopped:
+    if remaining_filters:
+        query["filters"] = [json.dumps(remaining_filters)]
+    if include_stopped:
         query["all"] = ["1"]
     return request.with_path(request.path, query)
 
 
-async def _order(found: list[Any], bounds: dict[str, int], *, ties: bool) -> dict[str, int]:
+async def _order(entries: list[Any], bounds: dict[str, int], *, ties: bool) -> dict[str, int]:
     """By id, when each container was made: nanoseconds where that decides something, else whole seconds as those."""
-    seconds = {str(item.get("Id")): _seconds(item) for _, item in found}
+    seconds = {str(item.get("Id")): _seconds(item) for _, item in entries}
     by_second: dict[int, set[str]] = {}
-    for member, item in found:
+    for member, item in entries:
         by_second.setdefault(_seconds(item), set()).add(member.name)
     close = {bound // 10**9 for bound in bounds.values()}
     close |= {second for second, engines in by_second.items() if ties and len(engines) > 1}
-    asked = [(member, str(item.get("Id"))) for member, item in found if _seconds(item) in close][:TIES]
-    times = await asyncio.gather(*(_made(member, identity) for member, identity in asked))
+    close_entries = [(member, str(item.get("Id"))) for member, item in entries if _seconds(item) in close][:TIES]
+    times = await asyncio.gather(*(_created_nanoseconds(member, identity) for member, identity in close_entries))
     order = {identity: second * 10**9 for identity, second in seconds.items()}
-    order.update((identity, time) for (_, identity), time in zip(asked, times) if time)  # noqa: B905
+    order.update((identity, time) for (_, identity), time in zip(close_entries, times) if time)  # noqa: B905
     return order
 
 
-async def _made(member: AggregateEngine, identity: str) -> int:
+async def _created_nanoseconds(member: AggregateEngine, identity: str) -> int:
     """When a container was made, in nanoseconds; 0 when its engine does not say."""
     try:
         found = await member.get_json(Request("GET", build("", f"/containers/{identity}/json")))
@@ -121,5 +121,5 @@ async def _made(member: AggregateEngine, identity: str) -> int:
 
 
 def _seconds(entry: dict[str, Any]) -> int:
-    made = entry.get("Created")
-    return made if isinstance(made, int) and not isinstance(made, bool) else 0
+    created = entry.get("Created")
+    return created if isinstance(created, int) and not isinstance(created, bool) else 0

@@ -33,11 +33,11 @@ def matching(x: str, kind: str, answers: list[tuple[AggregateEngine, Any]]) -> S
     `kind` is "networks" or "volumes". ApiError(404) if there are none, or if an id stands for several.
     """
     objects = EngineObjects((member, [answer]) for member, answer in answers)
-    found = pick_volume(x, objects) if kind == "volumes" else pick_network(x, objects)
-    names = sorted({each.names[0] for each in found})
+    entries = pick_volume(x, objects) if kind == "volumes" else pick_network(x, objects)
+    names = sorted({entry.names[0] for entry in entries})
     if len(names) != 1:
         raise ApiError(404, f"{kind[:-1]} {x} not found" if not names else f"{x} may be any of {', '.join(names[:5])}")
-    return found
+    return entries
 
 
 class Lookup:
@@ -70,9 +70,9 @@ class Lookup:
 
     def check_name(self, member: AggregateEngine, identity: str, name: str) -> None:
         """ApiError(502) if an engine calls a network otherwise than a client was told: another could be meant then."""
-        told = self._networks.get(identity, name)
-        if told != name:
-            text = f"{member.name} calls the network {identity[:12]} {name} now, which was {told}: say it by its name"
+        known = self._networks.get(identity, name)
+        if known != name:
+            text = f"{member.name} calls the network {identity[:12]} {name} now, which was {known}: say it by its name"
             raise ApiError(502, text)
 
     def remember_volume(self, name: str, engines: Collection[str]) -> None:
@@ -103,15 +103,15 @@ class Lookup:
         for place in candidates(name, places):
             self.remember(place.id, place.engine)
         try:
-            found = pick_container(name, places)
+            container = pick_container(name, places)
         except Ambiguous as error:
             raise ApiError(404, f"No such container: {error}") from error
-        if found is None:
+        if container is None:
             absent = "".join(f"; {name} does not answer" for name, _ in self.members.absent())
             raise ApiError(404, f"No such container: {x}{absent}")
-        return found
+        return container
 
-    async def taken(self, name: str) -> Found | None:
+    async def container_named(self, name: str) -> Found | None:
         """The container of exactly that name, on whichever engine."""
         named = Listed(await self._ask(name, await self.members.present())).named(name)
         return named[0] if named else None
@@ -136,17 +136,17 @@ class Lookup:
             return [
                 (member, local_id) for member, local_id in await self.named_objects(kind, name) if member.name == node
             ]
-        found = matching(x, kind, await self.members.get_json_from_all(Request("GET", build("", f"/{kind}/{x}"))))
-        name = found[0].names[0]
+        entries = matching(x, kind, await self.members.get_json_from_all(Request("GET", build("", f"/{kind}/{x}"))))
+        name = entries[0].names[0]
         if kind == "networks" and name != x:  # an id: the same network has others on the other engines
-            self.check_name(found[0].engine, found[0].id, name)
+            self.check_name(entries[0].engine, entries[0].id, name)
             try:
-                found = matching(
+                entries = matching(
                     name, kind, await self.members.get_json_from_all(Request("GET", build("", f"/{kind}/{name}")))
                 )
             except ApiError as error:
                 self.members.log(error.message)
-        return [(each.engine, each.names[0]) for each in found]
+        return [(entry.engine, entry.names[0]) for entry in entries]
 
     async def _ask(self, x: str, members: list[AggregateEngine]) -> list[Found]:
         if not x or not members:
@@ -154,7 +154,7 @@ class Lookup:
         request = Request("GET", build("", f"/containers/{x}/json"))
         try:
             return [
-                EngineObject(member, found) for member, found in await self.members.get_json_from_all(request, members)
+                EngineObject(member, entry) for member, entry in await self.members.get_json_from_all(request, members)
             ]
         except ApiError:
             return []

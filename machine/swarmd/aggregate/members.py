@@ -25,9 +25,9 @@ class AggregateEngine:
         self.node_info = NodeInfo(fallback)
         self.identified = False
         self.suspect = False  # its calls end by themselves, see PATIENCE
-        self.why = ""  # why it did not answer the last time; "" = it did
+        self.failure = ""  # failure it did not answer the last time; "" = it did
         self.creating: dict[str, ScheduledContainer] = {}  # containers that are being created there
-        self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
+        self.missed_networks: dict[str, Request] = {}  # networks by name whose create it has not heard
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class AggregateEngine:
     @property
     def reachable(self) -> bool:
         """Whether it has answered the last question that it was asked."""
-        return not self.why
+        return not self.failure
 
     async def ask(self, request: Request) -> EngineReply:
         """Pass a call on; its answer is checked. Unreachable, also when the engine stops answering anything at all."""
@@ -47,7 +47,7 @@ class AggregateEngine:
             async with limit:
                 return await send_checked(self._client, request, self.name)
         except TimeoutError:
-            self.why = "it has stopped answering"
+            self.failure = "it has stopped answering"
             raise Unreachable(504, f"{self.name} has stopped answering") from None
         finally:
             watch.cancel()
@@ -73,25 +73,25 @@ class AggregateEngine:
 
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await answer()
+                value = await answer()
         except TimeoutError as error:
-            self.why = f"no answer within {PATIENCE:g} s"
-            raise Unreachable(504, f"{self.name}: {self.why}") from error
+            self.failure = f"no answer within {PATIENCE:g} s"
+            raise Unreachable(504, f"{self.name}: {self.failure}") from error
         except Unreachable as error:
-            self.why = one_line(error.message)
+            self.failure = one_line(error.message)
             raise
-        self.why = ""
-        return found
+        self.failure = ""
+        return value
 
     def miss(self, name: str, request: Request) -> None:
         """Keep a network's create for when the engine is back."""
-        self.missed[name] = request
-        while len(self.missed) > MISSED:
-            del self.missed[next(iter(self.missed))]
+        self.missed_networks[name] = request
+        while len(self.missed_networks) > MISSED:
+            del self.missed_networks[next(iter(self.missed_networks))]
 
     async def catch_up(self, log: Callable[[str], None]) -> None:
-        """Make the networks whose creates it has missed; `log` is told. Those that it refuses are given up."""
-        for name, request in list(self.missed.items()):
+        """Make the networks whose creates it has missed_networks; `log` is told. Those that it refuses are given up."""
+        for name, request in list(self.missed_networks.items()):
             try:
                 await self.get_json(request)
                 log(f"{self.name} is back and now has network {name}")
@@ -99,7 +99,7 @@ class AggregateEngine:
                 return
             except ApiError as error:
                 log(f"{self.name} is back and does not have network {name}: {error.message}")
-            self.missed.pop(name, None)
+            self.missed_networks.pop(name, None)
 
 
 class Members:
@@ -115,7 +115,7 @@ class Members:
         await asyncio.gather(*(self._identify(member) for member in self.all if not member.identified))
         present = [member for member in self.all if member.identified]
         if not present:
-            raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in self.all))
+            raise Unreachable(502, "none of the engines answers: " + "; ".join(member.failure for member in self.all))
         return present
 
     async def get_json_from_all(
@@ -139,22 +139,22 @@ class Members:
         return [(member.node_info, answer) for member, answer in await self.get_json_from_all(request)]
 
     def absent(self) -> list[tuple[str, str]]:
-        """Who did not answer lately, and why."""
-        return [(member.name, member.why) for member in self.all if member.why]
+        """Who did not answer lately, and failure."""
+        return [(member.name, member.failure) for member in self.all if member.failure]
 
     async def _identify(self, member: AggregateEngine) -> None:
         try:
             await member.get_json(Request("GET", "/version"))  # whose API is too old is not taken
             info = await member.get_json(Request("GET", "/info"))
         except ApiError as error:
-            member.why = error.message
+            member.failure = error.message
             return
         if member.identified:  # another caller asked at the same time, and has named it
             return
-        taken = {other.name for other in self.all if other.identified}
+        used_names = {other.name for other in self.all if other.identified}
         name = base = str(info.get("Name") or member.name)
         number = 2
-        while name in taken:
+        while name in used_names:
             name, number = f"{base}-{number}", number + 1
         member.node_info = member.node_info._replace(
             name=name,

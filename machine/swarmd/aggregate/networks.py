@@ -23,18 +23,18 @@ async def create_network(members: Members, request: Request) -> Reply:
     _check_name(request)
     present = await members.present()
     results = await broadcast(present, lambda member: member.get_json(request), members.log)
-    made = [(member, result) for member, result in results.items() if not isinstance(result, ApiError)]
+    created = [(member, result) for member, result in results.items() if not isinstance(result, ApiError)]
     absent = [member for member in members.all if isinstance(results.get(member, _NOT_ASKED), Unreachable)]
-    refused = [
+    refusals = [
         ApiError(result.status, f"{member.name}: {result.message}")
         for member, result in results.items()
         if isinstance(result, ApiError) and member not in absent
     ]
-    if refused:
-        await asyncio.gather(*(_undo(member, answer, members) for member, answer in made))
-        raise refused[0]
+    if refusals:
+        await asyncio.gather(*(_undo(member, answer, members) for member, answer in created))
+        raise refusals[0]
     successful(results)  # raises when none answers
-    return Reply.json({**made[0][1], "Warning": _keep(absent, request, members)}, 201)
+    return Reply.json({**created[0][1], "Warning": _keep(absent, request, members)}, 201)
 
 
 def _check_name(request: Request) -> None:

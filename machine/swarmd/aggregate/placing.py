@@ -42,30 +42,30 @@ async def choose(
     Empty volumes may have been moved there. ApiError(404) when there is no such engine, ApiError(409) when none has all
     that the container refers to.
     """
-    found = await Snapshot.of(members)
-    engines = _named(found, node)
-    asked = _parse(config, name)
-    await found.load(asked.volumes, asked.networks)
-    _refuse_if_absent(lookup, found, asked.volumes)
-    asked = await _located(found, lookup, asked, named=bool(node))
-    preferred = await _of_project(found, members, project_of(config))
-    having_image = await found.ask_all(f"/images/{asked.image}/json") if asked.image else {}
-    with_image = [engine for engine in engines if engine in having_image]
+    snapshot = await Snapshot.of(members)
+    engines = _engines_named(snapshot, node)
+    request = _parse(config, name)
+    await snapshot.load(request.volumes, request.networks)
+    _refuse_if_absent(lookup, snapshot, request.volumes)
+    request = await _locate_objects(snapshot, lookup, request, engine_named=bool(node))
+    preferred = await _engines_of_project(snapshot, members, project_of(config))
+    image_answers = await snapshot.ask_all(f"/images/{request.image}/json") if request.image else {}
+    with_image = [engine for engine in engines if engine in image_answers]
     group = with_image or engines
 
-    async def fit(wanted: PlacementRequest) -> EngineSnapshot:
-        return _choose_best(group, wanted, preferred)
+    async def fit(request: PlacementRequest) -> EngineSnapshot:
+        return _choose_best(group, request, preferred)
 
     try:
-        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
+        engine, leaving = await choose_engine_with_moves(fit, request, snapshot.movable)
     except ApiError:
         if len(group) == len(engines):
             raise
         group = engines  # the client pulls the image there
-        engine, leaving = await choose_engine_with_moves(fit, asked, found.movable)
-    for each in leaving:
-        await move_volume(found.engines_with(each), engine, each.name)
-    return Placement(engine.member, asked)
+        engine, leaving = await choose_engine_with_moves(fit, request, snapshot.movable)
+    for required in leaving:
+        await move_volume(snapshot.engines_with(required), engine, required.name)
+    return Placement(engine.member, request)
 
 
 async def choose_for_volume(
@@ -75,21 +75,21 @@ async def choose_for_volume(
 
     ApiError as for `choose`.
     """
-    found = await Snapshot.of(members)
-    engines = _named(found, node)
+    snapshot = await Snapshot.of(members)
+    engines = _engines_named(snapshot, node)
     name = str(body.get("Name") or "")
     if node:
         return engines[0].member
-    await found.load([name] if name else [], ())
-    _refuse_if_absent(lookup, found, [name])
-    having = [engine for engine in engines if engine.volumes]
-    preferred = set() if having else await _of_project(found, members, project_of(body))
-    return _choose_best(having or engines, PlacementRequest(), preferred).member
+    await snapshot.load([name] if name else [], ())
+    _refuse_if_absent(lookup, snapshot, [name])
+    holders = [engine for engine in engines if engine.volumes]
+    preferred = set() if holders else await _engines_of_project(snapshot, members, project_of(body))
+    return _choose_best(holders or engines, PlacementRequest(), preferred).member
 
 
-def _named(found: Snapshot, node: str) -> list[EngineSnapshot]:
+def _engines_named(snapshot: Snapshot, node: str) -> list[EngineSnapshot]:
     """Return the one engine that the client has named, or all. ApiError(404)."""
-    engines = [engine for name, engine in found.engines.items() if node in ("", name)]
+    engines = [engine for name, engine in snapshot.engines.items() if node in ("", name)]
     if not engines:
         raise ApiError(404, f"there is no engine {node}")
     return engines
@@ -103,64 +103,66 @@ def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
         raise ApiError(400, f"this create cannot be read: {error}") from error
 
 
-async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
+async def _locate_objects(
+    snapshot: Snapshot, lookup: Lookup, request: PlacementRequest, *, engine_named: bool
+) -> PlacementRequest:
     """Return the request with the engines that have its objects. ApiError(404).
 
-    If the client `named` an engine, networks are not checked.
+    With `engine_named` the client has chosen the engine, and networks are not checked.
     """
-    skipped = asked.networks if named else ()
-    located = await locate(list(found.engines.values()), asked, pinned_names=skipped, one_per_name=True)
-    for each in located:
-        if each.kind == "volume":
-            lookup.remember_volume(each.name, each.nodes)
-    owners = [(container, (await lookup.owner(container))[0].name) for container in asked.colocate_with]
+    skipped = request.networks if engine_named else ()
+    objects = await locate(list(snapshot.engines.values()), request, pinned_names=skipped, one_per_name=True)
+    for required in objects:
+        if required.kind == "volume":
+            lookup.remember_volume(required.name, required.nodes)
+    owners = [(container, (await lookup.owner(container))[0].name) for container in request.colocate_with]
     beside = tuple(RequiredObject("container", container, frozenset([owner])) for container, owner in owners)
-    return replace(asked, required_objects=(*beside, *located))
+    return replace(request, required_objects=(*beside, *objects))
 
 
 def _choose_best(
-    engines: Sequence[EngineSnapshot], asked: PlacementRequest, preferred: Collection[EngineSnapshot]
+    engines: Sequence[EngineSnapshot], request: PlacementRequest, preferred: Collection[EngineSnapshot]
 ) -> EngineSnapshot:
     """Return the engine that has all that is asked; those `preferred` count if one of them has, free ports at last.
 
     ApiError(409) in the scheduler's words.
     """
     try:
-        fitting = rank([engine.node for engine in engines], asked, filters=())
+        fitting = rank([engine.node for engine in engines], request, filters=())
     except NoNode as error:
         raise ApiError(409, str(error)) from error
     fitting = [node for node in fitting if node.owner in preferred] or fitting
     with suppress(NoNode):
-        fitting = rank(fitting, asked, filters=("port",), limit=1)
+        fitting = rank(fitting, request, filters=("port",), limit=1)
     engine: EngineSnapshot = fitting[0].owner
     return engine
 
 
-async def _of_project(found: Snapshot, members: Members, project: str) -> Collection[EngineSnapshot]:
+async def _engines_of_project(snapshot: Snapshot, members: Members, project: str) -> Collection[EngineSnapshot]:
     """Return where a Compose project is, or is to begin: with its containers, volumes, images, else where builds are.
 
     Compose calls the images that it builds PROJECT-SERVICE (PROJECT_SERVICE before its version 2). What it builds under
     other names is known only to be where this aggregate had it built. Networks that span engines hold no project.
     """
-    engines = list(found.engines.values())
+    engines = list(snapshot.engines.values())
     networks = [network for engine in engines for network in engine.networks]
     if not project or (networks and all(map(is_spanning, networks))):
         return ()
     candidates: Collection[EngineSnapshot] = engines_with_containers(engines, project)
     if not candidates:
-        await found.load_project(project)
+        await snapshot.load_project(project)
         candidates = holders_of_project(project, {engine: engine.volumes for engine in engines})
     if not candidates:
-        named = {"filters": [json.dumps({"reference": [f"{project}-*", f"{project}_*"]})]}
+        by_name = {"filters": [json.dumps({"reference": [f"{project}-*", f"{project}_*"]})]}
         candidates = [
-            engine for engine, images in (await found.ask_all("/images/json", named)).items() if objects(images)
+            engine for engine, images in (await snapshot.ask_all("/images/json", by_name)).items() if objects(images)
         ]
     return candidates or [engine for engine in engines if engine.member is members.builder]
 
 
-def _refuse_if_absent(lookup: Lookup, found: Snapshot, volumes: Iterable[str]) -> None:
+def _refuse_if_absent(lookup: Lookup, snapshot: Snapshot, volumes: Iterable[str]) -> None:
     """ApiError(409) when a volume was seen on an engine that is away: another engine would make an empty one."""
     for name in volumes:
-        absent = lookup.volume_seen(name).difference(found.engines)
-        if absent and not any(v.get("Name") == name for engine in found.engines.values() for v in engine.volumes):
+        absent = lookup.volume_seen(name).difference(snapshot.engines)
+        if absent and not any(v.get("Name") == name for engine in snapshot.engines.values() for v in engine.volumes):
             raise ApiError(409, f"volume {name} is on {', '.join(sorted(absent))}, which does not answer")

@@ -107,7 +107,7 @@ class Aggregate:
         log = self.members.log
         present = await self.members.present()
         sources = [streams.events(member, request, log, self.lookup.is_anothers) for member in present]
-        return Reply(200, (JSON,), streams.merged(sources))
+        return Reply(200, (JSON,), streams.merge_streams(sources))
 
     @HANDLERS.default_for_kind("registry")
     async def registry_call(self, request: Request) -> Reply:
@@ -192,7 +192,7 @@ class Aggregate:
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
         engines = await self.members.present()
-        return await transfer_image(engines, request, details=True, after=_nothing, finish=lambda *_: None)
+        return await transfer_image(engines, request, details=True, after=_remember_nothing, finish=lambda *_: None)
 
     @HANDLERS.default_for_kind("image")
     async def image(self, request: Request) -> Reply:
@@ -221,9 +221,9 @@ class Aggregate:
         name, tag = request.name, request.query_value("tag")
         if tag:
             return await (await self._engines_with_image([f"{name}:{tag}"]))[0].ask(request)
-        wanted = {"filters": [json.dumps({"reference": [name]})]}
-        listed_images = await self.members.get_json_from_all(Request("GET", build("", "/images/json", wanted)))
-        holders = [member for member, found in listed_images if found]
+        query = {"filters": [json.dumps({"reference": [name]})]}
+        listed_images = await self.members.get_json_from_all(Request("GET", build("", "/images/json", query)))
+        holders = [member for member, entries in listed_images if entries]
         if not holders:
             raise ApiError(404, f"An image does not exist locally with the tag: {name}")
         return await holders[0].ask(request)
@@ -242,8 +242,8 @@ class Aggregate:
     async def create_network(self, request: Request) -> Reply:
         """POST /networks/create: on every engine."""
         reply = await create_network(self.members, await request.with_body_read())
-        made = await reply.json_body()
-        self.lookup.remember_network(str(made.get("Id")), str((request.json_body() or {}).get("Name")))
+        network = await reply.json_body()
+        self.lookup.remember_network(str(network.get("Id")), str((request.json_body() or {}).get("Name")))
         return reply
 
     @HANDLERS.handles("POST", "/volumes/create")
@@ -255,16 +255,16 @@ class Aggregate:
     async def network_or_volume(self, request: Request) -> Reply:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
         kind = request.path.split("/")[1]
-        found = await self.lookup.named_objects(kind, request.name)
+        holders = await self.lookup.named_objects(kind, request.name)
         replies = []
-        for member, local_id in found:
+        for member, local_id in holders:
             reply = await member.ask(request.with_path(f"/{kind}/{local_id}"))
             await reply.read()
             replies.append((member, reply))
         bad = next((reply for _, reply in replies if not reply.ok), None)
         if request.method == "DELETE":
             self._forget(
-                kind, found[0][1], [member for member, reply in replies if not reply.ok and reply.status != 404]
+                kind, holders[0][1], [member for member, reply in replies if not reply.ok and reply.status != 404]
             )
         if bad or request.method == "DELETE":
             return bad or replies[0][1]
@@ -295,16 +295,16 @@ class Aggregate:
             self.lookup.remember_volume(name, [member.name for member in keeping])
         elif not keeping:
             for member in self.members.all:
-                member.missed.pop(name, None)
+                member.missed_networks.pop(name, None)
 
     async def _check_same_host_network(self, member: AggregateEngine, network: str) -> None:
         """ApiError(409) when all other containers of a network that does not span engines are on other engines."""
-        found = await Snapshot.of(self.members)
-        await found.load((), [network])
-        engines = list(found.engines.values())
-        there = sorted(engine.name for engine in engines_with_members(engines, network))
-        if there and member.name not in there and not any(is_spanning(n) for e in engines for n in e.networks):
-            where = ", ".join(there)
+        snapshot = await Snapshot.of(self.members)
+        await snapshot.load((), [network])
+        engines = list(snapshot.engines.values())
+        holders = sorted(engine.name for engine in engines_with_members(engines, network))
+        if holders and member.name not in holders and not any(is_spanning(n) for e in engines for n in e.networks):
+            where = ", ".join(holders)
             raise ApiError(
                 409,
                 f"network {network} has its containers on {where}, which one on {member.name} could not reach;"
@@ -312,5 +312,5 @@ class Aggregate:
             )
 
 
-async def _nothing(_: AggregateEngine) -> None:
+async def _remember_nothing(_: AggregateEngine) -> None:
     """Nothing is remembered of images."""

@@ -72,13 +72,13 @@ class Snapshot:
         """Return what each engine answers to a GET, without those that refuse."""
         engines = list(self.engines.values())
         answers = await asyncio.gather(*(engine.get(path, query) for engine in engines), return_exceptions=True)
-        found = {}
+        values = {}
         for engine, answer in zip(engines, answers, strict=True):
             if isinstance(answer, BaseException) and not isinstance(answer, ApiError):
                 raise answer
             if not isinstance(answer, BaseException):
-                found[engine] = answer
-        return found
+                values[engine] = answer
+        return values
 
     async def load(self, volumes: Iterable[str], networks: Iterable[str]) -> None:
         """Ask which engines have these volumes and networks."""
@@ -91,15 +91,15 @@ class Snapshot:
 
     async def load_project(self, project: str) -> None:
         """Ask which volumes of a Compose project the engines have."""
-        wanted = {"filters": [json.dumps({"label": [f"{PROJECT}={project}"]})]}
-        for engine, answer in (await self.ask_all("/volumes", wanted)).items():
+        query = {"filters": [json.dumps({"label": [f"{PROJECT}={project}"]})]}
+        for engine, answer in (await self.ask_all("/volumes", query)).items():
             engine.volumes += objects(object_of(answer).get("Volumes"))
 
-    def engines_with(self, located: RequiredObject) -> list[EngineSnapshot]:
+    def engines_with(self, required: RequiredObject) -> list[EngineSnapshot]:
         """Return the engines that have something that a container needs."""
-        return [engine for name, engine in self.engines.items() if name in located.nodes]
+        return [engine for name, engine in self.engines.items() if name in required.nodes]
 
-    async def movable(self, located: Sequence[RequiredObject]) -> list[RequiredObject]:
+    async def movable(self, objects: Sequence[RequiredObject]) -> list[RequiredObject]:
         """Return what of it can be moved to another engine: empty volumes."""
-        volumes = [each for each in located if each.kind == "volume"]
-        return [each for each in volumes if await is_empty(self.engines_with(each), each.name)]
+        volumes = [required for required in objects if required.kind == "volume"]
+        return [required for required in volumes if await is_empty(self.engines_with(required), required.name)]

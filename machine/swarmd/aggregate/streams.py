@@ -16,7 +16,7 @@ _QUEUED = 16  # lines between the engines and the client, each of at most limits
 _RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
 
 
-async def merged(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
+async def merge_streams(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """What all of them give, as it comes; ends with the last. An error of one is raised."""
     queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_QUEUED)
 

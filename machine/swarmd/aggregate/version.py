@@ -7,11 +7,15 @@ from machine.swarm.merge.node_info import Answers, Json
 
 def merge_version(answers: Answers) -> Json:
     """Return the answer of the first engine with the API versions that all of them speak."""
-    found = [answer for _, answer in answers]
-    lowest = min((version for answer in found if (version := answer.get("ApiVersion"))), key=_parts, default="")
-    highest = max((version for answer in found if (version := answer.get("MinAPIVersion"))), key=_parts, default="")
-    return {**found[0], "ApiVersion": lowest, "MinAPIVersion": highest}
+    versions = [answer for _, answer in answers]
+    lowest = min(
+        (version for answer in versions if (version := answer.get("ApiVersion"))), key=_version_numbers, default=""
+    )
+    highest = max(
+        (version for answer in versions if (version := answer.get("MinAPIVersion"))), key=_version_numbers, default=""
+    )
+    return {**versions[0], "ApiVersion": lowest, "MinAPIVersion": highest}
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(piece) if piece.isdigit() else 0 for piece in version.split("."))

@@ -15,35 +15,35 @@ from machine.swarmd.backends.registry import BackendContext, BackendFactory, fin
 
 
 @contextlib.asynccontextmanager
-async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
-    """Each word is a backend with its words, quoted once more."""
-    if not words:
+async def aggregate(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+    """Each argument is a backend with its own arguments, quoted once more."""
+    if not args:
         raise UsageError(
             "aggregate needs the backends that it joins",
             resolution="""'aggregate "dockerclient tcp://a:2375" "dockerclient tcp://b:2375"'""",
         )
     async with contextlib.AsyncExitStack() as stack:
         members = []
-        for number, spec in enumerate(words, 1):
+        for number, spec in enumerate(args, 1):
             member = AggregateEngine(await context.open(stack, [spec]), f"engine-{number}")
-            member.node_info = NodeInfo(member.name, *_where(spec, context))
+            member.node_info = NodeInfo(member.name, *_location(spec, context))
             members.append(member)
-        joined = Aggregate(Members(members, context.log))
+        joined_backend = Aggregate(Members(members, context.log))
 
         async def backend(request: Request, _: CallNext) -> Reply:
-            return await joined(request)
+            return await joined_backend(request)
 
         yield backend
 
 
-def _where(spec: str, context: BackendContext) -> tuple[str, str, str]:
+def _location(spec: str, context: BackendContext) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
-    name, *rest = split_words(spec)
+    name, *args = split_words(spec)
     if name == "dockerclient":
-        address, _ = target(rest, context.environ)
+        address, _ = target(args, context.environ)
     else:
         backend = find(name, context.extra)
-        known = backend.engine_address(rest) if isinstance(backend, BackendFactory) else None
+        known = backend.engine_address(args) if isinstance(backend, BackendFactory) else None
         if known is None:
             return "", spec, ""
         address = known

@@ -14,15 +14,15 @@ SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "auth
 
 
 @contextlib.asynccontextmanager
-async def debug(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def debug(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Shows method, target, status, kind of body and milliseconds; nothing that holds secrets: headers, bodies."""
-    if words:
-        raise UsageError("debug takes no arguments", details=" ".join(words))
+    if args:
+        raise UsageError("debug takes no arguments", details=" ".join(args))
 
-    async def show(request: Request, rest: CallNext) -> Reply:
+    async def show(request: Request, call_next: CallNext) -> Reply:
         start = time.perf_counter()
         try:
-            reply = await rest(request)
+            reply = await call_next(request)
         except ApiError as error:
             context.log(
                 f"{request.method} {shown_target(request.target)} -> {error.status} {error.message} {_ms(start)}"

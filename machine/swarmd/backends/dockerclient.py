@@ -18,9 +18,9 @@ HINT = "dockerclient --tlsverify --tlscacert CA.pem --tlscert CERT.pem --tlskey 
 
 
 @contextlib.asynccontextmanager
-async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def dockerclient(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Connects when first asked; an engine that is away now may come back later."""
-    address, trust = target(words, context.environ)
+    address, trust = target(args, context.environ)
     client = Client(address, trust)
     try:
         yield as_backend(client if trust or client.address.path else _with_tls_hint(client))
@@ -28,9 +28,9 @@ async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIt
         await client.close()
 
 
-def target(words: Sequence[str], environ: Mapping[str, str]) -> tuple[Address, TlsConfig | None]:
-    """Where the words after `dockerclient` say that the engine is, and the TLS to use there. UsageError."""
-    flags, urls = read("dockerclient", words, TLS_FLAGS)
+def target(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Address, TlsConfig | None]:
+    """Where the arguments after `dockerclient` say that the engine is, and the TLS to use there. UsageError."""
+    flags, urls = read("dockerclient", args, TLS_FLAGS)
     if len(urls) > 1:
         raise UsageError(
             "dockerclient takes one address",

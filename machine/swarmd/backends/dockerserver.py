@@ -18,9 +18,9 @@ _FLAGS = {**TLS_FLAGS, "--insecure": False}
 
 
 @contextlib.asynccontextmanager
-async def dockerserver(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def dockerserver(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Listens until the pipeline is closed. As a backend behind another it passes calls on."""
-    flags, urls = read("dockerserver", words, _FLAGS)
+    flags, urls = read("dockerserver", args, _FLAGS)
     trust = tls_from_flags(flags, context.environ)
     demands = ListenerPolicy(trust, "this cluster", insecure=flags.get("--insecure") == "true")
     server = Server(context.call_next, log=context.log)
@@ -32,5 +32,5 @@ async def dockerserver(words: Sequence[str], context: BackendContext) -> AsyncIt
         await server.close()
 
 
-async def _pass_on(request: Request, rest: CallNext) -> Reply:
-    return await rest(request)
+async def _pass_on(request: Request, call_next: CallNext) -> Reply:
+    return await call_next(request)

@@ -23,13 +23,13 @@ PIPES_SECONDS = 1.0  # for the last words of a program that has ended
 
 
 @contextlib.asynccontextmanager
-async def exec_(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def exec_(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Started with the pipeline, started again if it ends; ended with the pipeline."""
-    if not words:
+    if not args:
         raise UsageError("exec needs a program", resolution="'exec ./filter.py'")
-    if len(words) == 1 and words[0].lstrip().startswith("{"):
-        words = _libswarm_form(words[0])
-    program = _Program(list(words), context)
+    if len(args) == 1 and args[0].lstrip().startswith("{"):
+        args = _libswarm_form(args[0])
+    program = _Program(list(args), context)
     await program.start()
     try:
         yield program
@@ -92,12 +92,12 @@ class _Program:
                 process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def __call__(self, request: Request, rest: CallNext) -> Reply:
+    async def __call__(self, request: Request, call_next: CallNext) -> Reply:
         shown = await hook.show_request(request)
         decision = hook.parse_answer(await self._ask({"request": shown.question}), shown)
         if decision.answer is not None:
             return decision.answer
-        reply = await rest(decision.request)
+        reply = await call_next(decision.request)
         return await self._changed_reply(reply, shown, decision) if decision.wants_reply else reply
 
     async def _changed_reply(self, reply: Reply, shown: hook.ShownRequest, decision: hook.Decision) -> Reply:

@@ -1,4 +1,4 @@
-"""The words after a backend's name: flags and the rest. The same forms as on the command line."""
+"""The arguments after a backend's name: flags and positional ones. The same forms as on the command line."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from machine.errors import UsageError
 from machine.swarm.flag_tokens import tokenize
 
 
-def read(backend: str, words: Sequence[str], takes: Mapping[str, bool]) -> tuple[dict[str, str], list[str]]:
-    """The flags with their values (a switch is "true" or "false"), and the other words.
+def read(backend: str, args: Sequence[str], takes_value: Mapping[str, bool]) -> tuple[dict[str, str], list[str]]:
+    """The flags with their values (a switch is "true" or "false"), and the positional arguments.
 
-    `takes` says of each flag whether a value follows. `-flag` is `--flag`; `--flag=value` works for all. UsageError.
+    `takes_value` says of each flag whether a value follows. `-flag` is `--flag`; `--flag=value` works for all.
+    UsageError.
     """
     flags: dict[str, str] = {}
-    rest: list[str] = []
+    positionals: list[str] = []
 
     def find(name: str) -> tuple[str, bool]:
         long = name if name.startswith("--") else f"-{name}"
-        if long not in takes:
-            raise UsageError(f"the backend {backend} has no flag {long}", resolution="it knows: " + " ".join(takes))
-        return long, takes[long]
+        if long not in takes_value:
+            raise UsageError(
+                f"the backend {backend} has no flag {long}", resolution="it knows: " + " ".join(takes_value)
+            )
+        return long, takes_value[long]
 
-    for token in tokenize(words, find):
+    for token in tokenize(args, find):
         if token.flag:
             flags[token.flag] = token.value
         else:
-            rest.append(token.value)
-    return flags, rest
+            positionals.append(token.value)
+    return flags, positionals

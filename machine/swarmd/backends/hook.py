@@ -71,7 +71,7 @@ async def _first_bytes(request: Request) -> tuple[Request, str]:
     start, ended = await _begin(request.body)
     if ended:
         return request.replace(body=start), ""
-    return request.replace(body=_joined(start, request.body)), _too_long()
+    return request.replace(body=_join_stream(start, request.body)), _too_long()
 
 
 async def _begin(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:
@@ -88,9 +88,9 @@ async def _begin(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:
     return b"".join(pieces), False
 
 
-async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _join_stream(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield start
-    async for piece in rest:
+    async for piece in pieces:
         yield piece
 
 
@@ -178,7 +178,7 @@ def parse_answer(answer: dict[str, Any], shown: ShownRequest) -> Decision:
         return Decision(_answer(answer), shown.request)
     if set(answer) & {"message", "body", "base64", "headers"}:
         raise _unclear("an answer has a status; a request that is changed is under request")
-    request = _changed(shown.request, answer.get("request"))
+    request = _apply_change(shown.request, answer.get("request"))
     replaced = isinstance(answer.get("request"), dict) and bool(set(answer["request"]) & {"body", "base64"})
     if answer.get("unseen", "refuse") not in UNSEEN:
         raise _unclear(f"unseen is {answer['unseen']!r}, neither refuse nor pass")
@@ -204,7 +204,7 @@ def _unclear(why: str) -> ApiError:
     return ApiError(502, f"the filter of this endpoint gave no clear answer: {why}")
 
 
-def _changed(request: Request, change: Any) -> Request:
+def _apply_change(request: Request, change: Any) -> Request:
     if change is None:
         return request
     if not isinstance(change, dict) or set(change) - _CHANGES:

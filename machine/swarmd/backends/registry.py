@@ -3,10 +3,10 @@
 The caller may add more by name (`extra`): machine/cli/swarmd.py adds those that know the machine store.
 A backend is one of two things:
 
-    async def NAME(request: Request, call_next: CallNext, *words: str) -> Reply
-        one function; `words` is what stood after its name on the command line
+    async def NAME(request: Request, call_next: CallNext, *args: str) -> Reply
+        one function; `args` is what stood after its name on the command line
 
-    def NAME(words: Sequence[str], context: BackendContext) -> AbstractAsyncContextManager[Backend]
+    def NAME(args: Sequence[str], context: BackendContext) -> AbstractAsyncContextManager[Backend]
         for what has to be opened and closed: a listener, a connection, a program
 """
 
@@ -25,7 +25,7 @@ from machine.swarm.cli_flags import did_you_mean
 from machine.swarm.http.address import Address
 from machine.swarm.pipeline import Backend, CallNext, link, not_implemented
 
-Opened = contextlib.AbstractAsyncContextManager[Backend]
+BackendManager = contextlib.AbstractAsyncContextManager[Backend]
 GROUP = "machine.backends"  # entry points of third parties
 
 # name -> (module, attribute, one line for the list)
@@ -65,12 +65,12 @@ class BackendFactory(ABC):
     listens: ClassVar[bool] = False  # whether clients can call it, so that it may be the first of a pipeline
 
     @abstractmethod
-    def __call__(self, words: Sequence[str], context: BackendContext) -> Opened:
-        """Return what opens and closes the backend; `words` is what stood after its name. UsageError."""
+    def __call__(self, args: Sequence[str], context: BackendContext) -> BackendManager:
+        """Return what opens and closes the backend; `args` is what stood after its name. UsageError."""
 
-    def engine_address(self, words: Sequence[str]) -> Address | None:
+    def engine_address(self, args: Sequence[str]) -> Address | None:
         """Return where the one engine behind the backend is; None if it is not one engine, or not known yet."""
-        del words
+        del args
         return None
 
 
@@ -130,22 +130,22 @@ async def open_pipeline(specs: Sequence[str], context: BackendContext, stack: co
     """
     pipeline = context.call_next
     for spec in reversed(specs):
-        name, *words = split_words(spec)
-        here = context._replace(call_next=pipeline)
-        backend = await stack.enter_async_context(_opened(find(name, context.extra), name, words, here))
+        name, *args = split_words(spec)
+        own_context = context._replace(call_next=pipeline)
+        backend = await stack.enter_async_context(_open_backend(find(name, context.extra), name, args, own_context))
         pipeline = link(backend, pipeline)
     return pipeline
 
 
-def _opened(found: Any, name: str, words: Sequence[str], context: BackendContext) -> Opened:
-    if not inspect.iscoroutinefunction(found):
-        manager: Opened = found(words, context)
+def _open_backend(backend: Any, name: str, args: Sequence[str], context: BackendContext) -> BackendManager:
+    if not inspect.iscoroutinefunction(backend):
+        manager: BackendManager = backend(args, context)
         return manager
     try:
-        inspect.signature(found).bind(None, None, *words)
+        inspect.signature(backend).bind(None, None, *args)
     except TypeError as error:
         raise UsageError(f"the backend {name} does not take these arguments: {error}") from error
-    return _ready(lambda request, rest: found(request, rest, *words))
+    return _ready(lambda request, rest: backend(request, rest, *args))
 
 
 @contextlib.asynccontextmanager

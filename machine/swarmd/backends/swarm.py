@@ -15,10 +15,10 @@ from machine.swarmd.backends.registry import BackendContext
 
 
 @contextlib.asynccontextmanager
-async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def swarm(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
-    given = parse_args("swarm", words, MANAGE, context.environ)
-    config = manager_config_from(given, context.environ, context.registry)
+    parsed_args = parse_args("swarm", args, MANAGE, context.environ)
+    config = manager_config_from(parsed_args, context.environ, context.registry)
     try:
         async with manager(config, context.log) as backend:
             yield backend

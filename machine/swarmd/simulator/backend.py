@@ -1,4 +1,4 @@
-"""simulator [--name NAME] [CONTAINER...]: a simulated engine in memory, with these containers running."""
+"""simulator [--name NAME] [CONTAINER...]: a as_pipeline_end engine in memory, with these containers running."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from machine.swarmd.backends.flags import read
 from machine.swarmd.backends.registry import BackendContext
 from machine.swarmd.simulator import SimulatedEngine
 
-_HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (simulated)"))
+_HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (as_pipeline_end)"))
 
 
 @contextlib.asynccontextmanager
-async def simulator(words: Sequence[str], _: BackendContext) -> AsyncIterator[Backend]:
+async def simulator(args: Sequence[str], _: BackendContext) -> AsyncIterator[Backend]:
     """An engine that lives as long as the pipeline does."""
-    flags, named = read("simulator", words, {"--name": True})
-    ask = simulated(SimulatedEngine(flags.get("--name") or "simulator", named=tuple(named)))
+    flags, container_names = read("simulator", args, {"--name": True})
+    ask = as_pipeline_end(SimulatedEngine(flags.get("--name") or "simulator", container_names=tuple(container_names)))
 
-    async def backend(request: Request, _rest: CallNext) -> Reply:
+    async def backend(request: Request, _: CallNext) -> Reply:
         return await ask(request)
 
     yield backend
 
 
-def simulated(engine: SimulatedEngine) -> CallNext:
-    """A simulated engine as the end of a pipeline."""
+def as_pipeline_end(engine: SimulatedEngine) -> CallNext:
+    """A as_pipeline_end engine as the end of a pipeline."""
 
     async def ask(request: Request) -> Reply:
         request = await request.with_body_read()
         assert isinstance(request.body, bytes)  # noqa: S101
-        said = engine.answer(request.method, request.target, request.body)
-        if said.events:
+        response = engine.answer(request.method, request.target, request.body)
+        if response.events:
             return Reply(200, (*_HEADERS, JSON), _events(engine))
-        if said.until:
-            return Reply(200, (*_HEADERS, JSON), _exit(engine, said.until))
-        kind = JSON if said.body[:1] in b"[{" else (b"content-type", b"text/plain; charset=utf-8")
-        return Reply(said.status, (*_HEADERS, kind), said.body)
+        if response.until:
+            return Reply(200, (*_HEADERS, JSON), _exit(engine, response.until))
+        kind = JSON if response.body[:1] in b"[{" else (b"content-type", b"text/plain; charset=utf-8")
+        return Reply(response.status, (*_HEADERS, kind), response.body)
 
     return ask
 

@@ -23,7 +23,7 @@ class Container:
         self.exit_code = 0
         self.started = ""
         self.finished = ""
-        self.listed = b""  # its entry in the list, as bytes; b"" = out of date
+        self.list_entry = b""  # its entry in the list, as bytes; b"" = out of date
 
     @property
     def labels(self) -> dict[str, str]:

@@ -18,23 +18,23 @@ from machine.swarm.parsing import target as targets
 from machine.swarm.parsing.routes import ROUTES, Route
 from machine.swarm.pipeline import ApiError
 from machine.swarmd.simulator.container import Container, now
-from machine.swarmd.simulator.resources import Things
-from machine.swarmd.simulator.responses import Response, dump, json_said, tagged, value_of
+from machine.swarmd.simulator.resources import Resources
+from machine.swarmd.simulator.responses import Response, dump, json_response, value_of, with_default_tag
 
 API, OLDEST_API = "1.51", "1.24"
 GIB = 1 << 30
 FULL_ID = 64  # digits
 
 
-class SimulatedEngine(Things):
-    """Called `name`, with `containers` running ones called NAME-1, NAME-2, ..., or with those that `named` lists."""
+class SimulatedEngine(Resources):
+    """An engine called `name`, with `containers` running ones NAME-1, NAME-2, ..., or those in `container_names`."""
 
     def __init__(
         self,
         name: str,
         containers: int = 0,
         *,
-        named: tuple[str, ...] = (),
+        container_names: tuple[str, ...] = (),
         cpus: int = 4,
         memory: int = 8 * GIB,
         labels: tuple[str, ...] = (),
@@ -49,11 +49,12 @@ class SimulatedEngine(Things):
         self.listeners: set[Callable[[bytes], None]] = set()
         self.waiting: dict[str, list[Callable[[int], None]]] = {}
         self.calls = 0  # requests answered
-        for each in named or tuple(f"{name}-{i + 1}" for i in range(containers)):
-            made = self._add(
-                {"Image": "busybox:latest", "Cmd": ["sleep", "1000"], "Labels": {"made-by": "simulator"}}, each
+        for container_name in container_names or tuple(f"{name}-{i + 1}" for i in range(containers)):
+            container = self._add(
+                {"Image": "busybox:latest", "Cmd": ["sleep", "1000"], "Labels": {"made-by": "simulator"}},
+                container_name,
             )
-            made.state, made.started = "running", now()
+            container.state, container.started = "running", now()
 
     def answer(self, method: str, target: str, body: bytes = b"") -> Response:
         """What the engine says to a call; errors are answers too."""
@@ -61,7 +62,7 @@ class SimulatedEngine(Things):
         try:
             return self._route(method, target, body)
         except ApiError as error:
-            return json_said({"message": error.message}, error.status)
+            return json_response({"message": error.message}, error.status)
 
     def _route(self, method: str, target: str, body: bytes) -> Response:
         parts = targets.parse(target)
@@ -92,14 +93,14 @@ class SimulatedEngine(Things):
             "Os": "linux",
             "Arch": "amd64",
         }
-        return json_said(
+        return json_response(
             {**facts, "GitCommit": "simulator", "GoVersion": "", "KernelVersion": "6.1.0", "Components": []}
         )
 
     def info(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /info"""
-        states = [each.state for each in self.containers.values()]
-        return json_said(
+        states = [container.state for container in self.containers.values()]
+        return json_response(
             {
                 "ID": self.id,
                 "Name": self.name,
@@ -133,25 +134,27 @@ class SimulatedEngine(Things):
 
     def list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /containers/json"""
-        wanted = targets.filters(query.get("filters", ""), ApiError)
-        asked = frozenset(wanted)
-        everything = query.get("all", "") not in ("", "0", "false") or "status" in wanted
-        ancestors = {each for name in wanted.pop("ancestor", []) for each in self.made_from(name)}
+        filters = targets.filters(query.get("filters", ""), ApiError)
+        filter_names = frozenset(filters)
+        everything = query.get("all", "") not in ("", "0", "false") or "status" in filters
+        ancestors = {container for name in filters.pop("ancestor", []) for container in self.made_from(name)}
         pieces = []
-        for each in self._candidates(wanted.get("id")):
-            if "ancestor" in asked and each.image_id not in ancestors:
+        for container in self._candidates(filters.get("id")):
+            if "ancestor" in filter_names and container.image_id not in ancestors:
                 continue
-            if (everything or each.state in ("running", "paused")) and (not wanted or _matches(each, wanted)):
-                if not each.listed:
-                    each.listed = dump(each.entry())
-                pieces.append(each.listed)
+            if (everything or container.state in ("running", "paused")) and (
+                not filters or _matches(container, filters)
+            ):
+                if not container.list_entry:
+                    container.list_entry = dump(container.entry())
+                pieces.append(container.list_entry)
         return Response(200, b"[" + b",".join(pieces) + b"]")
 
     def _candidates(self, ids: Sequence[str] | None) -> Iterable[Container]:
         """The containers that a list may show; whole ids are looked up, as an engine has an index of them."""
-        if not ids or any(len(each) != FULL_ID for each in ids):
+        if not ids or any(len(container_id) != FULL_ID for container_id in ids):
             return self.containers.values()
-        return [self.containers[each] for each in dict.fromkeys(ids) if each in self.containers]
+        return [self.containers[container_id] for container_id in dict.fromkeys(ids) if container_id in self.containers]
 
     def create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /containers/create"""
@@ -162,52 +165,52 @@ class SimulatedEngine(Things):
             text = f'Conflict. The container name "/{name}" is already in use by container "{self.names[name]}". '
             raise ApiError(409, text + "You have to remove (or rename) that container to be able to reuse that name.")
         if self._image(str(body.get("Image", ""))) is None:
-            raise ApiError(404, f"No such image: {tagged(str(body.get('Image', '')))}")
-        made = self._add(body, name)
-        for volume in made.refers.volumes:
+            raise ApiError(404, f"No such image: {with_default_tag(str(body.get('Image', '')))}")
+        container = self._add(body, name)
+        for volume in container.refers.volumes:
             if volume not in self.volumes:
                 self.volume_create({}, {"Name": volume})
-        self._tell("create", made)
-        return json_said({"Id": made.id, "Warnings": []}, 201)
+        self._publish("create", container)
+        return json_response({"Id": container.id, "Warnings": []}, 201)
 
     def inspect(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /containers/X/json"""
-        return json_said(self._find(x).inspect())
+        return json_response(self._find(x).inspect())
 
     def act(self, query: Mapping[str, str], body: Any, x: str, verb: str) -> Response:
         """POST /containers/X/(start|stop|kill|restart|pause|unpause|rename|wait)"""
-        found = self._find(x)
+        container = self._find(x)
         if verb == "rename":
-            self._rename(found, query.get("name", ""))
+            self._rename(container, query.get("name", ""))
         elif verb == "wait":
             return (
-                Response(until=found.id)
-                if found.state in ("running", "paused")
-                else json_said({"StatusCode": found.exit_code})
+                Response(until=container.id)
+                if container.state in ("running", "paused")
+                else json_response({"StatusCode": container.exit_code})
             )
         elif verb in ("pause", "unpause"):
-            found.state = "paused" if verb == "pause" else "running"
-        elif verb in ("stop", "kill") and found.state in ("running", "paused"):
-            self._end(found, 137 if verb == "kill" else 0)
+            container.state = "paused" if verb == "pause" else "running"
+        elif verb in ("stop", "kill") and container.state in ("running", "paused"):
+            self._end(container, 137 if verb == "kill" else 0)
         elif verb in ("start", "restart"):
-            if found.state == "running" and verb == "start":
+            if container.state == "running" and verb == "start":
                 return Response(304)
-            self._check_ports(found)
-            found.state, found.started = "running", now()
+            self._check_ports(container)
+            container.state, container.started = "running", now()
         else:
-            return Response(304) if verb == "stop" else json_said({"message": f"Container {x} is not running"}, 409)
-        self._tell(verb, found)
+            return Response(304) if verb == "stop" else json_response({"message": f"Container {x} is not running"}, 409)
+        self._publish(verb, container)
         return Response(204)
 
     def remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /containers/X"""
-        found = self._find(x)
-        if found.state in ("running", "paused"):
+        container = self._find(x)
+        if container.state in ("running", "paused"):
             if query.get("force", "") in ("", "0", "false"):
                 raise ApiError(409, f"cannot remove container {x}: container is running: stop it or use force")
-            self._end(found, 137)
-        del self.containers[found.id], self.names[found.name]
-        self._tell("destroy", found)
+            self._end(container, 137)
+        del self.containers[container.id], self.names[container.name]
+        self._publish("destroy", container)
         return Response(204)
 
     def logs(self, query: Mapping[str, str], body: Any, x: str) -> Response:
@@ -218,12 +221,12 @@ class SimulatedEngine(Things):
     def top(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /containers/X/top"""
         self._find(x)
-        return json_said({"Titles": ["PID", "CMD"], "Processes": []})
+        return json_response({"Titles": ["PID", "CMD"], "Processes": []})
 
     def commit(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /commit"""
         self._find(query.get("container", ""))
-        return json_said({"Id": self._add_image(token_hex(32), query.get("repo", ""), query.get("tag", ""))}, 201)
+        return json_response({"Id": self._add_image(token_hex(32), query.get("repo", ""), query.get("tag", ""))}, 201)
 
     # inside
 
@@ -234,53 +237,59 @@ class SimulatedEngine(Things):
     def _add(self, config: dict[str, Any], name: str) -> Container:
         number = len(self.containers) + 2
         address = f"172.17.{number // 250 % 250}.{number % 250}"
-        made = Container(token_hex(32), name, self._image(config["Image"]) or "", config, address)
-        self.containers[made.id], self.names[name] = made, made.id
-        return made
+        container = Container(token_hex(32), name, self._image(config["Image"]) or "", config, address)
+        self.containers[container.id], self.names[name] = container, container.id
+        return container
 
     def _find(self, x: str) -> Container:
         identity = x if x in self.containers else self.names.get(x.lstrip("/"), "")
         if not identity:
-            ids = [each for each in self.containers if each.startswith(x)] if x else []
+            ids = [container_id for container_id in self.containers if container_id.startswith(x)] if x else []
             if len(ids) != 1:
                 raise ApiError(404, f"No such container: {x}")
             identity = ids[0]
         return self.containers[identity]
 
-    def _rename(self, found: Container, name: str) -> None:
+    def _rename(self, container: Container, name: str) -> None:
         if not name or name in self.names:
             raise ApiError(409, f'Conflict. The container name "/{name}" is already in use')
-        del self.names[found.name]
-        self.names[name], found.name = found.id, name
+        del self.names[container.name]
+        self.names[name], container.name = container.id, name
 
     def _check_ports(self, starting: Container) -> None:
-        taken = {
+        used_ports = {
             (port["PublicPort"], port["Type"])
-            for each in self.containers.values()
-            if each.state in ("running", "paused") and each is not starting
-            for port in each.ports
+            for container in self.containers.values()
+            if container.state in ("running", "paused") and container is not starting
+            for port in container.ports
         }
         for port in starting.ports:
-            if (port["PublicPort"], port["Type"]) in taken:
+            if (port["PublicPort"], port["Type"]) in used_ports:
                 text = f"Bind for 0.0.0.0:{port['PublicPort']} failed: port is already allocated"
                 raise ApiError(
                     500, f"driver failed programming external connectivity on endpoint {starting.name}: {text}"
                 )
 
-    def _end(self, found: Container, code: int) -> None:
-        found.state, found.exit_code, found.finished = "exited", code, now()
-        self._tell("die", found)
-        for call in self.waiting.pop(found.id, []):
+    def _end(self, container: Container, code: int) -> None:
+        container.state, container.exit_code, container.finished = "exited", code, now()
+        self._publish("die", container)
+        for call in self.waiting.pop(container.id, []):
             call(code)
 
-    def _tell(self, action: str, about: Container) -> None:
-        about.listed = b""
+    def _publish(self, action: str, container: Container) -> None:
+        container.list_entry = b""
         if not self.listeners:
             return
         when = time.time_ns()
-        attributes = {"image": about.config.get("Image", ""), "name": about.name, **about.labels}
-        event = {"status": action, "id": about.id, "from": attributes["image"], "Type": "container", "Action": action}
-        actor = {"Actor": {"ID": about.id, "Attributes": attributes}, "scope": "local"}
+        attributes = {"image": container.config.get("Image", ""), "name": container.name, **container.labels}
+        event = {
+            "status": action,
+            "id": container.id,
+            "from": attributes["image"],
+            "Type": "container",
+            "Action": action,
+        }
+        actor = {"Actor": {"ID": container.id, "Attributes": attributes}, "scope": "local"}
         line = dump({**event, **actor, "time": when // 10**9, "timeNano": when}) + b"\n"
         for listener in tuple(self.listeners):
             listener(line)
@@ -325,16 +334,16 @@ _ANSWERS: dict[Route, Callable[..., Response]] = {
 }
 
 
-def _matches(each: Container, wanted: Mapping[str, Any]) -> bool:
-    for key, values in wanted.items():
+def _matches(container: Container, filters: Mapping[str, Any]) -> bool:
+    for key, values in filters.items():
         if key == "name":
-            fits = any(re.search(value.lstrip("^/"), each.name) for value in values)
+            fits = any(re.search(value.lstrip("^/"), container.name) for value in values)
         elif key == "id":
-            fits = any(each.id.startswith(value) for value in values)
+            fits = any(container.id.startswith(value) for value in values)
         elif key == "status":
-            fits = each.state in values
+            fits = container.state in values
         elif key == "label":
-            pairs = {f"{k}={v}" for k, v in each.labels.items()} | set(each.labels)
+            pairs = {f"{k}={v}" for k, v in container.labels.items()} | set(container.labels)
             fits = all(value in pairs for value in values)
         else:
             raise ApiError(400, f"invalid filter '{key}'")

@@ -45,23 +45,23 @@ class _Connection(asyncio.Protocol):
             body = self.buffer[end + 4 : end + 4 + size]
             self.buffer = self.buffer[end + 4 + size :]
             method, target, _ = head[: head.find(b"\r\n") if b"\r\n" in head else len(head)].split(b" ", 2)
-            self._say(method, self.engine.answer(method.decode(), target.decode(), body))
+            self._respond(method, self.engine.answer(method.decode(), target.decode(), body))
 
     def connection_lost(self, _: Exception | None) -> None:
         self.engine.listeners.discard(self._event)
 
-    def _say(self, method: bytes, said: Response) -> None:
-        if said.events or said.until:
+    def _respond(self, method: bytes, response: Response) -> None:
+        if response.events or response.until:
             self.transport.write(b"HTTP/1.1 200 OK\r\n" + _HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-            if said.events:
+            if response.events:
                 self.engine.listeners.add(self._event)
             else:
-                self.engine.when_ended(said.until, self._exit)
+                self.engine.when_ended(response.until, self._exit)
             return
-        head = b"HTTP/1.1 %d %s\r\n%s" % (said.status, _REASON.get(said.status, b"Error"), _HEAD)
-        if said.status not in (204, 304):
-            head += b"Content-Length: %d\r\n" % len(said.body)
-        self.transport.write(head + b"\r\n" + (b"" if method == b"HEAD" else said.body))
+        head = b"HTTP/1.1 %d %s\r\n%s" % (response.status, _REASON.get(response.status, b"Error"), _HEAD)
+        if response.status not in (204, 304):
+            head += b"Content-Length: %d\r\n" % len(response.body)
+        self.transport.write(head + b"\r\n" + (b"" if method == b"HEAD" else response.body))
 
     def _event(self, line: bytes) -> None:
         self.transport.write(b"%x\r\n%s\r\n" % (len(line), line))

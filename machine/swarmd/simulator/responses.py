@@ -17,7 +17,7 @@ class Response(NamedTuple):
     until: str = ""
 
 
-def tagged(name: str) -> str:
+def with_default_tag(name: str) -> str:
     """An image's name as engines list it: with its tag, without the default registry."""
     name = name.removeprefix("docker.io/").removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] or "@" in name or not name else name + ":latest"
@@ -38,6 +38,6 @@ def dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def json_said(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200) -> Response:
     """JSON as an answer."""
     return Response(status, dump(value))

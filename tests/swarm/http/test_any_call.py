@@ -77,7 +77,9 @@ SLOW = settings(max_examples=6, deadline=None, suppress_health_check=list(Health
 @SLOW
 @given(calls)
 async def test_of_the_manager(calls: list[Call]) -> None:
-    async with Fleet([SimulatedEngine("a", named=("web",)), SimulatedEngine("b", named=("db",))]) as fleet:
+    async with Fleet(
+        [SimulatedEngine("a", container_names=("web",)), SimulatedEngine("b", container_names=("db",))]
+    ) as fleet:
         for call in calls:
             await judge(lambda request: answer(fleet.context, request), request_of(call))
 
@@ -124,7 +126,7 @@ async def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
     method, _, rest = target.partition(" ")
 
     async def story() -> int:
-        async with Fleet([SimulatedEngine("a", named=("web",))]) as fleet:
+        async with Fleet([SimulatedEngine("a", container_names=("web",))]) as fleet:
             data = b"" if body is None else json.dumps(body).encode()
             try:
                 reply = await answer(fleet.context, Request(method, rest.replace('"', "%22"), (), data))

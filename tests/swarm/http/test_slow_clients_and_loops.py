@@ -18,7 +18,7 @@ from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarmd.aggregate.members import AggregateEngine, Members
 from machine.swarmd.aggregate.routes import Aggregate
 from machine.swarmd.simulator import SimulatedEngine
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 from tests.sshd import free_port
 from tests.swarm.http.raw import echo
 from tests.swarm.http.recording import client, front, raw_server
@@ -131,7 +131,7 @@ async def ring(size: int, *, aggregates: bool) -> AsyncIterator[list[Address]]:
 
 def _over(back: Client) -> CallNext:
     """An aggregate of what is behind `back` and an engine."""
-    members = [AggregateEngine(back, "one"), AggregateEngine(simulated(SimulatedEngine("a", 2)), "two")]
+    members = [AggregateEngine(back, "one"), AggregateEngine(as_pipeline_end(SimulatedEngine("a", 2)), "two")]
     return Aggregate(Members(members, lambda _: None))
 
 

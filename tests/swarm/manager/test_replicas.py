@@ -14,7 +14,7 @@ from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import ApiError, Request, compose
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 from tests.swarm.discovery.test_stores import candidate, etcd
@@ -60,7 +60,7 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd: str) -> None:
         return len(await one.ask("GET", "/containers/json?all=1")) == 1
 
     url = f"etcd://{etcd}/replicas"
-    engine = Server(simulated(SimulatedEngine("n1", named=("web",))))
+    engine = Server(as_pipeline_end(SimulatedEngine("n1", container_names=("web",))))
     at = await engine.listen(Address("127.0.0.1", 0))
     await from_url(url).register(f"127.0.0.1:{at.port}", 60)
     async with Manager(url) as first:
@@ -94,7 +94,7 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd: str) -> None:
 
 async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd: str) -> None:
     url = f"etcd://{etcd}/died"
-    engine = Server(simulated(SimulatedEngine("n1")))
+    engine = Server(as_pipeline_end(SimulatedEngine("n1")))
     at = await engine.listen(Address("127.0.0.1", 0))
     await from_url(url).register(f"127.0.0.1:{at.port}", 60)
     dead = candidate(url, f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease

@@ -106,7 +106,7 @@ async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signat
     if not same_id:
         kept.id = "b" * 64
     place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
-    kept.state, kept.listed = "running", b""
+    kept.state, kept.list_entry = "running", b""
     await fleet.until(lambda: fleet.cluster.index.named("web"))
     await lost(fleet, place)
     assert elsewhere(fleet) == []
@@ -132,7 +132,7 @@ async def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed
     await lost(fleet, fleet.hosts[0])
     await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
     old = fleet.hosts[0].engine.containers[key]
-    old.created, old.listed = 4_000_000_000, b""  # made in the far future, it says
+    old.created, old.list_entry = 4_000_000_000, b""  # made in the far future, it says
     fleet.hosts[0].switch(down=False)
     await fleet.until(lambda: key not in fleet.hosts[0].engine.containers)
     await asyncio.sleep(0.2)

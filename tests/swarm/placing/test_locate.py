@@ -150,7 +150,7 @@ def test_a_name_is_given_once_at_a_time() -> None:
         ):
             pass
         assert refused.value.status == 409
-    with pytest.raises(ApiError), names.reserve("web", taken=True):
+    with pytest.raises(ApiError), names.reserve("web", in_use=True):
         pass
     with names.reserve("web"):
         pass

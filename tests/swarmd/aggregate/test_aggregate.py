@@ -1,4 +1,4 @@
-"""An aggregate of simulated engines: everything happens on the right one; some of them may be away."""
+"""An aggregate of as_pipeline_end engines: everything happens on the right one; some of them may be away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machine.swarmd.aggregate import members as members_module
 from machine.swarmd.aggregate.members import AggregateEngine, Members
 from machine.swarmd.aggregate.routes import Aggregate
 from machine.swarmd.simulator import SimulatedEngine
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 
 
 class AggregateWithEngines:
@@ -30,7 +30,7 @@ class AggregateWithEngines:
         self.all = Aggregate(Members(members, self.said.append))
 
     def _asker(self, engine: SimulatedEngine) -> Any:
-        inner = simulated(engine)
+        inner = as_pipeline_end(engine)
 
         async def ask(request: Request) -> Reply:
             if engine.name in self.away:
@@ -205,7 +205,7 @@ async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -
     (net,) = [each for each in await world.get("/networks") if each["Name"] == "net"]
     assert (await world.get(f"/networks/{net['Id']}"))["Name"] == "net"
     world.seen.clear()
-    with pytest.raises(ApiError, match="page not found"):  # a simulated engine has no wires
+    with pytest.raises(ApiError, match="page not found"):  # a as_pipeline_end engine has no wires
         await world.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
     assert world.seen[-1] == ("b", "POST", "/networks/net/connect")
     await world.all(Request("DELETE", f"/networks/{net['Id']}"))

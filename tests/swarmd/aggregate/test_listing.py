@@ -35,14 +35,14 @@ async def three(world: AggregateWithEngines) -> None:
         assert await world.create(f"{node}/{name}") == node
     for engine in world.engines:
         for container in engine.containers.values():
-            container.created, container.listed = 1_700_000_000, b""
+            container.created, container.list_entry = 1_700_000_000, b""
             number = ("first", "second", "third").index(container.name)
             entry = container.inspect
 
             def inspect(entry: Any = entry, number: int = number) -> dict[str, Any]:
                 return {**entry(), "Created": f"2023-11-14T22:13:20.00000000{number + 1}Z"}
 
-            container.inspect = inspect  # type: ignore[method-assign]  # a simulated container has no time of its own
+            container.inspect = inspect  # type: ignore[method-assign]  # a as_pipeline_end container has no time of its own
 
 
 def names(listed: list[dict[str, Any]]) -> list[str]:

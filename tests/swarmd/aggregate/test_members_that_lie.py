@@ -83,7 +83,7 @@ async def test_lists_have_what_the_others_say(kind: str, introduced: bool, monke
 async def test_a_member_of_an_old_api_lowers_nobody_elses() -> None:
     async with aggregate({"/version": json_answer({"Version": "1", "ApiVersion": "0.1"})}) as front:
         assert (await front.value("GET", "/version"))["ApiVersion"] == "1.51"
-        assert any("1.24 is the oldest" in member.why for member in front.members)
+        assert any("1.24 is the oldest" in member.failure for member in front.members)
 
 
 async def test_a_create_on_a_member_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:

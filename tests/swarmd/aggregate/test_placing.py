@@ -58,14 +58,14 @@ async def test_where_two_engines_have_one_the_one_with_data_counts() -> None:
     world = AggregateWithEngines(containers=0)
     for engine in world.engines[:2]:
         engine.answer("POST", "/volumes/create", b'{"Name":"twin"}')
-    world.engines[1].filled.add("twin")
+    world.engines[1].volumes_with_data.add("twin")
     for engine in world.engines:
         engine.answer("POST", "/networks/create", b'{"Name":"net"}')
     assert await world.create("c/there", **using(network="net")) == "c"
     with pytest.raises(ApiError, match=r"volume twin \(not on a, c\); network net \(not on b\)") as no:
         await world.create("both", **using("twin", network="net"))
     assert no.value.status == 409
-    world.engines[1].filled.clear()
+    world.engines[1].volumes_with_data.clear()
     assert await world.create("both", **using("twin", network="net")) == "c", "an empty one is no reason"
     assert having(world, "twin") == ["c"], "it has moved"
 
@@ -179,7 +179,7 @@ async def test_a_push_looks_at_the_tag() -> None:
     world = AggregateWithEngines(containers=0)
     world.engines[1].images["repo/app:v2"] = "sha256:" + "d" * 64
     world.seen.clear()
-    with pytest.raises(ApiError, match="page not found"):  # a simulated engine pushes nothing
+    with pytest.raises(ApiError, match="page not found"):  # a as_pipeline_end engine pushes nothing
         await world.post("/images/repo/app/push?tag=v2")
     assert ("b", "POST", "/images/repo/app/push") in world.seen
     with pytest.raises(ApiError, match="No such image: repo/app:v3"):
@@ -242,7 +242,7 @@ async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> N
     build = Request("POST", "/build?t=x&networkmode=net&session=key1&buildid=b1")
     calls = [world.all(session), world.all(build)]
     for reply in await asyncio.gather(*(calls if first == "session" else reversed(calls)), return_exceptions=True):
-        assert isinstance(reply, (Reply, ApiError)), "a simulated engine has no sessions"
+        assert isinstance(reply, (Reply, ApiError)), "a as_pipeline_end engine has no sessions"
     with contextlib.suppress(ApiError):
         await world.all(Request("POST", "/build/cancel?id=b1"))
     sent = sorted((engine, path) for engine, method, path in world.seen if method == "POST")
@@ -252,7 +252,7 @@ async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> N
 async def test_a_link_is_removed_by_its_containers_name() -> None:
     world = AggregateWithEngines()
     reply = await world.all(Request("DELETE", "/containers/b-1/alias?link=1"))
-    assert reply.status == 404, "a simulated engine has no links"
+    assert reply.status == 404, "a as_pipeline_end engine has no links"
     assert world.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
 
 
@@ -323,7 +323,7 @@ async def test_a_network_that_is_not_removed_is_still_made_on_an_engine_that_com
     refusing(world, monkeypatch, "a", "c")
     with pytest.raises(ApiError, match="in use"):
         await world.all(Request("DELETE", "/networks/net"))
-    assert "net" in world.all.members.all[1].missed
+    assert "net" in world.all.members.all[1].missed_networks
 
 
 async def test_a_name_that_looks_like_an_id_is_refused() -> None:

@@ -27,7 +27,7 @@ from machine.swarmd.backends.flags import read
 from machine.swarmd.backends.registry import TABLE, BackendContext, names, open_pipeline, split_words
 from machine.swarmd.serve import serve
 from machine.swarmd.simulator import SimulatedEngine
-from machine.swarmd.simulator.backend import simulated
+from machine.swarmd.simulator.backend import as_pipeline_end
 from tests.swarm.http.recording import front, keys
 
 
@@ -241,7 +241,7 @@ async def test_machines_can_be_joined(tmp_path: Path) -> None:
 
     async with contextlib.AsyncExitStack() as stack:
         for name in ("one", "two"):
-            engine = simulated(SimulatedEngine(name, 1))
+            engine = as_pipeline_end(SimulatedEngine(name, 1))
             address = await stack.enter_async_context(front(engine))
             _record(store, name, "none", {"URL": str(address)})
         ask = await stack.enter_async_context(

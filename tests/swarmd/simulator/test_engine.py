@@ -1,4 +1,4 @@
-"""A simulated engine behaves as an engine: states, conflicts, events, and a farm that real clients talk to."""
+"""A as_pipeline_end engine behaves as an engine: states, conflicts, events, and a farm that real clients talk to."""
 
 from __future__ import annotations
 

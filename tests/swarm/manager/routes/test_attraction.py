@@ -68,7 +68,7 @@ async def test_many_that_begin_a_volume_at_once_are_on_one_engine(fleet: Fleet) 
 async def test_of_several_volumes_of_one_name_the_one_with_data_is_meant(fleet: Fleet) -> None:
     for node in ("n1", "n2"):
         await fleet.ask("POST", "/volumes/create", {"Name": f"{node}/data"})
-    fleet.hosts[1].engine.filled.add("data")
+    fleet.hosts[1].engine.volumes_with_data.add("data")
     await busy(fleet, "n2")
     await fleet.create("job", HostConfig={"Binds": ["data:/d"]})
     assert where(fleet, "job") == ["n2"]
@@ -82,7 +82,7 @@ async def test_an_empty_volume_goes_to_where_the_rest_is_and_one_with_data_does_
     assert volumes(fleet) == {"n1": [], "n2": [], "n3": ["data"]}
     assert (await fleet.ask("GET", "/volumes/data"))["Labels"] == {"k": "v"}
     await fleet.call("DELETE", "/containers/job")
-    fleet.hosts[2].engine.filled.add("data")
+    fleet.hosts[2].engine.volumes_with_data.add("data")
     with pytest.raises(ApiError, match=r"constraint node==n1 .*; volume data \(not on n1, n2\)"):
         await fleet.create("job", HostConfig={"Binds": ["data:/d"]}, Env=["constraint:node==n1"])
     assert volumes(fleet) == {"n1": [], "n2": [], "n3": ["data"]}
@@ -107,7 +107,7 @@ async def test_a_volume_that_a_stopped_container_mounts_is_not_moved(fleet: Flee
 
 async def test_an_unused_network_goes_to_the_volume_and_both_its_ids_mean_it(fleet: Fleet) -> None:
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/cache"})
-    fleet.hosts[2].engine.filled.add("cache")
+    fleet.hosts[2].engine.volumes_with_data.add("cache")
     made = await fleet.ask("POST", "/networks/create", {"Name": "build", "Labels": {"k": "v"}})
     await fleet.create("job", HostConfig={"Binds": ["cache:/c"], "NetworkMode": made["Id"]})
     assert where(fleet, "job") == ["n3"]
@@ -122,7 +122,7 @@ async def test_an_unused_network_goes_to_the_volume_and_both_its_ids_mean_it(fle
 
 async def test_a_network_with_a_container_or_one_that_somebody_else_made_stays(fleet: Fleet) -> None:
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/cache"})
-    fleet.hosts[2].engine.filled.add("cache")
+    fleet.hosts[2].engine.volumes_with_data.add("cache")
     await fleet.ask("POST", "/networks/create", {"Name": "used"})
     await fleet.create("one", HostConfig={"NetworkMode": "used"})
     fleet.hosts[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
@@ -184,7 +184,7 @@ async def test_one_renamed_that_runs_on_is_nobodys_predecessor(fleet: Fleet) -> 
 
 
 async def test_a_predecessor_is_known_after_the_manager_was_started_again() -> None:
-    engine = SimulatedEngine("n2", named=("web",))
+    engine = SimulatedEngine("n2", container_names=("web",))
     (old,) = engine.containers.values()
     engine.answer("POST", f"/containers/{old.id}/stop")
     engine.answer("POST", f"/containers/{old.id}/rename?name={old.id[:12]}_web")

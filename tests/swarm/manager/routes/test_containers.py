@@ -1,4 +1,4 @@
-"""The manager over simulated engines: listing, finding, creating, many at once."""
+"""The manager over as_pipeline_end engines: listing, finding, creating, many at once."""
 
 from __future__ import annotations
 
@@ -120,7 +120,9 @@ async def test_finding_by_id_name_node_and_beginning(fleet: Fleet) -> None:
 
 
 async def test_a_name_on_two_engines_needs_its_node() -> None:
-    async with swarm(made=[SimulatedEngine("n1", named=("web",)), SimulatedEngine("n2", named=("web",))]) as fleet:
+    async with swarm(
+        made=[SimulatedEngine("n1", container_names=("web",)), SimulatedEngine("n2", container_names=("web",))]
+    ) as fleet:
         with pytest.raises(ApiError, match="n1/web, n2/web"):
             await fleet.call("POST", "/containers/web/stop")
         await fleet.call("POST", "/containers/n2/web/stop")
@@ -148,7 +150,9 @@ async def test_a_name_on_two_engines_needs_its_node() -> None:
     ],
 )
 async def test_lists(query: str, found: list[str]) -> None:
-    async with swarm(made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))]) as fleet:
+    async with swarm(
+        made=[SimulatedEngine("n1", container_names=("a1", "a2")), SimulatedEngine("n2", container_names=("b1",))]
+    ) as fleet:
         await fleet.create("b2", Labels={"k": "v"}, Env=["constraint:node==n2"])
         assert sorted(await fleet.names(query)) == sorted(found)
         assert [c["Created"] for c in await fleet.ask("GET", f"/containers/json?{query}")] == sorted(

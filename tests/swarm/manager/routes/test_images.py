@@ -237,9 +237,9 @@ async def test_dangling_and_reference_see_what_the_list_shows(fleet: Fleet) -> N
 
 async def test_before_and_since_compare_with_an_image_that_one_engine_has(fleet: Fleet) -> None:
     for number in (1, 2, 3):
-        fleet.hosts[number - 1].engine.made["sha256:" + "b" * 64] -= 10 * number
+        fleet.hosts[number - 1].engine.created_at["sha256:" + "b" * 64] -= 10 * number
     one = await build(fleet, 1, "v1", "one")
-    fleet.hosts[1].engine.made["sha256:" + "c" * 64] = 1
+    fleet.hosts[1].engine.created_at["sha256:" + "c" * 64] = 1
     for engine in fleet.cluster.healthy():
         await engine.refresh_kinds("image")
     found = set(await listed(fleet, "filters=" + quote(json.dumps({"before": ["one"]}))))
