@@ -39,13 +39,13 @@ def hold(
     return _Hold(path, seconds, what, say)
 
 
-def of_user(noun: str) -> str:
-    """The path of a lock on something that this user has once, whatever store is used: what a hypervisor keeps, say.
+def of_user(name: str) -> str:
+    """The path of a lock that holds for this user in all stores: on what a hypervisor keeps once for a user, say.
 
     It lies where nobody else may write; StoreError when somebody has taken that place.
     """
     if os.name == "nt":
-        return os.path.join(os.path.expanduser("~"), ".docker", "machine", "locks", noun + ".lock")
+        return os.path.join(os.path.expanduser("~"), ".docker", "machine", "locks", name + ".lock")
     directory = f"/tmp/machine-{os.getuid()}-locks"  # noqa: S108 (made 0700, owner checked)
     files.make_directory(directory)
     status = os.lstat(directory)
@@ -53,7 +53,7 @@ def of_user(noun: str) -> str:
         raise StoreError(
             f"{directory} is not safe for locks: others own it or may enter it", resolution=f"sudo rm -r {directory}"
         )
-    return os.path.join(directory, noun + ".lock")
+    return os.path.join(directory, name + ".lock")
 
 
 def drop(path: str) -> None:

@@ -54,6 +54,6 @@ def swarm(store: str, *parts: str) -> str:
     return os.path.join(store, "swarm", *parts)
 
 
-def lock(store: str, noun: str) -> str:
+def lock(store: str, name: str) -> str:
     """The lock file of one machine ("machine-NAME") or one shared thing ("certs", "qemu")."""
-    return os.path.join(store, "locks", noun + ".lock")
+    return os.path.join(store, "locks", name + ".lock")

@@ -5,10 +5,13 @@ being the one of config.json's Driver object); the system's keyring, if $MACHINE
 `keyring` is installed; last, the clear text that docker-machine left in config.json. New secrets are written to
 the file, or to the keyring if that is chosen; the keys in config.json stay, with "" as value.
 
-Secrets that only go together are a group, never mixed from two places: an option's `belongs_to` names the group's lead
-option. If the lead is a secret itself (an access key), the environment counts for the others when it has the lead, and
-what it lacks is "" unless its lead is the one that is stored. If the lead is no secret (a user's name, an id; it has a
-`key` too), the environment's secret counts when the lead's variable is unset or says what the Driver object says.
+Secrets that go together, such as an access key's two halves or the password of a user, are a group, and are never mixed
+from two places. An option's `belongs_to` names the group's lead option:
+
+* The lead is a secret (an access key). When its variable is set, the others come from the environment too; one that has
+  no variable set is "", unless the environment's lead is the one that is stored. Else all are the stored ones.
+* The lead is no secret (a user's name, an id; it has a `key` too). A secret comes from the environment when the lead's
+  variable is unset or says what the Driver object says. Else it is the stored one.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ SERVICE = "machine"  # the keyring's name for this program
 
 def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
     """(`driver` with "" for every secret, the secrets by key). A secret is an Option with `secret` and a `key`."""
-    hidden = {key: str(driver[key]) for key in _keys(options) if driver.get(key)}
-    return {key: "" if key in hidden else value for key, value in driver.items()}, hidden
+    values = {key: str(driver[key]) for key in _keys(options) if driver.get(key)}
+    return {key: "" if key in values else value for key, value in driver.items()}, values
 
 
 def merge(
@@ -62,7 +65,7 @@ def merge(
 def _resolve_secret(
     option: Option, lead: Option | None, stored_value: Callable[[Option], str], environ: Mapping[str, str]
 ) -> str:
-    """One secret: the environment's if it counts, else what is kept, which is asked for only then."""
+    """One secret: the environment's if that is to be used (see the module's docstring), else the stored one."""
     value = environ.get(option.env, "") if option.env else ""
     lead_env_value = environ.get(lead.env, "") if lead is not None and lead.env else ""
     if lead is None:
@@ -74,10 +77,10 @@ def _resolve_secret(
     return value or (stored_value(option) if stored_value(lead) == lead_env_value else "")
 
 
-def exclude_env(hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str]) -> dict[str, str]:
-    """Those of `hidden` that are the machine's own: not what a variable brings along to this one command."""
+def exclude_env(values: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str]) -> dict[str, str]:
+    """Those of the secrets `values`, by key, that are not from the environment: a variable counts for one command."""
     from_env = {option.key: environ[option.env] for option in options if option.env and environ.get(option.env)}
-    return {key: value for key, value in hidden.items() if from_env.get(key) != value}
+    return {key: value for key, value in values.items() if from_env.get(key) != value}
 
 
 def overridden(
@@ -94,18 +97,18 @@ def overridden(
     ]
 
 
-def save(directory: str, hidden: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Keep secrets of the machine in `directory`, beside those already kept; "" forgets one. StoreError."""
+def save(directory: str, values: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Keep the secrets `values`, by key, of the machine in `directory`. Others stay; "" removes one. StoreError."""
     if environ.get(CHOICE, "file") == "keyring":
         ring = _keyring()
-        for key, value in hidden.items():
+        for key, value in values.items():
             try:
                 ring.set_password(SERVICE, _user(directory, key), value)
             except Exception as error:  # every backend has errors of its own
                 raise _ring_refused(error) from error
         return
     before = read(directory)
-    after = {key: value for key, value in {**before, **hidden}.items() if value}
+    after = {key: value for key, value in {**before, **values}.items() if value}
     if after != before:
         files.write(os.path.join(directory, paths.SECRETS), json.dumps(after, indent=4).encode())
 

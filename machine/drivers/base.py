@@ -45,12 +45,12 @@ class DriverContext:
     directory: str  # the machine's own; exists, mode 0700; removed after `remove`
     store: str  # the store's root, for caches shared by machines
     machine_id: str  # unique; every object made on a platform carries it
-    public_key: str  # one line of authorized_keys, "" when the driver brings no key of ours
+    public_key: str  # of the machine's key, a line of authorized_keys; "" before it is made, or if it is not here
     save: Callable[[Driver], None]  # write the driver's `dump` to disk now, atomically
     log: Callable[[str], None]  # one line of progress
     clock: Clock
     run: Callable[..., Completed]  # machine.process.run
-    lock: Callable[[str], AbstractContextManager[None]]  # one holder per store at a time, across processes
+    lock: Callable[[str], AbstractContextManager[None]]  # by the lock's name: one holder per store, across processes
     siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store, each with PHASE
     user_data: str = ""  # extra cloud-config, for platforms that take some
     cluster_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine

@@ -14,7 +14,7 @@ from machine.model import Endpoint, EngineOptions
 from machine.session import Session, readable_records
 from machine.store import Record
 
-_NOT_IN_SSH = " \"'/$`;|&<>()"  # signs that neither an address nor a user has
+_NOT_IN_SSH = " \"'/$`;|&<>()"  # characters that neither an address nor a user has
 
 
 def driver_context(session: Session, record: Record, public_key: str = "") -> DriverContext:
@@ -40,7 +40,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
         log=session.console.info,
         clock=session.clock,
         run=process.run,
-        lock=lambda noun: session.store.lock(noun, seconds=None, what=noun, say=session.console.info),
+        lock=lambda name: session.store.lock(name, seconds=None, what=name, say=session.console.info),
         siblings=siblings,
         cluster_ports=clusters.open_ports(record),
     )
@@ -49,12 +49,12 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
 def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
     """Write the driver's state to disk: ids to config.json, secrets to where secrets are kept."""
     dump = driver.dump()
-    clean, hidden = secrets.split(dump, driver.secret_options(dump))
+    clean, secret_values = secrets.split(dump, driver.secret_options(dump))
     directory = session.store.directory(record.name)
-    if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
-        hidden = secrets.exclude_env(hidden, driver.secret_options(dump), session.environ)
-    if hidden:
-        secrets.save(directory, hidden, session.environ)
+    if os.path.exists(os.path.join(directory, paths.CONFIG)):  # not the first time: what `create` was given is kept
+        secret_values = secrets.exclude_env(secret_values, driver.secret_options(dump), session.environ)
+    if secret_values:
+        secrets.save(directory, secret_values, session.environ)
     record.driver.update(clean)
     session.store.save(record)
 
@@ -122,7 +122,7 @@ def _validate_endpoint(record: Record, endpoint: Endpoint) -> None:
     """Raise DriverError for an address or user that ssh would take for an option, or for several arguments."""
     texts = {"address": endpoint.address, "peer address": endpoint.peer_address, "user": endpoint.ssh_user}
     for label, text in texts.items():
-        if text.startswith("-") or not text.isprintable() or any(sign in text for sign in _NOT_IN_SSH):
+        if text.startswith("-") or not text.isprintable() or any(char in text for char in _NOT_IN_SSH):
             raise DriverError(
                 f"the driver {record.driver_name} reports {text!r:.200} as the {label} of"
                 f" {record.name}, which is not valid",

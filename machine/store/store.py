@@ -115,24 +115,24 @@ class Store:
         remove.check_removable(paths.machines(self.root), name)
 
     def lock(
-        self, noun: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
+        self, name: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
     ) -> AbstractContextManager[None]:
-        """Be the only process on this machine or shared thing; see machine.lock.hold and paths.lock."""
+        """Hold the lock called `name` inside a `with`; see machine.lock.hold, and paths.lock for the names."""
         from machine import lock
 
-        return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what, say=say)
+        return lock.hold(paths.lock(self.root, name), seconds=seconds, what=what, say=say)
 
-    def drop_lock(self, noun: str) -> None:
-        """Remove the file of a lock that is held here: what it was for is gone. Whoever waits takes a new one."""
+    def drop_lock(self, name: str) -> None:
+        """Remove the file of a lock that is held here, as what it was for is gone. Whoever waits makes a new one."""
         from machine import lock
 
-        lock.drop(paths.lock(self.root, noun))
+        lock.drop(paths.lock(self.root, name))
 
-    def holder(self, noun: str) -> str:
-        """The id of the process that holds that lock now, "" if none does."""
+    def holder(self, name: str) -> str:
+        """The id of the process that holds the lock called `name` now, "" if none does."""
         from machine import lock
 
-        return lock.holder(paths.lock(self.root, noun))
+        return lock.holder(paths.lock(self.root, name))
 
     def _read(self, name: str) -> bytes:
         path = paths.machine(self.root, name, paths.CONFIG)

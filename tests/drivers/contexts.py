@@ -20,8 +20,8 @@ def real(directory: Path, name: str = "contract", saved: list[dict[str, Any]] | 
     own.mkdir(parents=True, mode=0o700, exist_ok=True)
     _, public = keys.ensure(str(own / "id_ed25519"), name)
 
-    def hold(noun: str) -> AbstractContextManager[None]:
-        return lock.hold(str(store / "locks" / f"{noun}.lock"), what=noun)
+    def hold(name: str) -> AbstractContextManager[None]:
+        return lock.hold(str(store / "locks" / f"{name}.lock"), what=name)
 
     def save(driver: Driver) -> None:
         if saved is not None:

@@ -269,7 +269,7 @@ def test_leftovers_of_killed_deletes_are_no_machines_and_get_swept(store: Store)
     assert not grave.exists()
 
 
-def test_locks_are_per_noun(store: Store) -> None:
+def test_locks_of_two_names_are_two(store: Store) -> None:
     with (
         store.lock("machine-a", seconds=0, what="test"),
         store.lock("machine-b", seconds=0, what="test"),

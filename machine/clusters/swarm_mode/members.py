@@ -152,7 +152,7 @@ def own_node(record: Record, membership: Membership, nodes: Collection[Node]) ->
 def cluster_lock(session: Session, cluster: str) -> Iterator[None]:
     """Hold the lock of a cluster: one command of this store changes it at a time."""
     safe = re.sub(r"[^a-zA-Z0-9.-]", "_", cluster)[:40]
-    noun = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
+    lock_name = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
     purpose = f"change the cluster {cluster}"
-    with session.store.lock(noun, seconds=LOCK_SECONDS, what=purpose, say=session.console.info):
+    with session.store.lock(lock_name, seconds=LOCK_SECONDS, what=purpose, say=session.console.info):
         yield

@@ -320,9 +320,9 @@ class VirtualBoxDriver(Driver):
         with self._lock("virtualbox-call"):
             return self.ctx.run(argv, **how)
 
-    def _lock(self, noun: str) -> AbstractContextManager[None]:
+    def _lock(self, name: str) -> AbstractContextManager[None]:
         """Machines, networks and addresses are VirtualBox's, which the user has once: all stores share these locks."""
-        return lock.hold(lock.of_user(noun), what=noun, say=self.ctx.log)
+        return lock.hold(lock.of_user(name), what=name, say=self.ctx.log)
 
     def _file(self, name: str) -> str:
         return os.path.join(self.ctx.directory, name)
