@@ -1,6 +1,6 @@
 """What a scripted engine (tests/scripted_engine.py) may say: sound answers, and every kind of bad one.
 
-An answer is a row of steps: bytes to send, pauses, repetitions, silence, a reset. `HOSTILE` has one answer of every bad
+An answer is a row of parts: bytes to send, pauses, repetitions, silence, a reset. `HOSTILE` has one answer of every bad
 kind, by name, to run a test over all of them.
 """
 
@@ -35,13 +35,13 @@ class Reset:
     """Drop the connection at once, with a TCP reset."""
 
 
-Step = bytes | Pause | Repeat | Hang | Reset
+AnswerPart = bytes | Pause | Repeat | Hang | Reset
 
 
 class Answer(NamedTuple):
-    """What goes out, step by step; then the connection is closed, or kept for the next request."""
+    """What goes out, part by part; then the connection is closed, or kept for the next request."""
 
-    steps: Sequence[Step]
+    parts: Sequence[AnswerPart]
     keep: bool = False
 
 
@@ -62,9 +62,9 @@ def head(status: int = 200, headers: Sequence[tuple[str, str]] = (), length: int
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-def raw(*steps: Step) -> Answer:
-    """These bytes and steps, no more."""
-    return Answer(steps)
+def raw(*parts: AnswerPart) -> Answer:
+    """These bytes and parts, no more."""
+    return Answer(parts)
 
 
 def body_answer(body: bytes, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
@@ -111,10 +111,10 @@ def cut_short(value: Any) -> Answer:
 def slow(value: Any, pause: float, size: int = 1) -> Answer:
     """JSON in pieces of `size` bytes with `pause` seconds between two."""
     body = json.dumps(value).encode()
-    steps: list[Step] = [head(length=len(body))]
+    parts: list[AnswerPart] = [head(length=len(body))]
     for start in range(0, len(body), size):
-        steps += [body[start : start + size], Pause(pause)]
-    return Answer(tuple(steps))
+        parts += [body[start : start + size], Pause(pause)]
+    return Answer(tuple(parts))
 
 
 def chunk_size(size: bytes) -> Answer:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from machine.swarmd.simulator.engine import SimulatedEngine
-from tests.scripted_answers import CHUNK, HEAD_OF_CHUNKS, Answer, Hang, Pause, Repeat, Step, chunk, silent_stream
+from tests.scripted_answers import CHUNK, HEAD_OF_CHUNKS, Answer, AnswerPart, Hang, Pause, Repeat, chunk, silent_stream
 
 READ_LIMIT = 16 << 20  # bytes of a request's head or body
 
@@ -158,8 +158,8 @@ class ScriptedEngine:
         answer = script(received) if callable(script) else script
         if answer is None:
             return await self._simulate(received, writer)
-        for step in answer.steps:
-            if not await _take(step, reader, writer):
+        for part in answer.parts:
+            if not await _take(part, reader, writer):
                 return False
         return answer.keep
 
@@ -178,8 +178,8 @@ class ScriptedEngine:
             await self._tell_events(writer)
             return False
         if said.until:
-            for step in (*silent_stream().steps,):
-                await _take(step, None, writer)
+            for part in (*silent_stream().parts,):
+                await _take(part, None, writer)
         body = said.body
         kind = "application/json" if body[:1] in (b"{", b"[") else "text/plain"
         head = b"HTTP/1.1 %d X\r\napi-version: 1.51\r\ncontent-type: %s\r\n" % (said.status, kind.encode())
@@ -227,23 +227,23 @@ async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -
             return b"".join(pieces)
 
 
-async def _take(step: Step, reader: asyncio.StreamReader | None, writer: asyncio.StreamWriter) -> bool:
-    """Do one step; whether another may follow."""
-    if isinstance(step, bytes):
-        writer.write(step)
+async def _take(part: AnswerPart, reader: asyncio.StreamReader | None, writer: asyncio.StreamWriter) -> bool:
+    """Do one part; whether another may follow."""
+    if isinstance(part, bytes):
+        writer.write(part)
         await writer.drain()
-    elif isinstance(step, Pause):
-        await asyncio.sleep(step.seconds)
-    elif isinstance(step, Repeat):
+    elif isinstance(part, Pause):
+        await asyncio.sleep(part.seconds)
+    elif isinstance(part, Repeat):
         done = 0
-        while step.times is None or done < step.times:
-            many = 1 if step.pause else max(CHUNK // max(len(step.data), 1), 1)
-            many = many if step.times is None else min(many, step.times - done)
-            writer.write(step.data * many)
+        while part.times is None or done < part.times:
+            many = 1 if part.pause else max(CHUNK // max(len(part.data), 1), 1)
+            many = many if part.times is None else min(many, part.times - done)
+            writer.write(part.data * many)
             await writer.drain()
-            await asyncio.sleep(step.pause)
+            await asyncio.sleep(part.pause)
             done += many
-    elif isinstance(step, Hang):
+    elif isinstance(part, Hang):
         while reader is not None and await reader.read(CHUNK):
             pass
         return False

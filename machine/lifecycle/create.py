@@ -16,7 +16,7 @@ from machine.errors import Interrupted, LockHeld, MachineError, MachineExists, P
 from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.certificates import check_readable
-from machine.lifecycle.create_steps import Creation, Step, location, set_phase
+from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
     already_exists_error,
@@ -29,25 +29,28 @@ from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
-RECORDED = Step("recorded", create_steps.record_machine, "record {record}")
+RECORDED = CreateStep("recorded", create_steps.record_machine, "record {record}")
 CREATE = (  # the last step joins the machine's clusters and makes its docker context, too
     RECORDED,
-    Step(
+    CreateStep(
         "created",
         create_steps.create_machine,
         "ask for the machine",
         skip_if_reached="reachable",  # not "created": the driver's create goes on until there is an address
         on_skip=create_steps.start_machine,
     ),
-    Step("reachable", create_steps.find_address, "wait for its address"),
-    Step(
+    CreateStep("reachable", create_steps.find_address, "wait for its address"),
+    CreateStep(
         "provisioned",
         create_steps.provision_machine,
         "wait for ssh; then in one script: Docker ({install_url} if it is missing), certificates, configuration",
     ),
-    Step("ready", create_steps.finish_machine, "check from here that the engine answers over TLS"),
+    CreateStep("ready", create_steps.finish_machine, "check from here that the engine answers over TLS"),
 )
-CREATE_WITHOUT_HOST = (RECORDED, Step("ready", create_steps.point_at_url, "record the URL"))  # where there is no host
+CREATE_WITHOUT_HOST = (  # where there is no host
+    RECORDED,
+    CreateStep("ready", create_steps.point_at_url, "record the URL"),
+)
 
 
 def create(session: Session, name: str, request: CreateRequest) -> None:
@@ -138,12 +141,12 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
         run_steps(Creation(session, record, driver, docker_context, recorded=True), steps)
 
 
-def steps_of(driver: Driver) -> tuple[Step, ...]:
+def steps_of(driver: Driver) -> tuple[CreateStep, ...]:
     """Return the steps of `create` for a machine of this driver."""
     return CREATE if driver.traits.has_host else CREATE_WITHOUT_HOST
 
 
-def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
+def run_steps(creation: Creation, steps: Sequence[CreateStep]) -> None:
     """Run the steps, and record each that is done. Once there is a record, errors and Ctrl-C say how to resume."""
     record = creation.record
     try:

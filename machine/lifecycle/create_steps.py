@@ -31,7 +31,7 @@ class Creation:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CreateStep:
     """One step of `create`."""
 
     name: str  # the phase that the record has afterwards

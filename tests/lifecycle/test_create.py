@@ -12,7 +12,7 @@ from machine.console import Console
 from machine.drivers.images.fetch import Unreachable
 from machine.errors import DriverError, Interrupted, LoginRefused, MachineError
 from machine.lifecycle.create import CREATE, CREATE_WITHOUT_HOST, run_steps
-from machine.lifecycle.create_steps import Creation, Step
+from machine.lifecycle.create_steps import CreateStep, Creation
 from machine.lifecycle.driver_record import open_driver
 from machine.model import Endpoint
 from machine.session import Session
@@ -28,7 +28,7 @@ def creation(tmp_path: Path) -> Creation:
     return Creation(session, record, open_driver(session, record), docker_context=False, recorded=True)
 
 
-def noting(done: list[str], fails: BaseException | None = None, at: str = "") -> list[Step]:
+def noting(done: list[str], fails: BaseException | None = None, at: str = "") -> list[CreateStep]:
     """The steps of create with the same rules of skipping, which only note that they were taken."""
 
     def note(text: str) -> None:
@@ -40,7 +40,7 @@ def noting(done: list[str], fails: BaseException | None = None, at: str = "") ->
         return lambda _: note(text)
 
     return [
-        Step(
+        CreateStep(
             step.name,
             noted(step.name),
             step.description,
@@ -124,7 +124,7 @@ def kill(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("step", [CREATE[-1], CREATE_WITHOUT_HOST[-1]], ids=["host", "url"])
 def test_a_machine_is_ready_only_after_its_docker_context_was_made(
-    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: CreateStep
 ) -> None:
     creation.docker_context = True
     creation.endpoint = Endpoint("192.0.2.1")
@@ -137,7 +137,7 @@ def test_a_machine_is_ready_only_after_its_docker_context_was_made(
 
 @pytest.mark.parametrize("step", [CREATE[-1], CREATE_WITHOUT_HOST[-1]], ids=["host", "url"])
 def test_a_machine_is_called_ready_only_when_its_record_says_so(
-    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: CreateStep
 ) -> None:
     creation.endpoint = Endpoint("192.0.2.1")
     monkeypatch.setattr("machine.lifecycle.waiting.wait_for_engine", lambda *_: None)
