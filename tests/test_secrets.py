@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from machine import secrets
-from machine.drivers import records
+from machine.drivers.record_keys import record_keys_of
 from machine.errors import StoreError
 from machine.options import Option
 from machine.store import Record, Store
@@ -128,7 +128,7 @@ def test_what_a_variable_brings_is_not_the_machines_own() -> None:
 def test_clear_text_of_other_keys_is_not_mixed_into_kept_ones(place: Path) -> None:
     secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, {})
     driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
-    secrets.move(str(place), records.of("amazonec2").secrets, driver, {}, together=True)
+    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver, {}, together=True)
     assert secrets.read(str(place)) == {"AccessKey": "id1", "SecretKey": "secret1"}
     assert set(driver.values()) == {""}
 
@@ -184,7 +184,7 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
 def test_a_secret_that_is_kept_already_is_not_replaced(place: Path) -> None:
     secrets.save(str(place), {"Password": "new"}, {})
     driver = {"Password": "old"}
-    secrets.move(str(place), records.of("openstack").secrets, driver, {})
+    secrets.move(str(place), record_keys_of("openstack").secrets, driver, {})
     assert driver == {"Password": ""}
     assert secrets.read(str(place)) == {"Password": "new"}
 
@@ -193,13 +193,13 @@ def test_a_failed_move_loses_nothing(place: Path) -> None:
     (place / "secrets.json").write_text("{")
     driver = {"Password": "old"}
     with pytest.raises(StoreError):
-        secrets.move(str(place), records.of("openstack").secrets, driver, {})
+        secrets.move(str(place), record_keys_of("openstack").secrets, driver, {})
     assert driver == {"Password": "old"}
 
 
 def test_drivers_that_are_not_known_are_left_as_they_are(place: Path) -> None:
     driver = {"Password": "theirs"}
-    secrets.move(str(place), records.of("vmwarevsphere").secrets, driver, {})
+    secrets.move(str(place), record_keys_of("vmwarevsphere").secrets, driver, {})
     assert driver == {"Password": "theirs"}
     assert os.listdir(place) == []
 
@@ -293,7 +293,7 @@ def test_move_does_not_mix_clear_text_with_keys_that_the_keyring_keeps(
     secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, environ)
     before = dict(ring)
     driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
-    secrets.move(str(place), records.of("amazonec2").secrets, driver, environ, together=True)
+    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver, environ, together=True)
     assert ring == before
     assert set(driver.values()) == {""}
 

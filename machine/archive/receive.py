@@ -12,7 +12,7 @@ import certs
 from machine import files, names, paths
 from machine.archive import bundle
 from machine.archive.send import FORMAT
-from machine.drivers.records import IMAGE, LOCAL_FILES
+from machine.drivers.record_keys import IMAGE, LOCAL_FILES
 from machine.errors import CertificateError, StoreError
 from machine.redaction import Setting
 from machine.store import Record, Store

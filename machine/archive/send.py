@@ -11,7 +11,7 @@ from typing import Any
 
 from machine import __version__, files, paths, redaction
 from machine.archive import bundle
-from machine.drivers.records import KEY_FILES
+from machine.drivers.record_keys import KEY_FILES
 from machine.errors import CertificateError, StoreError, UsageError
 from machine.ssh import known_hosts
 from machine.store import Record, Store

@@ -94,7 +94,7 @@ def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
 
 def _users(app: App) -> list[tuple[str, str]]:
     """(machine, base disk) of every machine of the driver whose record can be read."""
-    from machine.drivers.records import BASE
+    from machine.drivers.record_keys import BASE
     from machine.errors import MachineError
 
     found = []

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from machine.drivers import records
+from machine.drivers.record_keys import RecordKeys, record_keys_of
 from machine.errors import DriverError, NotSupported, as_preflight_error
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -74,9 +74,9 @@ class Traits:
     firewall: str = "the firewall"  # what the platform calls the thing that lets packets in
 
     @property
-    def record(self) -> records.RecordKeys:
+    def record_keys(self) -> RecordKeys:
         """Which keys of its object in config.json are secret, say where its network is, and so on."""
-        return records.of(self.name)
+        return record_keys_of(self.name)
 
 
 class Driver(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machine import paths
-from machine.drivers import records
+from machine.drivers.record_keys import record_keys_of
 from machine.store import key_names
 from machine.store.document import normalize_key_case, record_error, validate
 from machine.store.relocate_paths import relocate
@@ -40,7 +40,7 @@ def normalize(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
     ):
         options[key] = validate(options[key], schema, name, f"HostOptions.{key}.")
     driver = raw["Driver"]
-    normalize_key_case(driver, dict.fromkeys(records.of(raw["DriverName"]).known))
+    normalize_key_case(driver, dict.fromkeys(record_keys_of(raw["DriverName"]).known))
     driver = raw["Driver"] = validate(driver, key_names.BASE_DRIVER, name, "Driver.")
     driver.update(validate(driver, key_names.ENDPOINT, name, "Driver.", fill=False))
     _check_driver(driver, raw["DriverName"], name)

@@ -10,7 +10,7 @@ import os
 import time
 
 from machine import __version__, hostport, paths
-from machine.drivers import records
+from machine.drivers.record_keys import RecordKeys, record_keys_of
 from machine.store import key_names
 from machine.store.document import decode, encode
 from machine.store.migrate import upgrade
@@ -171,9 +171,9 @@ class Record:
         return isinstance(own, dict) and bool(own.get("Imported"))
 
     @property
-    def driver_keys(self) -> records.RecordKeys:
+    def driver_keys(self) -> RecordKeys:
         """What is known of the keys of its driver's object."""
-        return records.of(self.driver_name)
+        return record_keys_of(self.driver_name)
 
     def is_only_url(self) -> bool:
         """Whether the machine is an engine's URL and nothing else: no host to log in to."""

@@ -1,4 +1,4 @@
-"""No other package knows a driver by its name: what it is and can do is in its traits, its keys in drivers.records."""
+"""No other package knows a driver by its name: its traits say what it can do, drivers.record_keys what its keys are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from machine.drivers import records, registry
+from machine.drivers import record_keys, registry
 from machine.drivers.base import Driver
 
 ROOT = Path(__file__).parents[2] / "machine"
@@ -43,17 +43,17 @@ def test_no_driver_is_known_by_its_name_outside_of_drivers() -> None:
             continue
         known = NAMES - allowed(path)
         found += [f"{path}:{line}: {text!r}" for line, text in literals(file.read_text()) if text in known]
-    assert found == [], "ask the traits of the driver (machine/drivers/base.py), or machine.drivers.records"
+    assert found == [], "ask the traits of the driver (machine/drivers/base.py), or machine.drivers.record_keys"
 
 
 def test_every_driver_has_a_row_in_the_table_of_records() -> None:
-    assert set(records.TABLE) == set(registry.TABLE)
+    assert set(record_keys.TABLE) == set(registry.TABLE)
     for name in registry.TABLE:
         traits = registry.find(name).traits
         assert traits.name == name
-        assert traits.record is records.TABLE[name]
+        assert traits.record_keys is record_keys.TABLE[name]
         secret = {option.key for option in traits.options if option.secret}
-        assert set(traits.record.secrets) <= secret, "what docker-machine kept in clear text has an option here"
+        assert set(traits.record_keys.secrets) <= secret, "what docker-machine kept in clear text has an option here"
 
 
 def test_a_driver_that_switches_machines_says_so() -> None:

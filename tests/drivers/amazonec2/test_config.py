@@ -77,7 +77,7 @@ def test_every_old_flag_and_variable_is_there() -> None:
 
 
 def test_old_keys_keep_their_names() -> None:
-    known = set(AmazonDriver.traits.record.known)
+    known = set(AmazonDriver.traits.record_keys.known)
     assert known - set(data()) == {
         *("Id", "SSHKeyID", "InstanceId", "PrivateIPAddress", "SecurityGroupId", "SecurityGroupIds"),
         *("SecurityGroupName", "ReservationId"),
@@ -86,7 +86,7 @@ def test_old_keys_keep_their_names() -> None:
 
 def test_the_secrets_are_those_that_are_taken_out_of_old_records() -> None:
     assert {option.key for option in AmazonDriver.traits.options if option.secret} == set(
-        AmazonDriver.traits.record.secrets
+        AmazonDriver.traits.record_keys.secrets
     )
 
 

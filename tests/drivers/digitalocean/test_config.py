@@ -62,7 +62,7 @@ def test_every_old_flag_is_there_with_its_variable() -> None:
 def test_the_keys_of_old_records() -> None:
     assert set(configured().to_record()) >= KEYS
     assert [option.key for option in DigitalOceanDriver.traits.options if option.secret] == list(
-        DigitalOceanDriver.traits.record.secrets
+        DigitalOceanDriver.traits.record_keys.secrets
     )
 
 

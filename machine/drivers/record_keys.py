@@ -116,7 +116,7 @@ ANY_NETWORK = tuple(dict.fromkeys((*OPENSTACK_NETWORK, *AZURE_NETWORK, *AMAZON_N
 KEY_FILES = tuple(dict.fromkeys(key for row in TABLE.values() for key in row.key_files))
 
 
-def of(driver_name: str) -> RecordKeys:
+def record_keys_of(driver_name: str) -> RecordKeys:
     """Return the row of a driver, known or not; of a plugin's the keys that many drivers have."""
     if driver_name in TABLE:
         return TABLE[driver_name]
