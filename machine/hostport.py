@@ -25,10 +25,10 @@ def split(text: str) -> tuple[str, str]:
 
 def join(host: str, port: int | str) -> str:
     """Return HOST:PORT, with brackets around an IPv6 address."""
-    return f"{bracketed(host)}:{port}"
+    return f"{with_brackets(host)}:{port}"
 
 
-def bracketed(host: str) -> str:
+def with_brackets(host: str) -> str:
     """Return the host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 

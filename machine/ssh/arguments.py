@@ -30,7 +30,7 @@ class Login:
     @property
     def host(self) -> str:
         """The address as scp, rsync and sshfs want it before a colon."""
-        return hostport.bracketed(self.address)
+        return hostport.with_brackets(self.address)
 
 
 @dataclass(frozen=True, slots=True)

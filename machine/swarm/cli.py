@@ -38,7 +38,7 @@ from machine.swarm.manager.config import manager_config_from
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.parsing import booleans
 from machine.swarm.pipeline import Backend, compose
-from machine.swarm.printable import cleaned
+from machine.swarm.printable import printable_log
 
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
@@ -80,7 +80,7 @@ def run(words: Sequence[str], context: CliContext) -> int:
         context.say(help_text(context.prog, rest[0] if rest else ""))
         return 0
     _check_command(command, context.prog)
-    context = context._replace(log=cleaned(context.log if debug else _without_tracebacks(context.log)))
+    context = context._replace(log=printable_log(context.log if debug else _without_tracebacks(context.log)))
     try:
         given = parse_args(command, rest, COMMANDS[command][1], context.environ)
     except HelpRequested:

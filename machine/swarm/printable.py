@@ -54,7 +54,7 @@ def traceback_of(error: BaseException) -> str:
     return "\n".join(piece if piece.startswith(ours) else printable(piece) for piece in pieces)
 
 
-def cleaned(log: Callable[[str], None]) -> Callable[[str], None]:
+def printable_log(log: Callable[[str], None]) -> Callable[[str], None]:
     """`log`, told only what may be shown."""
     return lambda text: log(log_entry(text))
 

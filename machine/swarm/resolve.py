@@ -54,14 +54,14 @@ class Source(Protocol[S_co]):
     def with_id(self, key: str) -> Sequence[S_co]:
         """The objects of exactly that id."""
 
-    def named(self, name: str) -> Sequence[S_co]:
+    def with_name(self, name: str) -> Sequence[S_co]:
         """The objects of exactly that name."""
 
     def with_prefix(self, start: str) -> Sequence[S_co]:
         """The objects whose ids begin with `start`."""
 
 
-class Listed(Generic[T]):
+class ObjectList(Generic[T]):
     """A Source of a few things, such as the answers of a handful of engines."""
 
     def __init__(self, things: Sequence[T]) -> None:
@@ -71,7 +71,7 @@ class Listed(Generic[T]):
         """The objects of exactly that id."""
         return [thing for thing in self._things if thing.id == key]
 
-    def named(self, name: str) -> Sequence[T]:
+    def with_name(self, name: str) -> Sequence[T]:
         """The objects of exactly that name."""
         return [thing for thing in self._things if name in thing.names]
 
@@ -129,7 +129,7 @@ class EngineObjects(Generic[E]):
         """The objects of exactly that id."""
         return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Id") == key]
 
-    def named(self, name: str) -> list[EngineObject[E]]:
+    def with_name(self, name: str) -> list[EngineObject[E]]:
         """The objects of exactly that name."""
         return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Name") == name]
 
@@ -166,10 +166,10 @@ def _matches(name: str, source: Source[T], full_id: re.Pattern[str]) -> Iterator
         yield source.with_id(name)
     may_begin = len(name) < FULL_LENGTH and _HEX.issuperset(name)
     if may_begin and len(name) >= SHORT_ID:
-        both = [*source.named(name), *_with_prefix(name, source)]
+        both = [*source.with_name(name), *_with_prefix(name, source)]
         yield [thing for number, thing in enumerate(both) if thing not in both[:number]]
     else:
-        yield source.named(name)
+        yield source.with_name(name)
         yield _with_prefix(name, source) if may_begin else ()
     yield () if full else source.with_id(name)
 
@@ -206,4 +206,4 @@ def pick_network(text: str, networks: EngineObjects[E]) -> Sequence[EngineObject
 
 def pick_volume(text: str, volumes: EngineObjects[E]) -> Sequence[EngineObject[E]]:
     """Return the volumes of that name, one of each engine that has it; a volume has no id."""
-    return volumes.named(text)
+    return volumes.with_name(text)

@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.swarm.pipeline import not_implemented
-from machine.swarm.printable import cleaned
+from machine.swarm.printable import printable_log
 from machine.swarmd.backends.registry import TABLE, BackendContext, BackendFactory, open_pipeline, split_words
 
 
@@ -36,7 +36,7 @@ async def serve(
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
         )
     _check_listener(specs, extra)
-    log = cleaned(log)
+    log = printable_log(log)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

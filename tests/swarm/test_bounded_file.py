@@ -103,7 +103,7 @@ def test_a_key_comes_through_a_pipe(pipe: str) -> None:
 def test_what_was_removed_is_kept_in_memory_where_its_file_is_a_pipe(pipe: str) -> None:
     said: list[str] = []
     ledger = Ledger(pipe, said.append)
-    ledger.saw("id", 0, "key")
+    ledger.record_container("id", 0, "key")
     assert ledger.knows("id")
     assert len(said) == 2
 

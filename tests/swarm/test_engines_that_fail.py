@@ -54,7 +54,7 @@ async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_g
     await fleet.create("stays", start=True, Env=["constraint:node==n1"])
     await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
     fleet.hosts[0].switch(down=True)
-    await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
+    await fleet.until(lambda: [c for c in fleet.cluster.index.with_name("web") if c.engine.name != "n1"])
     await fleet.until(lambda: fleet.cluster.find("web").state == "running")
     moved = fleet.cluster.find("web")
     assert (moved.engine.name, moved.id != first) == ("n2", True)
@@ -154,7 +154,7 @@ async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dea
     place = next(place for place in fleet.hosts if place.engine.name == home)
     place.down = True  # its events go on: it has not been found out yet
     fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
-    await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.named("web")))
+    await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.with_name("web")))
     assert fleet.cluster.find("made").state == "created"
     assert sum("moved from" in line for line in fleet.lines) == 1
 
@@ -299,7 +299,7 @@ async def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double()
         labels = fleet.hosts[0].engine.containers[first].labels
         body = json.dumps({"Image": "busybox", "Labels": labels}).encode()
         fleet.hosts[1].engine.answer("POST", "/containers/create?name=copy", body)  # not through the manager
-        await fleet.until(lambda: fleet.cluster.index.named("copy"))
+        await fleet.until(lambda: fleet.cluster.index.with_name("copy"))
         await asyncio.sleep(0.3)
         assert sorted(await fleet.names()) == ["n1/web", "n2/copy"]
         fleet.hosts[0].switch(down=True)  # and it is no reason to leave the other one where it was
@@ -392,7 +392,7 @@ async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_call
         engine.answer("POST", "/containers/n1-1/kill")
         await fleet.until(lambda: fleet.cluster.find("n1-1").state == "exited")
         engine.answer("DELETE", "/containers/n1-1")
-        await fleet.until(lambda: not fleet.cluster.index.named("n1-1"))
+        await fleet.until(lambda: not fleet.cluster.index.with_name("n1-1"))
         await fleet.until(lambda: [e["Action"] for e in found][-1:] == ["destroy"])
         assert "die" in [e["status"] for e in found]
         task.cancel()

@@ -107,7 +107,7 @@ async def test_a_container_whose_entry_is_wrong_does_not_keep_a_name() -> None:
         found.bad.answers["/containers/json"] = json_answer([{**entry, "Created": 5}])
         await found.until(lambda: found.row()["state"] == "Healthy")
         assert [c.name for c in found.cluster.index.newest_first() if c.engine.name == "bad"] == ["new"]
-        assert not found.cluster.index.named("bad-1")
+        assert not found.cluster.index.with_name("bad-1")
 
 
 @pytest.mark.parametrize("port", [-(10**15), 70000, 10**30, "80", 1.5])

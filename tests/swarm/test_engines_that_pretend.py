@@ -33,7 +33,7 @@ def network(key: str, name: str, **more: str) -> dict[str, str]:
 
 
 async def until_listed(found: Manager, name: str) -> None:
-    await found.until(lambda: found.cluster.index.named(name))
+    await found.until(lambda: found.cluster.index.with_name(name))
 
 
 def of_bad(found: Manager, text: str) -> list[Any]:
@@ -195,9 +195,9 @@ async def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(stat
 async def test_a_networks_name_is_part_of_a_path_and_nothing_more(name: str, fleet: Fleet) -> None:
     await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
     container = fleet.cluster.find("web")
-    fleet.cluster.ledger.connected(container.swarm_id, name, {})
+    fleet.cluster.ledger.record_network(container.swarm_id, name, {})
     await lost(fleet, fleet.hosts[0])
-    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("web")))
+    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.with_name("web")))
     asked = [target for place in fleet.hosts[1:] for _, target in place.asked if "/connect" in target]
     assert len(asked) == 1
     assert not any(sign in asked[0] for sign in "? #\N{SNOWMAN}")

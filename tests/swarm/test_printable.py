@@ -14,7 +14,7 @@ from machine.swarm.http.headers import forwardable_headers, wire_head
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import ApiError, Reply, Request
 from machine.swarm.printable import _UNSAFE as UNSAFE
-from machine.swarm.printable import cleaned, is_printable, log_entry, printable, traceback_of
+from machine.swarm.printable import is_printable, log_entry, printable, printable_log, traceback_of
 from tests.swarm.http.raw import say
 from tests.swarm.http.recording import front
 
@@ -105,7 +105,7 @@ async def test_what_an_engine_says_in_a_header_stays_in_that_header(hijacked: bo
 
 def test_the_managers_log_is_cleaned_once_for_all() -> None:
     said: list[str] = []
-    cleaned(said.append)(FORGED)
+    printable_log(said.append)(FORGED)
     assert said == [log_entry(FORGED)]
 
 

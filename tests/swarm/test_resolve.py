@@ -9,7 +9,7 @@ import pytest
 from machine.swarm.resolve import (
     Ambiguous,
     EngineObjects,
-    Listed,
+    ObjectList,
     pick_container,
     pick_network,
     pick_volume,
@@ -36,7 +36,7 @@ class Engine(NamedTuple):
 
 
 def found(text: str, *things: Thing) -> Thing | None:
-    return pick_container(text, Listed(things))
+    return pick_container(text, ObjectList(things))
 
 
 @pytest.mark.parametrize("text", [KEY, f"/{KEY}", "web", "/web", "n1/web", "/n1/web", "ab", KEY[:12], f"n1/{KEY[:5]}"])

@@ -82,7 +82,7 @@ def connect(url: str, token: str, timeout: float, patience: float) -> Any:
     link = cloud.connection
     parts = urllib.parse.urlsplit(url)
     link.secure = int(parts.scheme == "https")
-    link.host = hostport.bracketed(str(parts.hostname))
+    link.host = hostport.with_brackets(str(parts.hostname))
     link.port = parts.port or (443 if link.secure else 80)
     link.request_path = parts.path.rstrip("/")
     link.timeout = timeout

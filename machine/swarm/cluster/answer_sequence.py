@@ -20,15 +20,15 @@ class AnswerSequence:
         self._count += 1
         return self._count
 
-    def is_old(self, key: str, asked: int) -> bool:
-        """Whether more is known of a thing than when question `asked` was asked."""
-        return asked < self._known.get(key, 0)
+    def is_old(self, key: str, question: int) -> bool:
+        """Whether more is known of a thing than when the question of that number was asked."""
+        return question < self._known.get(key, 0)
 
-    def accept(self, key: str, asked: int) -> bool:
-        """Whether the answer to question `asked` is not old; then it is what is known of the thing from now on."""
-        if asked < self._known.get(key, 0):
+    def accept(self, key: str, question: int) -> bool:
+        """Whether the answer to the question of that number is not old; then it is what is known of the thing from now on."""
+        if question < self._known.get(key, 0):
             return False
-        self._known[key] = asked
+        self._known[key] = question
         return True
 
     def remove(self, key: str) -> None:

@@ -117,12 +117,12 @@ class Cluster:
             self.log(text)
         self._last_logged = text
 
-    async def replace(self, addresses: Iterable[str]) -> None:
+    async def replace(self, new_addresses: Iterable[str]) -> None:
         """Have exactly these engines: first let go of the others, then take the new ones in."""
-        wanted = dict.fromkeys(addresses)
-        for address in [a for a in self.engines if a not in wanted]:
+        addresses = dict.fromkeys(new_addresses)
+        for address in [a for a in self.engines if a not in addresses]:
             await self._remove(address)
-        for address in wanted:
+        for address in addresses:
             if address not in self.engines:
                 engine = Engine(self, address, self.connect(address))
                 self.engines[address] = engine
@@ -160,13 +160,13 @@ class Cluster:
         """The engine of that address, id or name; ApiError(404) for a name that several have: they name themselves."""
         if text in self.engines:
             return self.engines[text]
-        found = [e for e in self.engines.values() if text == e.id] or [
+        engines = [e for e in self.engines.values() if text == e.id] or [
             e for e in self.engines.values() if text == e.name
         ]
-        if len(found) > 1:
-            addresses = ", ".join(sorted(e.address for e in found)[:5])
+        if len(engines) > 1:
+            addresses = ", ".join(sorted(e.address for e in engines)[:5])
             raise ApiError(404, f"{text} may be any of several nodes of that name: say which by address: {addresses}")
-        return found[0] if found else None
+        return engines[0] if engines else None
 
     def find(self, text: str) -> Container:
         """The container that `text` means; ApiError(404)."""
@@ -194,28 +194,28 @@ class Cluster:
 
     def reject_duplicate(self, engine: Engine, facts: Facts) -> None:
         """Refuse an engine that is here already under another address."""
-        known = self._admitted.setdefault((facts.id, facts.name), set())
-        known.add(engine)
-        for other in list(known):
+        same_id = self._admitted.setdefault((facts.id, facts.name), set())
+        same_id.add(engine)
+        for other in list(same_id):
             if self.engines.get(other.address) is not other or other.facts is None or other.facts.id != facts.id:
                 if other is not engine:
-                    known.discard(other)
+                    same_id.discard(other)
             elif other is not engine and other.reachable and other.facts.name == facts.name:
-                known.discard(engine)
+                same_id.discard(engine)
                 raise Unreachable(
                     502,
                     f"has the id and the name of the engine at {other.address}: the same one, or a clone of its disk "
                     "(then remove /etc/docker/key.json and engine-id under its data root, rename it and restart it)",
                 )
 
-    def engine_changed(self, engine: Engine, happened: str) -> None:
+    def engine_changed(self, engine: Engine, event_name: str) -> None:
         """Note that an engine came, went or came back; tell everyone."""
         reason = f": {engine.health.error}" if engine.health.error else ""
-        self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(happened, happened)}{reason}")
+        self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(event_name, event_name)}{reason}")
         engine.refresh_entries()
-        self.subscribers.publish(events.own(happened, engine.node_info, time.time()))
+        self.subscribers.publish(events.own(event_name, engine.node_info, time.time()))
         for watcher in self.watchers:
-            watcher(engine, happened)
+            watcher(engine, event_name)
 
     def on_container(self, container: Container) -> None:
         """A container was taken in: watchers hear of it if it is the double of another."""

@@ -162,9 +162,9 @@ class ContainerRecord(Generic[E]):
         self._listed, self._node = (self.names if len(self.names) == len(names) else tuple(names)), node
         entry.pop("Names", None)
         entry["Ports"], self.public = _ports(entry.get("Ports") or (), ip)
-        told = status.read(str(entry.pop("Status", "")), now)
-        if not status.same(self.status, told, now):
-            self.status = told
+        new_status = status.read(str(entry.pop("Status", "")), now)
+        if not status.same(self.status, new_status, now):
+            self.status = new_status
         self.entry = _ENCODER.encode(entry).encode("utf-8", "replace")
         self._fixed_length = len(self.entry) - 1
         self._write_names(now)
@@ -217,13 +217,13 @@ def shares(cpus: int, total: int) -> int:
 
 def _ports(ports: Any, ip: str) -> tuple[list[dict[str, Any]], tuple[Port, ...]]:
     """The entry's ports with the engine's address for "all addresses", and what they take on the host."""
-    shown, taken = [], []
+    shown, host_ports = [], []
     for port in ports:
         public = listed_port(port)
         if public:
-            taken.append(public)
+            host_ports.append(public)
             if public.ip in ANY_ADDRESS:
                 port["IP"] = ip
         if port not in shown:  # 0.0.0.0 and :: are one address now
             shown.append(port)
-    return shown, tuple(taken)
+    return shown, tuple(host_ports)

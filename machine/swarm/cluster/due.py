@@ -14,7 +14,7 @@ class DueRefreshes:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
-        self._added = asyncio.Event()
+        self._has_names = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._names)
@@ -24,14 +24,14 @@ class DueRefreshes:
         for name in names:
             enough = len(self._names) >= limits.EVENT_DUE or len(name) > limits.ENGINE_NAME_LETTERS
             self._names.add(EVERYTHING if enough else name)
-        self._added.set()
+        self._has_names.set()
 
     def take(self) -> set[str]:
         """Return what is due; nothing is then."""
         names, self._names = self._names, set()
-        self._added.clear()
+        self._has_names.clear()
         return names
 
     async def wait(self) -> None:
         """Wait until something is due."""
-        await self._added.wait()
+        await self._has_names.wait()

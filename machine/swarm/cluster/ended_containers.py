@@ -21,10 +21,10 @@ class EndedContainers:
     def __init__(self) -> None:
         self._attempts: dict[str, int] = {}
 
-    def note(self, happened: Effect) -> None:
+    def note(self, effect: Effect) -> None:
         """Take an event in. What follows the end of a container, as leaving its network, does not make it run again."""
-        if happened.ended:
-            self._attempts[happened.id] = 0
+        if effect.ended:
+            self._attempts[effect.id] = 0
 
     def refresh_later(
         self, ids: Iterable[str], containers: Mapping[str, ContainerRecord[Any]], refresh: Callable[[str], None]

@@ -91,23 +91,23 @@ class Engine(EngineConnection):
         cpus, memory = (self.facts.cpus, self.facts.memory) if self.facts else (0, 0)
         return NodeInfo(self.name, self.id, self.address, self.ip, cpus, memory, self.node.labels)
 
-    def failed(self, why: str) -> None:
-        """Note a failure of the engine, see `EngineConnection.failed`."""
+    def note_failure(self, reason: str) -> None:
+        """Note a failure of the engine, see `EngineConnection.note_failure`."""
         self.suspect = True
-        happened = self.health.failure(one_line(why))
-        self._changed(happened)
-        if happened:
+        event_name = self.health.failure(one_line(reason))
+        self._update_health(event_name)
+        if event_name:
             self.open_calls.end_all()  # whoever waits for an engine that hangs would wait for ever
 
-    def _succeeded(self) -> None:
+    def _note_success(self) -> None:
         self.suspect = False
-        self._changed(self.health.success())
+        self._update_health(self.health.success())
 
-    def _changed(self, happened: str) -> None:
+    def _update_health(self, event_name: str) -> None:
         self.node.update_health(self.reachable, self.health.failures)
         self.summary = None
-        if happened:
-            self.cluster.engine_changed(self, happened)
+        if event_name:
+            self.cluster.engine_changed(self, event_name)
 
     async def run(self) -> None:
         """Keep what is known of the engine up to date, until cancelled."""
@@ -128,11 +128,11 @@ class Engine(EngineConnection):
                             else 0
                         )
                 except ApiError as error:
-                    self.failed(error.message)
+                    self.note_failure(error.message)
                 except (OSError, TimeoutError) as error:
-                    self.failed(str(error) or "it does not answer in time")
+                    self.note_failure(str(error) or "it does not answer in time")
                 except Exception as error:  # one engine's nonsense must not end the care for it
-                    self.failed(f"its answers are not valid: {error!r}")
+                    self.note_failure(f"its answers are not valid: {error!r}")
                     self.cluster.log(traceback_of(error))
                 await asyncio.sleep(self.health.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
         finally:
@@ -154,7 +154,7 @@ class Engine(EngineConnection):
             if self.health.failures:  # it was lost, or is wrong in something: everything has to be right again
                 await self.refresh_kinds(*REFRESHED_KINDS)
             if not self._short_streams_in_a_row:
-                self._succeeded()
+                self._note_success()
             self._pending_refreshes.add(*REFRESHED_KINDS)
         except BaseException:
             await events.close()
@@ -170,7 +170,7 @@ class Engine(EngineConnection):
         version = version or await self.get("/version", versioned=False)
         info = await self.get("/info", versioned=False)
         try:
-            facts = facts_of(version, info).after(self.facts)
+            facts = facts_of(version, info).reuse_info(self.facts)
         except ValueError as error:
             raise WrongAnswer(f"{self.address}: {error}") from None
         self.cluster.reject_duplicate(self, facts)
@@ -210,15 +210,15 @@ class Engine(EngineConnection):
         """The events have gone on for a while. What ended them at once, again and again, is over."""
         if self._short_streams_in_a_row:
             self._short_streams_in_a_row = 0
-            self._succeeded()
+            self._note_success()
 
     async def _listen(self, body: AsyncIterator[bytes]) -> None:
         lines = Lines()
         async for data in body:
             for event in self._events_in(lines, data):
-                found = effect(event)
-                if found is not None and not (found.created and self._is_ours(event)):
-                    self._apply(found)
+                change = effect(event)
+                if change is not None and not (change.created and self._is_ours(event)):
+                    self._apply(change)
                 self.cluster.forward_event(self, event)
 
     def _events_in(self, lines: Lines, data: bytes) -> list[dict[str, Any]]:
@@ -232,15 +232,15 @@ class Engine(EngineConnection):
         attributes = (event.get("Actor") or {}).get("Attributes") or {}
         return attributes.get(ID) in self.node.creating
 
-    def _apply(self, found: Effect) -> None:
-        if found.gone:
-            self.forget(found.id)
-        elif found.kind == "container" and found.created and found.id in self.containers:
+    def _apply(self, change: Effect) -> None:
+        if change.gone:
+            self.forget(change.id)
+        elif change.kind == "container" and change.created and change.id in self.containers:
             return  # made through us, and looked at already
         else:
-            if found.id in self.containers:
-                self._ended.note(found)
-            self._pending_refreshes.add(found.id if found.kind == "container" else found.kind)
+            if change.id in self.containers:
+                self._ended.note(change)
+            self._pending_refreshes.add(change.id if change.kind == "container" else change.kind)
 
     async def _catch_up(self) -> None:
         """Look again at what events named; what comes meanwhile is done together in the next round."""
@@ -279,34 +279,34 @@ class Engine(EngineConnection):
                     await self._refresh_facts()
                     specs = time.monotonic()
             except ApiError as error:
-                self.failed(error.message)
+                self.note_failure(error.message)
                 if not self.reachable:
                     raise
             else:
                 if not self._short_streams_in_a_row:
-                    self._succeeded()
+                    self._note_success()
                 self._pending_refreshes.add(*REFRESHED_KINDS)
 
     async def refresh(self, ids: Iterable[str] = ()) -> None:
         """List its containers again, all or some; ApiError."""
         ids = list(ids)
         query = {"all": ["1"], "filters": [json.dumps({"id": ids})]} if ids else {"all": ["1"]}
-        asked = self._list_order.begin()
+        question = self._list_order.begin()
         entries = await self.get("/containers/json", query) or []
         now = time.time()
         for number, entry in enumerate(reversed(entries), 1):  # oldest first
-            if self._list_order.accept(entry["Id"], asked):
-                self._take(entry, now)
+            if self._list_order.accept(entry["Id"], question):
+                self._take_entry(entry, now)
             if number % limits.YIELD_ENTRIES == 0:
                 await asyncio.sleep(0)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):
-            if key not in listed and not self._list_order.is_old(key, asked):
+            if key not in listed and not self._list_order.is_old(key, question):
                 self.forget(key)
         self.updated = now
         self._invalidate()
 
-    def _take(self, entry: dict[str, Any], now: float) -> None:
+    def _take_entry(self, entry: dict[str, Any], now: float) -> None:
         container = self.containers.get(entry["Id"])
         index = self.cluster.index
         if container is None:
@@ -323,7 +323,7 @@ class Engine(EngineConnection):
         if names != container.names or seal != container.signature_label:
             self._authenticate(container)
         if names != container.names or created != container.created:
-            index.renamed(container, names)
+            index.update_names(container, names)
 
     def _authenticate(self, container: Container) -> None:
         """See whether a manager of this cluster has made just this container on just this engine."""
@@ -337,7 +337,7 @@ class Engine(EngineConnection):
         self._list_order.remove(key)
         container = self._let_go(key)
         if container is not None and container.swarm_id:
-            self.cluster.ledger.removed(container.swarm_id, key)
+            self.cluster.ledger.record_removal(container.swarm_id, key)
 
     def forget_all(self) -> None:
         """The engine is let go, and its containers with it, wherever they may go on running."""
@@ -358,7 +358,7 @@ class Engine(EngineConnection):
     async def inspect(self, container: Container) -> None:
         """Inspect a container for its reservation and ports; one that has gone is forgotten. ApiError."""
         try:
-            found = await self.get(f"/containers/{container.id}/json")
+            inspected = await self.get(f"/containers/{container.id}/json")
         except ApiError as error:
             if isinstance(error, WrongAnswer):  # of one container: no reason to leave the others alone
                 container.inspected = True
@@ -368,15 +368,15 @@ class Engine(EngineConnection):
                 raise
             self.forget(container.id)
             return
-        container.apply_inspect(found, self._facts().cpus)
+        container.apply_inspect(inspected, self._facts().cpus)
         self._invalidate()
 
     async def _refresh_kind(self, kind: str) -> None:
         """List one kind again. An answer that was asked for before one that is known already says nothing new."""
-        asked = self._list_order.begin()
+        question = self._list_order.begin()
         path, query = _LISTS[kind]
         answer = await self.get(path, query)
-        if not self._list_order.accept(kind, asked):
+        if not self._list_order.accept(kind, question):
             return
         if kind == "image":
             self.images = answer or []

@@ -37,7 +37,7 @@ class EngineConnection:
         """What it is called in errors."""
         return self.address
 
-    def failed(self, why: str) -> None:
+    def note_failure(self, reason: str) -> None:
         """Note that it did not answer, or nothing that makes sense."""
         raise NotImplementedError
 
@@ -54,7 +54,7 @@ class EngineConnection:
         except TimeoutError:
             raise Unreachable(504, f"{self.name} has stopped answering: {self.health.error}") from None
         except Unreachable as error:
-            self.failed(error.message)
+            self.note_failure(error.message)
             raise
 
     def _probe_soon(self) -> None:

@@ -30,7 +30,7 @@ class EngineContext(Protocol[E]):
     def reject_duplicate(self, engine: E, facts: Facts) -> None:
         """Raise Unreachable for an engine that is in the cluster already under another address."""
 
-    def engine_changed(self, engine: E, happened: str) -> None:
+    def engine_changed(self, engine: E, event_name: str) -> None:
         """Note that an engine came, went or came back."""
 
     def on_container(self, container: ContainerRecord[E]) -> None:

@@ -29,11 +29,15 @@ class Facts(NamedTuple):
     arch: str
     info: EngineInfo = EngineInfo()  # what its answer to /info gives to the cluster's
 
-    def after(self, before: Facts | None) -> Facts:
+    def reuse_info(self, previous: Facts | None) -> Facts:
         """These facts, with the `info` of those before if only counters in it differ: no reason to merge it again."""
-        if before is None or before.info.common is not self.info.common or before.info.warnings != self.info.warnings:
+        if (
+            previous is None
+            or previous.info.common is not self.info.common
+            or previous.info.warnings != self.info.warnings
+        ):
             return self
-        return self._replace(info=before.info)
+        return self._replace(info=previous.info)
 
 
 @lru_cache(maxsize=256)  # asked for each engine at every call
@@ -44,11 +48,11 @@ def api_of(text: str, default: Api = OLDEST) -> Api:
     return (int(major), int(minor)) if known else default
 
 
-def negotiate_version(asked: str, facts: Facts) -> str:
-    """The version to ask the engine in for a client that asked in `asked`; "" stays "" (the engine's own)."""
-    if not asked:
+def negotiate_version(requested: str, facts: Facts) -> str:
+    """The version to ask the engine in for a client that asked in `requested`; "" stays "" (the engine's own)."""
+    if not requested:
         return ""
-    major, minor = max(min(api_of(asked), facts.api), facts.oldest_api)
+    major, minor = max(min(api_of(requested), facts.api), facts.oldest_api)
     return f"{major}.{minor}"
 
 

@@ -36,10 +36,10 @@ class HealthTracker:
         self.failures, self.error = 0, ""
         return {Health.PENDING: "engine_connect", Health.UNHEALTHY: "engine_reconnect"}.get(before, "")
 
-    def failure(self, why: str) -> str:
+    def failure(self, reason: str) -> str:
         """It did not. Returns engine_disconnect when that was once too often, else ""."""
         self.failures += 1
-        self.error = why
+        self.error = reason
         if self.state is Health.HEALTHY and self.failures >= self.retry:
             self.state = Health.UNHEALTHY
             return "engine_disconnect"

@@ -47,10 +47,10 @@ class ImageTable:
         found = self.tags.get(known) or self._digests.get(known)
         if found:
             return [found]
-        wanted = _ID.match(name)
-        if wanted is None:
+        id_prefix = _ID.match(name)
+        if id_prefix is None:
             return []
-        return [identity for identity in self.ids if identity.removeprefix("sha256:").startswith(wanted[1])]
+        return [identity for identity in self.ids if identity.removeprefix("sha256:").startswith(id_prefix[1])]
 
 
 class NewestTags:
@@ -84,7 +84,7 @@ class NewestTags:
             return frozenset()
         return noted
 
-    def superseded(self, tables: Iterable[ImageTable]) -> set[tuple[str, str]]:
+    def superseded_tags(self, tables: Iterable[ImageTable]) -> set[tuple[str, str]]:
         """(tag, image id) of every image that has a tag on some engine which means another image now."""
         older: set[tuple[str, str]] = set()
         current: set[str] = set()

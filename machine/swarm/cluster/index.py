@@ -58,18 +58,18 @@ class Index(Generic[C]):
         self._order = self._name_index = None
         self.settle(container.names)
 
-    def renamed(self, container: C, before: Iterable[str]) -> None:
-        """Enter the new names of a container; `before` are those that it had."""
-        before = tuple(before)
-        for name in before:
+    def update_names(self, container: C, old_names: Iterable[str]) -> None:
+        """Enter the new names of a container; `old_names` are those that it had."""
+        old_names = tuple(old_names)
+        for name in old_names:
             _remove(self._names, name, container)
-        for name in former_names(container.id, before, container.previous_name):
+        for name in former_names(container.id, old_names, container.previous_name):
             _remove(self._former, name, container)
-        if before != container.names and before:
-            container.previous_name = before[0]
+        if old_names != container.names and old_names:
+            container.previous_name = old_names[0]
         self._enter_names(container)
         self._order = self._name_index = None
-        self.settle((*before, *container.names))
+        self.settle((*old_names, *container.names))
 
     def settle(self, names: Iterable[str]) -> None:
         """Show containers of these names as NODE/NAME where NAME alone means another one or none. See `find`."""
@@ -102,17 +102,17 @@ class Index(Generic[C]):
             self._name_index = NameIndex(self.newest_first())
         return self._name_index.containers_with(part)
 
-    def freshen(self, found: Iterable[C]) -> None:
+    def freshen(self, containers: Iterable[C]) -> None:
         """Update the statuses of these containers that are out of date by now."""
         now = self._now()
-        for container in [c for c in found if c.status_valid_until <= now]:
+        for container in [c for c in containers if c.status_valid_until <= now]:
             container.update_status(now)
 
     def with_id(self, key: str) -> list[C]:
         """The containers of exactly that id: several only while engines say that they have the same one."""
         return self._ids.get(key, [])
 
-    def named(self, name: str) -> list[C]:
+    def with_name(self, name: str) -> list[C]:
         """The containers of exactly that name, on whatever engine."""
         return self._names.get(name, [])
 

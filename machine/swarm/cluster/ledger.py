@@ -35,15 +35,15 @@ class Ledger:
         self._path = path
         self._log = log
         self._current: OrderedDict[str, Current] = OrderedDict()
-        self._gone: OrderedDict[str, None] = OrderedDict()  # those of them that were removed, the oldest first
+        self._removed: OrderedDict[str, None] = OrderedDict()  # those of them that were removed, the oldest first
         self._lines = 0  # in the file
         self._names: dict[str, str] = {}
         self._networks: dict[str, dict[str, Any]] = {}
-        self._failed = False
+        self._write_failed = False
         if path:
             self._load()
 
-    def saw(self, swarm_id: str, generation: int, key: str) -> None:
+    def record_container(self, swarm_id: str, generation: int, key: str) -> None:
         """Note a container with a valid signature: the first of a generation counts, and a later generation."""
         known = self._current.get(swarm_id)
         if known is None or generation > known.generation:
@@ -53,17 +53,17 @@ class Ledger:
         """Note that this container is the current one after all: what should have taken its place is gone."""
         self._note(["saw", swarm_id, generation, key])
 
-    def removed(self, swarm_id: str, key: str) -> None:
+    def record_removal(self, swarm_id: str, key: str) -> None:
         """Note that a container was removed; one that is not the current one of its id changes nothing."""
         known = self._current.get(swarm_id)
         if known is not None and known.id == key:
             self._note(["removed", swarm_id])
 
-    def renamed(self, swarm_id: str, name: str) -> None:
+    def record_name(self, swarm_id: str, name: str) -> None:
         """Note the name that it was given after it was made."""
         self._note(["renamed", swarm_id, name])
 
-    def connected(self, swarm_id: str, network: str, settings: Any) -> None:
+    def record_network(self, swarm_id: str, network: str, settings: Any) -> None:
         """Note a network that it joined after it was made, with the EndpointConfig asked for; None = it left."""
         self._note(["network", swarm_id, network, settings])
 
@@ -76,9 +76,9 @@ class Ledger:
         known = self._current.get(swarm_id)
         return known is not None and known.id == key
 
-    def name(self, swarm_id: str, first: str) -> str:
-        """The container's name now; `first` = the one that it was made with."""
-        return self._names.get(swarm_id, first)
+    def name(self, swarm_id: str, created_name: str) -> str:
+        """The container's name now; `created_name` = the one that it was made with."""
+        return self._names.get(swarm_id, created_name)
 
     def networks(self, swarm_id: str) -> dict[str, Any]:
         """Networks that it joined after it was made: name -> EndpointConfig."""
@@ -86,38 +86,38 @@ class Ledger:
 
     def _note(self, entry: list[Any]) -> None:
         self._apply(entry)
-        if not self._path or self._failed:
+        if not self._path or self._write_failed:
             return
         try:
             with open(os.open(self._path, _APPEND, 0o600), "ab") as file:
                 file.write(json.dumps(entry).encode() + b"\n")
         except OSError as error:
-            self._failed = True
+            self._write_failed = True
             self._log(f"rescheduling: {self._path} cannot be written ({error.strerror}): kept in memory only")
         self._lines += 1
         if self._lines > REWRITTEN + OVERTAKEN * len(self._current):
             self._rewrite()
 
     def _apply(self, entry: list[Any]) -> None:
-        what, swarm_id, *rest = entry
-        if what == "saw":
-            self._current[swarm_id] = Current(int(rest[0]), str(rest[1]))
-            self._gone.pop(swarm_id, None)
-        elif what == "removed":
+        kind, swarm_id, *values = entry
+        if kind == "saw":
+            self._current[swarm_id] = Current(int(values[0]), str(values[1]))
+            self._removed.pop(swarm_id, None)
+        elif kind == "removed":
             known = self._current.get(swarm_id, Current(0, REMOVED))
             self._current[swarm_id] = known._replace(id=REMOVED)
-            self._gone[swarm_id] = None
+            self._removed[swarm_id] = None
             self._names.pop(swarm_id, None)
             self._networks.pop(swarm_id, None)
-        elif what == "renamed":
-            self._names[swarm_id] = str(rest[0])
-        elif what == "network" and rest[1] is None:
-            self._networks.get(swarm_id, {}).pop(rest[0], None)
-        elif what == "network":
-            self._networks.setdefault(swarm_id, {})[str(rest[0])] = rest[1]
+        elif kind == "renamed":
+            self._names[swarm_id] = str(values[0])
+        elif kind == "network" and values[1] is None:
+            self._networks.get(swarm_id, {}).pop(values[0], None)
+        elif kind == "network":
+            self._networks.setdefault(swarm_id, {})[str(values[0])] = values[1]
         while len(self._current) > limits.RESCHEDULE_REMEMBERED:
-            oldest = next(iter(self._gone or self._current))  # one that there is may have to move: it stays longer
-            self._gone.pop(oldest, None)
+            oldest = next(iter(self._removed or self._current))  # one that there is may have to move: it stays longer
+            self._removed.pop(oldest, None)
             del self._current[oldest]
             self._names.pop(oldest, None)
             self._networks.pop(oldest, None)

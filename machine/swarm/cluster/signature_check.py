@@ -19,5 +19,5 @@ def signed_create(
         return None
     if ledger.name(container.swarm_id, signed.name) != container.name:
         return None
-    ledger.saw(container.swarm_id, signed.generation, container.id)
+    ledger.record_container(container.swarm_id, signed.generation, container.id)
     return signed

@@ -40,11 +40,11 @@ class Status(NamedTuple):
 
 def read(text: str, now: float) -> Status:
     """The status that an engine gave as `text` at the time `now`."""
-    before, seconds, after = _parts_before(text) if len(text) <= _USUAL else _parts(text)
+    before, seconds, after = _split_cached(text) if len(text) <= _USUAL else _split(text)
     return Status(before) if seconds is None else Status(before, now - seconds, after)
 
 
-def _parts(text: str) -> tuple[str, int | None, str]:
+def _split(text: str) -> tuple[str, int | None, str]:
     found = _TEXT.match(text)
     seconds = seconds_of(found[2]) if found else None
     if found is None or seconds is None:
@@ -52,7 +52,7 @@ def _parts(text: str) -> tuple[str, int | None, str]:
     return found[1], seconds, (found[3] or "") + (found[4] or "")
 
 
-_parts_before = lru_cache(maxsize=1024)(_parts)  # containers that were started together say the same
+_split_cached = lru_cache(maxsize=1024)(_split)  # containers that were started together say the same
 
 
 def same(old: Status, new: Status, now: float) -> bool:
@@ -82,11 +82,11 @@ def duration(seconds: float) -> tuple[str, float]:
     return f"{years} years", min(lasts, (years + 1) * YEAR - seconds)
 
 
-def seconds_of(words: str) -> int | None:
+def seconds_of(text: str) -> int | None:
     """About how long the words mean; None if they are no time."""
-    if words == "Less than a second":
+    if text == "Less than a second":
         return 0
-    count, _, unit = words.removeprefix("About ").partition(" ")
+    count, _, unit = text.removeprefix("About ").partition(" ")
     size = _UNITS.get(unit.removesuffix("s"))
     if size is None:
         return None

@@ -29,5 +29,5 @@ class ElectionCandidate(ABC):
         """Stop being the leader, so that another may at once."""
 
     @abstractmethod
-    async def changed(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         """Return when the leader may have changed, at the latest after `seconds`."""

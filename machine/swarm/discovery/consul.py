@@ -179,7 +179,7 @@ class ConsulCandidate(ElectionCandidate):
             with suppress(DiscoveryError):
                 await self._consul.call("PUT", f"session/destroy/{session}")
 
-    async def changed(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         """Until the leader's key changes."""
         wait = max(int(seconds), 1)
         what = f"kv/{quote(self._key)}?index={self._index}&wait={wait}s"

@@ -70,12 +70,12 @@ class Etcd(Discovery):
                 if found != last:
                     last = found
                     yield found
-                await self.changed(_under(self.paths.nodes), self._revision, heartbeat)
+                await self.wait_for_change(_under(self.paths.nodes), self._revision, heartbeat)
             except DiscoveryError as error:
                 yield error
                 await asyncio.sleep(min(heartbeat, 2.0))
 
-    async def changed(self, keys: dict[str, Any], after: int, seconds: float) -> None:
+    async def wait_for_change(self, keys: dict[str, Any], after: int, seconds: float) -> None:
         """Return when one of the keys changes after that revision, or after `seconds`; DiscoveryError."""
         host = self._host
         body = json.dumps({"create_request": {**keys, "start_revision": str(after + 1)}}).encode()
@@ -172,9 +172,9 @@ class EtcdCandidate(ElectionCandidate):
         if lease:
             await self._etcd.call("lease/revoke", {"ID": lease})
 
-    async def changed(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         """Until the leader's key changes."""
-        await self._etcd.changed({"key": self._key}, self._revision, seconds)
+        await self._etcd.wait_for_change({"key": self._key}, self._revision, seconds)
 
 
 def revision(answer: dict[str, Any]) -> int:

@@ -259,7 +259,7 @@ class Connection:
         for start in range(0, len(rest), PIECE):
             if not self.stream.write_now(rest[start : start + PIECE]):
                 with self.deadline.within(self.limits.unread_seconds):
-                    await self.stream.drained()
+                    await self.stream.drain()
 
     async def _send_stream(self, body: AsyncIterator[bytes]) -> None:
         forget = self._drop_when_gone()

@@ -20,7 +20,7 @@ from machine.swarm.http.connection import Connection, Limits, Listener
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.http.stream import Stream
 from machine.swarm.pipeline import CallNext, Request
-from machine.swarm.printable import cleaned
+from machine.swarm.printable import printable_log
 
 __all__ = ["Limits", "Listener", "Server"]
 
@@ -33,7 +33,7 @@ class Server:
     ) -> None:
         self.chain = chain
         self.limits = limits or Limits()
-        self.log = cleaned(log)
+        self.log = printable_log(log)
         self._mark = loop_guard.new_listener_id()
         self._admission: Admission | None = None
         self._listeners: list[asyncio.AbstractServer] = []

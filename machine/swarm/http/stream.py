@@ -76,19 +76,19 @@ class Stream(asyncio.Protocol, Hijack):
         """Send `data` in pieces, waiting while the other side is slow. ConnectionError if it is gone."""
         if len(data) <= PIECE:
             if not self.write_now(data):
-                await self.drained()
+                await self.drain()
             return
         view = memoryview(data)
         for start in range(0, len(view), PIECE):
             self._send(view[start : start + PIECE])
-            await self.drained()
+            await self.drain()
 
     def write_now(self, data: bytes | memoryview) -> bool:
-        """Write without waiting; return whether the other side keeps up. If it does not: `drained`, then go on."""
+        """Write without waiting; return whether the other side keeps up. If it does not: `drain`, then go on."""
         self._send(data)
         return self._writable
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until the other side keeps up with what was written. OSError if the connection is gone."""
         while not self._writable:
             await self._wait(self._writers)
@@ -96,7 +96,7 @@ class Stream(asyncio.Protocol, Hijack):
 
     async def end(self) -> None:
         """End our half of the connection; the other side may go on sending."""
-        await self.drained()
+        await self.drain()
         if self._closing or self._broken:
             return
         if self._tls is not None:

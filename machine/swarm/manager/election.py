@@ -30,7 +30,7 @@ class Election:
 
     async def wait_for_primary(self) -> str:
         """Wait until there is a primary, and return its address."""
-        await self.changed("")
+        await self.wait_for_change("")
         return self.primary
 
     async def run(self) -> None:
@@ -45,7 +45,7 @@ class Election:
                     else:
                         leader = await self.candidate.leader()
                         self._set(host_and_port(leader) if leader else "")
-                        await self.candidate.changed(RETRY if self.primary else 1.0)
+                        await self.candidate.wait_for_change(RETRY if self.primary else 1.0)
                 except DiscoveryError as error:
                     self._set("")
                     self.log(f"election: {error}")
@@ -77,7 +77,7 @@ class Election:
         change, self._change = self._change, asyncio.Event()
         change.set()
 
-    async def changed(self, primary: str) -> None:
+    async def wait_for_change(self, primary: str) -> None:
         """Until the primary is another than this one, or there is none any more; at once if that is so already."""
         while self.primary == primary:
             await self._change.wait()

@@ -23,7 +23,7 @@ from machine.swarm.manager.rescheduling import Rescheduler
 from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.parsing.routes import Answerer
 from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request, Unreachable
-from machine.swarm.printable import cleaned
+from machine.swarm.printable import printable_log
 
 GC_THRESHOLDS = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
 
@@ -57,7 +57,7 @@ async def manager(config: ManagerConfig, log: Callable[[str], None] = lambda _: 
     UsageError if the key file cannot be used.
     """
     raise_limit()  # each engine takes two connections or more
-    log = cleaned(log)
+    log = printable_log(log)
     gc.set_threshold(*GC_THRESHOLDS)
     connect = connector(config.tls, config.tls_for_address)
     keyring = Keyring(_key(config, log), *_older_key(config, log))
@@ -167,7 +167,7 @@ class Replicas:
                     raise ApiError(503, f"the primary manager, {primary}, is not there: {error.message}") from error
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._election.changed(primary)  # another one is soon elected
+                    await self._election.wait_for_change(primary)  # another one is soon elected
 
     async def _wait_for_primary(self, end: float) -> str:
         """The primary's address, waiting for one until `end` (time.monotonic). ApiError(503)."""
@@ -193,7 +193,7 @@ class Replicas:
                 self._rescheduler = Rescheduler(self._context)
             elif not leading and self._rescheduler is not None:
                 await self.close()
-            await self._election.changed(primary)  # also one that came while the rescheduler was being closed
+            await self._election.wait_for_change(primary)  # also one that came while the rescheduler was being closed
 
     async def close(self) -> None:
         """End the rescheduler, if this manager runs it."""

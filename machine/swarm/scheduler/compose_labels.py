@@ -46,10 +46,10 @@ def former_names(key: str, names: Collection[str], was: str = "") -> Collection[
     return {found[2] for found in renamed} | ({was} if was else set())
 
 
-def holders_of_project(project: str, things: Mapping[N, Iterable[Mapping[str, Any]]]) -> set[N]:
-    """The nodes that have a thing of one engine labelled with the project; `things` are networks or volumes by node."""
+def holders_of_project(project: str, objects_by_node: Mapping[N, Iterable[Mapping[str, Any]]]) -> set[N]:
+    """The nodes with an engine's own network or volume (`objects_by_node` has either) that is of the project."""
     return {
         node
-        for node, found in things.items()
-        if any(project and project_of(thing) == project and not is_spanning(thing) for thing in found)
+        for node, objects in objects_by_node.items()
+        if any(project and project_of(entry) == project and not is_spanning(entry) for entry in objects)
     }

@@ -57,11 +57,11 @@ def parse(text: str) -> Expression:
         raise BadExpression(f"One of operator ==, != is expected, and {text!r} has neither")
     if not _KEY.match(key):
         raise BadExpression(
-            f"Key {_quoted(key)} is invalid in {text!r}: it is a letter or _ followed by letters, digits, - _ or ."
+            f"Key {_quote(key)} is invalid in {text!r}: it is a letter or _ followed by letters, digits, - _ or ."
         )
     if not _VALUE.match(value):
         raise BadExpression(
-            f"Value {_quoted(value)} is invalid in {text!r}: it is empty or has characters that are not allowed"
+            f"Value {_quote(value)} is invalid in {text!r}: it is empty or has characters that are not allowed"
         )
     soft = value.startswith("~")
     expression = Expression(key, operator, value.removeprefix("~"), soft)
@@ -69,7 +69,7 @@ def parse(text: str) -> Expression:
     return expression
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A text as classic Swarm's messages have it, whatever is in it."""
     return "'" + text.encode("unicode_escape").decode("ascii") + "'"
 
@@ -91,8 +91,10 @@ def pattern(value: str) -> Matcher:
         return _regex(value[1:-1])
     first, *middle = (re.escape(part) for part in value.split("*"))
     last = ".*" + middle.pop() if middle else ""
-    each = (f"(?>.*?{part})" for part in middle)  # the first place that fits is as good as any: never tried again
-    return re.compile("^" + first + "".join(each) + last + r"\Z", re.DOTALL)
+    middle_patterns = (
+        f"(?>.*?{part})" for part in middle
+    )  # the first place that fits is as good as any: never tried again
+    return re.compile("^" + first + "".join(middle_patterns) + last + r"\Z", re.DOTALL)
 
 
 @lru_cache(maxsize=256)  # each may take some hundred KiB

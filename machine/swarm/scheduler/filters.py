@@ -44,24 +44,28 @@ class NotMet(Exception):
 
 def health(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The nodes whose engines answer."""
-    left = [node for node in nodes if node.health_score > 0]
-    return left or _reject(HEALTHY_CONDITION)
+    fitting = [node for node in nodes if node.health_score > 0]
+    return fitting or _reject(HEALTHY_CONDITION)
 
 
 def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
     if request.host_mode and request.exposed:
-        left = [n for n in nodes if not any(request.exposed & c.exposed for c in _others(request, n, criteria))]
-        return left or _reject(f"ports {', '.join(sorted(request.exposed))} free for a container in host mode")
+        fitting = [
+            n
+            for n in nodes
+            if not any(request.exposed & c.exposed for c in _remaining_containers(request, n, criteria))
+        ]
+        return fitting or _reject(f"ports {', '.join(sorted(request.exposed))} free for a container in host mode")
     if request.host_mode:
         return nodes
     for binding in request.ports:
-        left = [
+        fitting = [
             node
             for node in nodes
             if node.is_free(binding, request.replaced_container_ids, ended_count=criteria.count_ended_ports)
         ]
-        if not left:
+        if not fitting:
             last = f"-{binding.last}" if binding.last != binding.first else ""
             holder = (
                 nodes[-1].holder(binding, request.replaced_container_ids, ended_count=criteria.count_ended_ports)
@@ -71,11 +75,11 @@ def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
             where = f" on {binding.ip}" if binding.ip else ""
             _reject(f"port {binding.first}{last}/{binding.protocol} free{where}", detail)
-        nodes = left
+        nodes = fitting
     return nodes
 
 
-def _others(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterable[ScheduledContainer]:
+def _remaining_containers(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterable[ScheduledContainer]:
     """The node's containers whose ports count: not those that the new one replaces."""
     return (
         c
@@ -86,32 +90,32 @@ def _others(request: PlacementRequest, node: Node, criteria: Criteria) -> Iterab
 
 def containerslots(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
-    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(request, n)]
-    return left or _reject("a free container slot")
+    fitting = [n for n in nodes if "containerslots" not in n.labels or _has_slot(request, n)]
+    return fitting or _reject("a free container slot")
 
 
 def dependency(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
-    needed = request.colocate_with
-    if not needed:
+    names = request.colocate_with
+    if not names:
         return nodes
-    left = [node for node in nodes if all(_has(node, name) for name in needed)]
-    return left or _reject(f"all of the containers it depends on: {', '.join(needed)}")
+    fitting = [node for node in nodes if all(_has_container(node, name) for name in names)]
+    return fitting or _reject(f"all of the containers it depends on: {', '.join(names)}")
 
 
 def affinity(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
-    return _each(request.affinities, nodes, criteria, "affinity", _affine)
+    return _keep_matching(request.affinities, nodes, criteria, "affinity", _meets_affinity)
 
 
 def constraint(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
-    return _each(request.constraints, nodes, criteria, "constraint", _constrained)
+    return _keep_matching(request.constraints, nodes, criteria, "constraint", _meets_constraint)
 
 
 def whitelist(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
     """Nodes by exact name: `n1|n2`, whatever the key."""
-    return _each(request.whitelists, nodes, criteria, "whitelist", _listed)
+    return _keep_matching(request.whitelists, nodes, criteria, "whitelist", _meets_whitelist)
 
 
 FILTERS: dict[str, Filter] = {
@@ -140,14 +144,14 @@ def apply(
     names: Iterable[str], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
-    chosen = [*(FILTERS[name] for name in names), required_objects]
-    left = nodes
+    filters = [*(FILTERS[name] for name in names), required_objects]
+    fitting = nodes
     try:
-        for keep_fitting in chosen:
-            left = keep_fitting(request, left, criteria)
+        for keep_fitting in filters:
+            fitting = keep_fitting(request, fitting, criteria)
     except NotMet:
-        raise NoNode(explain(chosen, request, nodes, criteria)) from None
-    return left
+        raise NoNode(explain(filters, request, nodes, criteria)) from None
+    return fitting
 
 
 def explain(filters: Sequence[Filter], request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> str:
@@ -172,7 +176,7 @@ def _shorten_names(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def _each(
+def _keep_matching(
     expressions: Iterable[Expression],
     nodes: Sequence[Node],
     criteria: Criteria,
@@ -188,7 +192,7 @@ def _each(
     return nodes
 
 
-def _affine(expression: Expression, node: Node) -> bool:
+def _meets_affinity(expression: Expression, node: Node) -> bool:
     if expression.key == "container":
         names = (
             text
@@ -201,7 +205,7 @@ def _affine(expression: Expression, node: Node) -> bool:
     return expression.matches(c.labels.get(expression.key, "") for c in node.all_containers())
 
 
-def _constrained(expression: Expression, node: Node) -> bool:
+def _meets_constraint(expression: Expression, node: Node) -> bool:
     if expression.key == "node":
         if expression.value == node.address:  # the one name that an engine cannot choose for itself
             return expression.operator == EQUAL
@@ -209,12 +213,12 @@ def _constrained(expression: Expression, node: Node) -> bool:
     return expression.matches((node.labels.get(expression.key, ""),))
 
 
-def _listed(expression: Expression, node: Node) -> bool:
+def _meets_whitelist(expression: Expression, node: Node) -> bool:
     named = node.name in [name.strip() for name in expression.value.split("|")]
     return named if expression.operator == EQUAL else not named
 
 
-def _has(node: Node, name: str) -> bool:
+def _has_container(node: Node, name: str) -> bool:
     """Whether the node has the container: by name, full id, or the beginning of an id."""
     name = name.lstrip("/")
     return any(
@@ -223,7 +227,7 @@ def _has(node: Node, name: str) -> bool:
 
 
 def _has_slot(request: PlacementRequest, node: Node) -> bool:
-    return node.slots is None or node.count - node.freed(request.replaced_container_ids).slots < node.slots
+    return node.slots is None or node.count - node.resources_of(request.replaced_container_ids).slots < node.slots
 
 
 def _reject(condition: str, detail: str = "") -> NoReturn:

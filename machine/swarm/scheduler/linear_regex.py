@@ -34,7 +34,7 @@ class LinearRegex:
     def __init__(self, text: str) -> None:
         parsed = _parser.parse(text)
         self._automaton = _Automaton(parsed)
-        ways, open_repeats = _ways(parsed)
+        ways, open_repeats = _count_ways(parsed)
         self._quick = re.compile(text) if ways <= _QUICK_WAYS and open_repeats <= 1 else None
 
     def search(self, text: str) -> bool:
@@ -44,16 +44,16 @@ class LinearRegex:
         return self._automaton.search(text)
 
 
-def _ways(parsed: Any) -> tuple[float, int]:
+def _count_ways(tree: Any) -> tuple[float, int]:
     """How many ways `re` may try at one place, and how many repeats without a limit each of them has, at most."""
     ways, open_repeats = 1.0, 0
-    for operator, argument in parsed:
+    for operator, argument in tree:
         more, opened = 1.0, 0
         if operator is _constants.SUBPATTERN:
-            more, opened = _ways(argument[-1])
+            more, opened = _count_ways(argument[-1])
         elif operator is _constants.BRANCH:
-            each = [_ways(body) for body in argument[1]]
-            more, opened = sum(way for way, _ in each), max(count for _, count in each)
+            branches = [_count_ways(body) for body in argument[1]]
+            more, opened = sum(count for count, _ in branches), max(count for _, count in branches)
         elif operator in _REPEATS:
             more, opened = _repeat_ways(*argument)
         ways, open_repeats = ways * more, open_repeats + opened
@@ -144,39 +144,39 @@ class _Automaton:
 
     def _closure(self, states: set[int]) -> frozenset[int]:
         """The given states and all that are reached from them without reading a letter."""
-        found: set[int] = set()
+        reached: set[int] = set()
         waiting = list(states)
         while waiting:
             state = waiting.pop()
-            if state not in found:
-                found.add(state)
+            if state not in reached:
+                reached.add(state)
                 if self._tests[state] is None:
                     waiting.extend(self._next[state])
-        return frozenset(found)
+        return frozenset(reached)
 
     def _state_set(self, members: frozenset[int]) -> _StateSet:
-        known = self._sets.get(members)
-        if known is None:
+        state_set = self._sets.get(members)
+        if state_set is None:
             if self._held > _KEPT:
                 self._forget()
-            known = self._sets[members] = _StateSet(members, sorted(members & self._places))
+            state_set = self._sets[members] = _StateSet(members, sorted(members & self._places))
             self._held += len(members)
-        return known
+        return state_set
 
     def _forget(self) -> None:
         self._sets: dict[frozenset[int], _StateSet] = {}
         self._held = 0
 
-    def _sequence(self, parsed: Any, flags: int, then: int) -> int:
-        """Add the states of a parsed sequence that is followed by state `then`; returns its first state."""
+    def _sequence(self, tree: Any, flags: int, next_state: int) -> int:
+        """Add the states of a parsed sequence that is followed by state `next_state`; returns its first state."""
         self._count()
-        for operator, argument in reversed(list(parsed)):
-            then = self._item(operator, argument, flags, then)
-        return then
+        for operator, argument in reversed(list(tree)):
+            next_state = self._item(operator, argument, flags, next_state)
+        return next_state
 
-    def _item(self, operator: Any, argument: Any, flags: int, then: int) -> int:
+    def _item(self, operator: Any, argument: Any, flags: int, next_state: int) -> int:
         if operator in _LETTERS or operator is _constants.AT:
-            state = self._add((then,), self._test(operator, argument, flags))
+            state = self._add((next_state,), self._test(operator, argument, flags))
             if operator is _constants.AT:
                 self._places.add(state)
                 at_line = argument is _constants.AT_BEGINNING and flags & re.MULTILINE
@@ -185,23 +185,23 @@ class _Automaton:
             return state
         if operator is _constants.SUBPATTERN:
             _, on, off, body = argument
-            return self._sequence(body, (flags | on) & ~off, then)
+            return self._sequence(body, (flags | on) & ~off, next_state)
         if operator is _constants.BRANCH:
-            return self._add(tuple(self._sequence(body, flags, then) for body in argument[1]))
+            return self._add(tuple(self._sequence(body, flags, next_state) for body in argument[1]))
         if operator in _REPEATS:
             least, most, body = argument
-            return self._repeat((least, most), body, flags, then)
+            return self._repeat((least, most), body, flags, next_state)
         raise re.error(f"{_REFUSED.get(operator, str(operator).lower())} cannot be matched in linear time")
 
-    def _repeat(self, times: tuple[int, int], body: Any, flags: int, then: int) -> int:
+    def _repeat(self, times: tuple[int, int], body: Any, flags: int, next_state: int) -> int:
         least, most = times
-        first = then
+        first = next_state
         if most == _constants.MAXREPEAT:
             first = self._add(())
-            self._next[first] = (self._sequence(body, flags, first), then)
+            self._next[first] = (self._sequence(body, flags, first), next_state)
         else:
             for _ in range(most - least):
-                first = self._add((self._sequence(body, flags, first), then))
+                first = self._add((self._sequence(body, flags, first), next_state))
         for _ in range(least):
             first = self._sequence(body, flags, first)
         return first

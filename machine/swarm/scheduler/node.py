@@ -169,7 +169,7 @@ class Node:
     health_score: int = field(default=0, init=False)
     count: int = field(default=0, init=False)  # containers in any state, those being made too
     _used: tuple[int, int] | None = None
-    _taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] | None = None
+    _port_holders: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] | None = None
 
     def __post_init__(self) -> None:
         self.update_health(self.healthy, self.failures)
@@ -182,7 +182,7 @@ class Node:
 
     def invalidate(self) -> None:
         """Forget the sums: containers, or what is known of them, have changed. They are counted again at once."""
-        self._used = self._taken = None
+        self._used = self._port_holders = None
         self.count = len(self.containers) + len(self.creating)
 
     @property
@@ -216,45 +216,45 @@ class Node:
         """Whether one of these containers is here."""
         return not ids.isdisjoint(self.containers)
 
-    def freed(self, ids: frozenset[str]) -> FreedResources:
+    def resources_of(self, ids: frozenset[str]) -> FreedResources:
         """What these containers will give back."""
         gone = [container for key, container in self.containers.items() if key in ids] if ids else []
         return FreedResources(sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone))
 
-    def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, ScheduledContainer]]]:
+    def _find_port_holders(self) -> dict[tuple[str, int], list[tuple[str, ScheduledContainer]]]:
         """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""
-        taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] = {}
+        holders: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] = {}
         count = 0
         for container in self.all_containers():
             for port in container.ports:
                 for number in range(max(port.first, 0), min(port.last, 65535) + 1):
-                    taken.setdefault((port.protocol, number), []).append((port.ip, container))
+                    holders.setdefault((port.protocol, number), []).append((port.ip, container))
                 count += max(port.last - port.first, 0) + 1
                 if count > limits.ENGINE_PORTS:
-                    return taken
-        return taken
+                    return holders
+        return holders
 
-    def is_free(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
+    def is_free(self, binding: Port, ignored_ids: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
         """Whether one of the ports wanted is taken by no container on the same address or on all addresses.
 
-        Containers in `replaced` do not count, nor those that have ended if `ended_count` is False.
+        Containers in `ignored_ids` do not count, nor those that have ended if `ended_count` is False.
         """
-        return self.holder(wanted, replaced, ended_count=ended_count) is None
+        return self.holder(binding, ignored_ids, ended_count=ended_count) is None
 
     def holder(
-        self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True
+        self, binding: Port, ignored_ids: frozenset[str] = NOBODY, *, ended_count: bool = True
     ) -> ScheduledContainer | None:
         """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
-        found: ScheduledContainer | None = None
-        if self._taken is None:
-            self._taken = self._taken_ports()
-        for number in range(wanted.first, wanted.last + 1):
-            found = None
-            for ip, container in self._taken.get((wanted.protocol, number), ()):
-                counts = container.id not in replaced and (ended_count or not container.ended)
-                if counts and (ip == wanted.ip or ip in ANY_ADDRESS or wanted.ip in ANY_ADDRESS):
-                    found = container
+        holder: ScheduledContainer | None = None
+        if self._port_holders is None:
+            self._port_holders = self._find_port_holders()
+        for number in range(binding.first, binding.last + 1):
+            holder = None
+            for ip, container in self._port_holders.get((binding.protocol, number), ()):
+                counts = container.id not in ignored_ids and (ended_count or not container.ended)
+                if counts and (ip == binding.ip or ip in ANY_ADDRESS or binding.ip in ANY_ADDRESS):
+                    holder = container
                     break
-            if found is None:
+            if holder is None:
                 return None
-        return found
+        return holder

@@ -79,25 +79,25 @@ def extract_expressions(body: dict[str, Any]) -> dict[str, list[str]]:
     """
     labels = body.get("Labels") if isinstance(body.get("Labels"), dict) else {}
     labels = dict(labels or {})
-    found = {kind: _labelled(labels, label) for kind, label in EXPRESSION_LABELS.items()}
-    kept = []
+    expressions = {kind: _expressions_in_label(labels, label) for kind, label in EXPRESSION_LABELS.items()}
+    environment = []
     for entry in body.get("Env") or []:
-        kind, colon, rest = str(entry).partition(":")
-        if colon and kind in EXPRESSION_LABELS and rest:
-            found[kind].append(rest)
+        kind, colon, text = str(entry).partition(":")
+        if colon and kind in EXPRESSION_LABELS and text:
+            expressions[kind].append(text)
         else:
-            kept.append(entry)
+            environment.append(entry)
     if body.get("Env"):
-        body["Env"] = kept
+        body["Env"] = environment
     for kind, label in EXPRESSION_LABELS.items():
-        if found[kind]:
-            labels[label] = json.dumps(found[kind])
+        if expressions[kind]:
+            labels[label] = json.dumps(expressions[kind])
     if labels:
         body["Labels"] = labels
-    return found
+    return expressions
 
 
-def parse_create(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = "") -> PlacementRequest:
+def parse_create(body: Mapping[str, Any], expressions: Mapping[str, list[str]], name: str = "") -> PlacementRequest:
     """Return the PlacementRequest of a create's body and of its expressions (from `extract_expressions`).
 
     BadExpression on nonsense in either.
@@ -105,16 +105,16 @@ def parse_create(body: Mapping[str, Any], found: Mapping[str, list[str]], name: 
     host = body.get("HostConfig")
     host = host if isinstance(host, dict) else {}
     mode = str(host.get("NetworkMode") or "")
-    policies(found.get("reschedule", []))
+    policies(expressions.get("reschedule", []))
     refers = references(body)
     return PlacementRequest(
         image=str(body.get("Image") or ""),
         name=name,
         cpus=_number(host.get("CpuShares") or body.get("CpuShares")),
         memory=_number(host.get("Memory") or body.get("Memory")),
-        affinities=tuple(parse(text) for text in found.get("affinity", [])),
-        constraints=tuple(parse(text) for text in found.get("constraint", [])),
-        whitelists=tuple(parse(text) for text in found.get("whitelist", [])),
+        affinities=tuple(parse(text) for text in expressions.get("affinity", [])),
+        constraints=tuple(parse(text) for text in expressions.get("constraint", [])),
+        whitelists=tuple(parse(text) for text in expressions.get("whitelist", [])),
         ports=ports_of(host.get("PortBindings")),
         exposed=frozenset(body.get("ExposedPorts") or ()),
         host_mode=mode == "host",
@@ -165,7 +165,7 @@ def _port(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
 
 
-def _labelled(labels: Mapping[str, Any], label: str) -> list[str]:
+def _expressions_in_label(labels: Mapping[str, Any], label: str) -> list[str]:
     text = labels.get(label)
     if not text:
         return []

@@ -34,9 +34,9 @@ def references(body: Mapping[str, Any]) -> References:
     )
 
 
-def project_of(labelled: Mapping[str, Any]) -> str:
+def project_of(labelled_object: Mapping[str, Any]) -> str:
     """Return the compose project of anything that has Labels; "" without one."""
-    return str(_object(labelled.get("Labels")).get(PROJECT) or "")
+    return str(_object(labelled_object.get("Labels")).get(PROJECT) or "")
 
 
 def mounted_volumes(mounts: Any) -> tuple[str, ...]:
@@ -55,29 +55,29 @@ def joined_networks(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in (mode, *joined, *ids) if name not in BUILT_IN)
 
 
-def rename_container(body: dict[str, Any], before: str, after: str) -> None:
-    """Have the body of a create call a container `after` where it refers to it as `before`; in place."""
+def rename_container(body: dict[str, Any], old: str, new: str) -> None:
+    """Have the body of a create call a container `new` where it refers to it as `old`; in place."""
     host = body.get("HostConfig")
     if not isinstance(host, dict):
         return
     for key in ("VolumesFrom", "Links"):
         if isinstance(host.get(key), list):
             split = [str(item).partition(":") for item in host[key]]
-            host[key] = [(after if name == before else name) + colon + rest for name, colon, rest in split]
+            host[key] = [(new if name == old else name) + colon + suffix for name, colon, suffix in split]
     for key in ("NetworkMode", "PidMode", "IpcMode"):
-        if host.get(key) == f"container:{before}":
-            host[key] = f"container:{after}"
+        if host.get(key) == f"container:{old}":
+            host[key] = f"container:{new}"
 
 
-def rename_network(body: dict[str, Any], before: str, after: str) -> None:
-    """Have the body of a create call a network `after` where it calls it `before`; in place."""
+def rename_network(body: dict[str, Any], old: str, new: str) -> None:
+    """Have the body of a create call a network `new` where it calls it `old`; in place."""
     host = body.get("HostConfig")
-    if isinstance(host, dict) and host.get("NetworkMode") == before:
-        host["NetworkMode"] = after
+    if isinstance(host, dict) and host.get("NetworkMode") == old:
+        host["NetworkMode"] = new
     networking = body.get("NetworkingConfig")
     networks = networking.get("EndpointsConfig") if isinstance(networking, dict) else None
-    if isinstance(networks, dict) and before in networks:
-        body["NetworkingConfig"]["EndpointsConfig"] = {after if k == before else k: v for k, v in networks.items()}
+    if isinstance(networks, dict) and old in networks:
+        body["NetworkingConfig"]["EndpointsConfig"] = {new if k == old else k: v for k, v in networks.items()}
 
 
 def _containers(host: Mapping[str, Any]) -> list[str]:
@@ -95,14 +95,14 @@ def _networks(host: Mapping[str, Any], networking: Mapping[str, Any]) -> list[st
 
 
 def _volumes(host: Mapping[str, Any]) -> list[str]:
-    found = []
+    names = []
     for bind in _list(host.get("Binds")):
         source, colon, _ = str(bind).partition(":")
         if colon:
-            found.append(source)
+            names.append(source)
     mounts = map(_object, _list(host.get("Mounts")))
-    found += [str(mount.get("Source") or "") for mount in mounts if mount.get("Type") == "volume"]
-    return [name for name in found if name and not name.startswith(("/", ".", "~"))]
+    names += [str(mount.get("Source") or "") for mount in mounts if mount.get("Type") == "volume"]
+    return [name for name in names if name and not name.startswith(("/", ".", "~"))]
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ def weight(request: PlacementRequest, node: Node, factor: int) -> int | None:
         return None
     used_cpus, used_memory = node.used if request.cpus or request.memory else (0, 0)
     if request.replaced_container_ids:
-        cpus, memory_freed, _ = node.freed(request.replaced_container_ids)
+        cpus, memory_freed, _ = node.resources_of(request.replaced_container_ids)
         used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
     cpu = (used_cpus + request.cpus) * 100 // node.cpus if request.cpus else FULL
     memory = (used_memory + request.memory) * 100 // node.memory if request.memory else FULL
@@ -45,13 +45,13 @@ def spread(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> 
     if limit == 1 and nodes and not (request.cpus or request.memory):  # nearly every create
         healthiest = max(map(_HEALTH, nodes))
         return [min([node for node in nodes if node.health_score == healthiest], key=_COUNT)]
-    weighed = _weighed(request, nodes, -10)
+    weighed = _weigh(request, nodes, -10)
     return [node for _, _, _, node in (nsmallest(limit, weighed) if limit else sorted(weighed))]
 
 
 def binpack(request: PlacementRequest, nodes: Sequence[Node], limit: int = 0) -> list[Node]:
     """The nodes with the most load first, `limit` of them (0: all)."""
-    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(request, nodes, 10)]
+    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weigh(request, nodes, 10)]
     return [node for _, _, _, node in (nsmallest(limit, weighed) if limit else sorted(weighed))]
 
 
@@ -67,7 +67,7 @@ def random_order(request: PlacementRequest, nodes: Sequence[Node], limit: int = 
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random_order}
 
 
-def _weighed(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+def _weigh(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
     counts = map(_COUNT, nodes)
     if request.cpus or request.memory:
@@ -82,18 +82,18 @@ def _weighed(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> l
             zip([2 * FULL + factor * node.health_score for node in nodes], counts, count(), nodes, strict=False)
         )
     if not weighed:
-        raise NoNode(f"{NO_RESOURCES}: {_lacking(request, nodes)}")
+        raise NoNode(f"{NO_RESOURCES}: {_describe_shortage(request, nodes)}")
     return weighed
 
 
-def _lacking(request: PlacementRequest, nodes: Sequence[Node]) -> str:
+def _describe_shortage(request: PlacementRequest, nodes: Sequence[Node]) -> str:
     """What is wanted, and what the nodes that passed the filters have of it."""
-    wanted = [f"{request.cpus} CPUs"] if request.cpus else []
-    wanted += [f"{request.memory} bytes of memory"] if request.memory else []
+    demand = [f"{request.cpus} CPUs"] if request.cpus else []
+    demand += [f"{request.memory} bytes of memory"] if request.memory else []
     free = []
     for node in nodes[:NAMED]:
         cpus, memory = node.used
         parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if request.cpus else []
         parts += [f"{node.memory - memory} of {node.memory} bytes"] if request.memory else []
         free.append(f"{node.name} has {' and '.join(parts)} free")
-    return f"{' and '.join(wanted)} wanted, {'; '.join(free)}"
+    return f"{' and '.join(demand)} wanted, {'; '.join(free)}"

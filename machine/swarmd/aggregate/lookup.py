@@ -12,7 +12,7 @@ from machine.swarm.resolve import (
     Ambiguous,
     EngineObject,
     EngineObjects,
-    Listed,
+    ObjectList,
     candidates,
     pick_container,
     pick_network,
@@ -99,7 +99,7 @@ class Lookup:
         """The container that `x` means (machine.swarm.resolve). ApiError(404) if nobody, or more than one, has it."""
         members = await self.members.present()
         node, name = split_node(x.lstrip("/"), {member.name for member in members}.__contains__)
-        places = Listed(await self._ask(name, [member for member in members if not node or member.name == node]))
+        places = ObjectList(await self._ask(name, [member for member in members if not node or member.name == node]))
         for place in candidates(name, places):
             self.remember(place.id, place.engine)
         try:
@@ -113,7 +113,7 @@ class Lookup:
 
     async def container_named(self, name: str) -> Found | None:
         """The container of exactly that name, on whichever engine."""
-        named = Listed(await self._ask(name, await self.members.present())).named(name)
+        named = ObjectList(await self._ask(name, await self.members.present())).with_name(name)
         return named[0] if named else None
 
     async def exec_owner(self, identity: str) -> AggregateEngine:

@@ -54,7 +54,7 @@ async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monk
         await fleet.call("DELETE", "/containers/web")
         await asyncio.sleep(0.05)  # its event has been heard
         await delayed.come_in()
-        assert not fleet.cluster.index.named("web")
+        assert not fleet.cluster.index.with_name("web")
         await fleet.create("web")
 
 

@@ -102,7 +102,7 @@ def test_found_by_id_name_node_and_beginning() -> None:
     index.drop(web1)
     assert index.find("web") is web2
     web2.names = ("db",)
-    index.renamed(web2, ("web",))
+    index.update_names(web2, ("web",))
     assert index.find("web") is None
     assert index.find("db") is web2
     assert len(index) == 2
@@ -172,7 +172,7 @@ def test_a_rename_settles_the_names_on_both_sides() -> None:
     assert b.value()["Names"] == ["/n2/web", "/n2/other/web"]
     before = b.names
     b.update(entry("b" * 64, "api"), "n2", "10.0.0.9", 1000.0)
-    index.renamed(b, before)
+    index.update_names(b, before)
     assert names(a, b) == ["/web", "/api"]
 
 
@@ -207,7 +207,7 @@ def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_chang
     agrees()
     before = known[17].names
     known[17].update({"Id": known[17].id, "Names": ["/old-17"], "Created": 3}, "n1", "10.0.0.1", 0.0)
-    index.renamed(known[17], before)
+    index.update_names(known[17], before)
     agrees()
     for each in known[10:20]:
         index.drop(each)

@@ -67,9 +67,9 @@ def test_the_newest_counts_while_an_engine_has_it() -> None:
     assert newest.of("app", [old, new]) == frozenset()
     newest.note("app:latest", [B])
     assert newest.of("app", [old, new]) == {B}
-    assert newest.superseded([old, new]) == {("app:latest", A)}
+    assert newest.superseded_tags([old, new]) == {("app:latest", A)}
     assert newest.of("app", [old]) == frozenset()  # removed, or moved by somebody else
-    assert newest.superseded([old]) == set()
+    assert newest.superseded_tags([old]) == set()
     newest.note("app:latest", [])
     assert newest.of("app", [new]) == {B}
 

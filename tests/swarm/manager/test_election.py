@@ -32,7 +32,7 @@ class Loser(ElectionCandidate):
     async def resign(self) -> None:
         pass
 
-    async def changed(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         await asyncio.sleep(30)
 
 

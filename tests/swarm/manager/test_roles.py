@@ -34,7 +34,7 @@ class Silent(ElectionCandidate):
     async def resign(self) -> None:
         raise NotImplementedError
 
-    async def changed(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         raise NotImplementedError
 
 

@@ -58,7 +58,7 @@ async def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(
     more: dict[str, str], fleet: Fleet
 ) -> None:
     put(fleet.hosts[0], "evil", {**POLICY, **more})
-    await fleet.until(lambda: fleet.cluster.index.named("evil"))
+    await fleet.until(lambda: fleet.cluster.index.with_name("evil"))
     await lost(fleet, fleet.hosts[0])
     assert elsewhere(fleet) == []
     assert any("evil of n1 stays" in line for line in fleet.lines)
@@ -84,11 +84,11 @@ async def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name(
     await fleet.create("mine", start=True, Env=["reschedule:on-node-failure", "constraint:node!=n2"])
     mine = next(c for c in fleet.hosts[0].engine.containers.values() if c.name == "mine")
     put(fleet.hosts[0], "copy", mine.labels)
-    await fleet.until(lambda: fleet.cluster.index.named("copy") and len(fleet.cluster.index.named("web")) == 2)
+    await fleet.until(lambda: fleet.cluster.index.with_name("copy") and len(fleet.cluster.index.with_name("web")) == 2)
     fleet.hosts[1].asked.clear()
     fleet.hosts[2].asked.clear()
     await lost(fleet, fleet.hosts[0])
-    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("mine")))
+    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.with_name("mine")))
     assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["mine"]
     assert not [target for place in fleet.hosts[1:] for method, target in place.asked if method == "DELETE"]
 
@@ -102,12 +102,12 @@ async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signat
     kept = place.engine.containers[key]
     await fleet.call("DELETE", f"/containers/{key}?force=1")
     place.engine.answer("POST", "/containers/create?name=later", b'{"Image":"busybox"}')
-    await fleet.until(lambda: fleet.cluster.index.named("later"))  # and the removal before it is known
+    await fleet.until(lambda: fleet.cluster.index.with_name("later"))  # and the removal before it is known
     if not same_id:
         kept.id = "b" * 64
     place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
     kept.state, kept.list_entry = "running", b""
-    await fleet.until(lambda: fleet.cluster.index.named("web"))
+    await fleet.until(lambda: fleet.cluster.index.with_name("web"))
     await lost(fleet, place)
     assert elsewhere(fleet) == []
     assert any("removed or replaced before" in line for line in fleet.lines)
@@ -120,9 +120,9 @@ async def test_a_container_that_is_listed_twice_is_moved_once(fleet: Fleet) -> N
         "b" * 64, "web", "", engine.containers[key].config, "172.17.0.9"
     )
     twin.state = "running"
-    await fleet.until(lambda: len(fleet.cluster.index.named("web")) == 2)
+    await fleet.until(lambda: len(fleet.cluster.index.with_name("web")) == 2)
     await lost(fleet, fleet.hosts[0])
-    await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("web")))
+    await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.with_name("web")))
     await asyncio.sleep(0.2)
     assert len(elsewhere(fleet)) == 1
 
@@ -152,9 +152,9 @@ async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_remove
         kept.state = "running"
         made[0].containers[gone], made[0].names["gone"] = kept, gone
     async with swarm(made=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path)) as fleet:
-        await fleet.until(lambda: fleet.cluster.index.named("gone"))
+        await fleet.until(lambda: fleet.cluster.index.with_name("gone"))
         await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("site")))
+        await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.with_name("site")))
         await asyncio.sleep(0.2)
         assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["site"]
 
@@ -172,7 +172,7 @@ async def test_a_movable_container_without_a_name_gets_one_and_keeps_it(fleet: F
     await fleet.create(start=True, **MOVES)
     (name,) = (c.name for c in fleet.cluster.index.newest_first())
     await lost(fleet, fleet.hosts[0])
-    await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
+    await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.with_name(name)] == ["n2"])
 
 
 async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own(fleet: Fleet) -> None:
@@ -183,7 +183,7 @@ async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_
     home = fleet.cluster.find("old").engine
     assert fleet.cluster.find("old").is_reschedulable
     await lost(fleet, next(p for p in fleet.hosts if p.engine.name == home.name))
-    await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
+    await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.with_name("old")] == [False])
 
 
 async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +192,9 @@ async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch: pyte
     async with swarm() as fleet:
         await fleet.create("web", start=True, **MOVES)
         container = fleet.cluster.find("web")
-        fleet.cluster.ledger.connected(container.swarm_id, "wide", {"Aliases": ["db"]})
-        fleet.cluster.ledger.connected(container.swarm_id, "left", {})
-        fleet.cluster.ledger.connected(container.swarm_id, "left", None)
+        fleet.cluster.ledger.record_network(container.swarm_id, "wide", {"Aliases": ["db"]})
+        fleet.cluster.ledger.record_network(container.swarm_id, "left", {})
+        fleet.cluster.ledger.record_network(container.swarm_id, "left", None)
         await lost(fleet, fleet.hosts[0])
         await fleet.until(
             lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container.engine
@@ -257,13 +257,13 @@ def test_a_key_that_does_not_do_is_refused_with_advice(tmp_path: Path, text: str
 def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "log"
     first = Ledger(str(path))
-    first.saw("s1", 0, "a")
-    first.saw("s1", 0, "b")
-    first.saw("s2", 0, "c")
-    first.removed("s2", "other")
-    first.removed("s2", "c")
-    first.renamed("s1", "x")
-    first.connected("s1", "net", {"Aliases": None})
+    first.record_container("s1", 0, "a")
+    first.record_container("s1", 0, "b")
+    first.record_container("s2", 0, "c")
+    first.record_removal("s2", "other")
+    first.record_removal("s2", "c")
+    first.record_name("s1", "x")
+    first.record_network("s1", "net", {"Aliases": None})
     with path.open("ab") as file:
         file.write(b'["removed", "s')
     again = Ledger(str(path))
@@ -273,15 +273,15 @@ def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path: Path) -> N
         False,
     )
     assert (again.name("s1", "web"), again.networks("s1"), again.knows("s2")) == ("x", {"net": {"Aliases": None}}, True)
-    again.saw("s2", 1, "d")
+    again.record_container("s2", 1, "d")
     assert Ledger(str(path)).is_current("s2", "d")
 
 
 def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
     said: list[str] = []
     ledger = Ledger(str(tmp_path / "no" / "log"), said.append)
-    ledger.saw("s", 0, "a")
-    ledger.saw("t", 0, "b")
+    ledger.record_container("s", 0, "a")
+    ledger.record_container("t", 0, "b")
     assert len(said) == 1
     assert ledger.is_current("t", "b")
 
@@ -291,9 +291,9 @@ def test_a_long_ledger_is_written_anew(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "log"
     ledger = Ledger(str(path))
     for generation in range(9):
-        ledger.saw("s", generation, f"id{generation}")
-    ledger.renamed("s", "x")
-    ledger.connected("s", "net", {})
+        ledger.record_container("s", generation, f"id{generation}")
+    ledger.record_name("s", "x")
+    ledger.record_network("s", "net", {})
     assert Ledger(str(path)).is_current("s", "id8")
     assert len(path.read_text().splitlines()) == 3
     assert Ledger(str(path)).networks("s") == {"net": {}}
@@ -332,14 +332,14 @@ def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_
     monkeypatch.setattr(limits, "RESCHEDULE_REMEMBERED", 10)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
-    ledger.saw("there", 0, "key")
+    ledger.record_container("there", 0, "key")
     for number in range(50):
-        ledger.saw(f"s{number}", 0, "k")
-        ledger.removed(f"s{number}", "k")
+        ledger.record_container(f"s{number}", 0, "k")
+        ledger.record_removal(f"s{number}", "k")
     for found in (ledger, Ledger(path)):
         assert found.is_current("there", "key")
         assert (found.knows("s49"), found.knows("s0")) == (True, False)
-        found.saw("s49", 0, "k")
+        found.record_container("s49", 0, "k")
         assert not found.is_current("s49", "k")
 
 
@@ -348,7 +348,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
     path = str(tmp_path / "log")
     ledger = Ledger(path)
     for number in range(2000):
-        ledger.saw("one", number, str(number))
+        ledger.record_container("one", number, str(number))
     assert len((tmp_path / "log").read_bytes().splitlines()) <= 110
     assert Ledger(path).is_current("one", "1999")
 

@@ -135,7 +135,7 @@ def test_infos_that_only_look_equal_are_kept_apart(one: Any, other: Any) -> None
 def test_infos_are_united_again_when_one_says_something_else(change: dict[str, Any], again: bool) -> None:
     version = {"ApiVersion": "1.44"}
     before = facts_of(version, ENGINE)
-    now = facts_of(version, {**ENGINE, **change}).after(before)
+    now = facts_of(version, {**ENGINE, **change}).reuse_info(before)
     assert (now.info is not before.info) is again
 
 

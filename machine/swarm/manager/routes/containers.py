@@ -38,7 +38,7 @@ async def ps(context: ManagerContext, request: Request) -> Reply:
     )
     if request.flag("size"):
         return Reply.json(await _with_sizes(context, chosen))
-    return listing.reply(chosen, context.images.superseded())
+    return listing.reply(chosen, context.images.superseded_tags())
 
 
 async def _ids_by_engine(context: ManagerContext, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
@@ -149,12 +149,12 @@ async def rename(context: ManagerContext, request: Request) -> Reply:
     container = context.container(request.name)
     new_name = request.query_value("name").strip("/")
     check_name(new_name)
-    others = [c for c in context.cluster.index.named(new_name) if c is not container]
+    others = [c for c in context.cluster.index.with_name(new_name) if c is not container]
     with context.names.reserve(new_name, in_use=bool(others)):
         reply = await _forward(container, request, "rename")
         if reply.ok:
             if container.is_reschedulable:
-                context.cluster.ledger.renamed(container.swarm_id, new_name)
+                context.cluster.ledger.record_name(container.swarm_id, new_name)
             await _refresh(container)
     return reply
 

@@ -44,7 +44,7 @@ async def create(context: ManagerContext, request: Request) -> Reply:
         raise ApiError(400, "the body of a create is a JSON object")
     name = request.query_value("name").strip("/")
     check_name(name)
-    with context.names.reserve(name, in_use=bool(context.cluster.index.named(name))):
+    with context.names.reserve(name, in_use=bool(context.cluster.index.with_name(name))):
         return await make(context, request, body, name)
 
 

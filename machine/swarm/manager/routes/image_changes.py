@@ -87,11 +87,11 @@ class ImageChanges:
         """The images that a name means since it was last changed through the manager; see NewestTags.of."""
         return self.newest.of(name, (engine.image_table for engine in self._cluster.engines.values()))
 
-    def superseded(self) -> set[tuple[str, str]]:
+    def superseded_tags(self) -> set[tuple[str, str]]:
         """(tag, image id) of images with a tag that means another image now; worked out when something has changed."""
         tables, changes = self.tables(), self.newest.changes
         if self._superseded[0] != changes or self._superseded[1] != tables:
-            self._superseded = (changes, tables, self.newest.superseded(tables))
+            self._superseded = (changes, tables, self.newest.superseded_tags(tables))
         return self._superseded[2]
 
     def tables(self) -> list[ImageTable]:

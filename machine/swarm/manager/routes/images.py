@@ -33,7 +33,7 @@ async def images(context: ManagerContext, request: Request) -> Reply:
     nodes = filters.pop("node", [])
     await context.images.settle()
     engines = [e for e in context.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    old = context.images.superseded()
+    old = context.images.superseded_tags()
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
     if not filters and not any(request.query_value(flag) for flag in flags):

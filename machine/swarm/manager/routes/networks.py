@@ -165,7 +165,7 @@ async def connect(context: ManagerContext, request: Request) -> Reply:
         if container.is_reschedulable:
             settings = (body.get("EndpointConfig") or {}) if verb == "connect" else None
             known = context.network_bodies.get(str(network["Id"]), network)  # by what a client called it, if we know
-            context.cluster.ledger.connected(container.swarm_id, str(known.get("Name")), settings)
+            context.cluster.ledger.record_network(container.swarm_id, str(known.get("Name")), settings)
         with suppress(ApiError):
             await container.engine.refresh([container.id])
     return reply

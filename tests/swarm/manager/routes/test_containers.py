@@ -187,7 +187,7 @@ async def test_what_happens_on_an_engine_behind_our_back_is_seen(fleet: Fleet) -
     engine.answer("POST", f"/containers/{made}/start", b"")
     await fleet.until(lambda: fleet.cluster.find("back").state == "running")
     engine.answer("DELETE", f"/containers/{made}?force=1", b"")
-    await fleet.until(lambda: not fleet.cluster.index.named("back"))
+    await fleet.until(lambda: not fleet.cluster.index.with_name("back"))
 
 
 async def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager(fleet: Fleet) -> None:
