@@ -8,6 +8,6 @@ firewall.py  rules of security groups, pure  removal.py  what goes with the mach
 addresses.py its addresses, and who keeps a login out       states.py what its status means, pure
 lookup.py    which thing a name means       quotas.py    whether the project's limits leave room
 client.py    the calls                      login.py     which credential is used, and the way to Identity v3
-transport.py the SDK's connection, made to measure
+transport.py the SDK's connection, with our retries
 errors.py    what its answers mean, and what to do about each kind of error
 """

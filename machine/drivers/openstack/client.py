@@ -73,7 +73,7 @@ class Api:
     # what there is
 
     def list_all(self, kind: ResourceType, **where: str) -> list[Json]:
-        """Every thing that the project may see and that has these values, also when the cloud overlooks a filter."""
+        """Every thing that the project may see and that has these values, also where the cloud ignores a filter."""
         doing = f"list {kind.words}s"
         found = self._ask(doing, lambda cloud: [_plain(one) for one in kind.call(cloud, "{}s", **where)])
         return [one for one in found if all(one.get(key) == value for key, value in where.items())]
@@ -86,7 +86,10 @@ class Api:
             return None
 
     def is_unguarded(self, network_id: str) -> bool:
-        """Whether a network has port security, and it is off. The SDK says so too of one that knows no such thing."""
+        """Whether port security is off on a network.
+
+        The API's own answer is read: the SDK says that it is off also where the cloud has no port security at all.
+        """
 
         def ask(cloud: Any) -> bool:
             from openstack.exceptions import raise_from_response

@@ -47,7 +47,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self.api = Api(config)
         self.boot_timeout = float(config.active_timeout)
         self._servers = removal.Servers(self.api, config, ctx.machine_id)
-        self._fresh = False  # this process asked for the server
+        self._requested_here = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
         # Ids of servers whose creation failed; they are removed before another is made.
         self._terminating: list[str] = []
@@ -180,7 +180,7 @@ class OpenStackDriver(CloudDriver[Config]):
             return next((one for one in self._servers.remaining() if not removal.is_absent(one)), None)
 
         self.save_machine(self.create_or_find(lambda: self.api.make(SERVER, **body), find_server))
-        self._fresh = True
+        self._requested_here = True
 
     def save_machine(self, machine: Json) -> None:
         self.config.server_id = str(machine["id"])
@@ -226,7 +226,7 @@ class OpenStackDriver(CloudDriver[Config]):
 
     def state_of(self, machine: Json) -> State:
         fault = _fault(machine)
-        if self._fresh and machine.get("status") == "ERROR" and fault:
+        if self._requested_here and machine.get("status") == "ERROR" and fault:
             raise failure(self.ctx.name, fault)
         return state_of(machine)
 

@@ -1,4 +1,4 @@
-"""The read-only look before a create: is everything there that the machine shall be made of? Makes nothing.
+"""The read-only checks before a create: is everything there that the machine is to be made of?
 
 What has to be looked up anyway is kept in the config: ids of flavor, image and networks, the login, the disk.
 """
@@ -36,7 +36,7 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
     flavor = _flavor(api, config)
     image = _image(api, config, flavor)
     _login(config, image)
-    quotas.servers(api, config, flavor, ctx.log)
+    quotas.check_servers(api, config, flavor, ctx.log)
     _disk(api, config, flavor, image, ctx.log)
     network = _network(api, config)
     if (
@@ -46,7 +46,7 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
     ):
         _drop_security_groups(config, ctx.log)
     groups = api.list_all(client.SECURITY_GROUP)
-    quotas.network(api, config, groups, ctx.log)
+    quotas.check_network(api, config, groups, ctx.log)
     _check_zones(api, config)
     if config.existing_key and api.find(client.KEY_PAIR, config.key_pair) is None:
         raise ERRORS.error(errors.BadKey, f"there is no key pair {config.key_pair}")
@@ -83,7 +83,7 @@ def _image(api: Api, config: Config, flavor: Json) -> Json:
 
 
 def _login(config: Config, image: Json) -> None:
-    """What the image says, what it is known for, or root."""
+    """Set the login, unless a flag has: the one that the image names, or is known for, else root."""
     if config.ssh_user:
         return
     properties = image.get("properties") or {}
@@ -93,7 +93,7 @@ def _login(config: Config, image: Json) -> None:
 
 
 def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[str], None]) -> None:
-    """Whether the root disk is a volume, and which."""
+    """Settle whether the root disk is a volume, and which; check that the image fits on it."""
     disk, least = int(flavor.get("disk") or 0), int(image.get("min_disk") or 0)
     if not disk and not config.boot_from_volume:
         log(f"the flavor {flavor.get('name')} has no disk of its own: the machine boots from a volume")
@@ -112,11 +112,11 @@ def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[st
         if least > config.own_volume_size:
             raise ERRORS.error(errors.BadVolume, f"the image needs {least} GB of disk")
         _own_volume(api, config)
-        quotas.volumes(api, config, log)
+        quotas.check_volumes(api, config, log)
 
 
 def _own_volume(api: Api, config: Config) -> None:
-    """The zone and the type of the root volume that is to be made."""
+    """Settle the zone and the type of the root volume that is to be made."""
     zone = config.availability_zone.partition(":")[0]
     present = _or_default(lambda: api.list_all(client.VOLUME_ZONE), list[Json]()) if zone else []
     usable = [one["name"] for one in present if (one.get("state") or {}).get("available", True)]
@@ -180,7 +180,7 @@ def _only_network(present: Sequence[Json], config: Config) -> Json:
 
 
 def _drop_security_groups(config: Config, log: Callable[[str], None]) -> None:
-    """On a network without port security Nova refuses servers with security groups: then it has none."""
+    """Leave out the security groups, as Nova wants it on a network without port security. BadNetwork if flags ask."""
     open_to_all = f"the network {config.network_name} has no port security: no security group can guard a server there"
     if config.security_groups != [config.own_group] or config.allow_from:
         raise errors.BadNetwork(
@@ -205,7 +205,7 @@ def _check_zones(api: Api, config: Config) -> None:
 
 
 def _groups(present: Sequence[Json], config: Config, ctx: DriverContext) -> None:
-    """Every group but our own exists; a word about ports that none of them lets in."""
+    """Check that every group but the shared one exists, and log which needed ports none of them lets in."""
     named = {name: lookup.group(present, name, config) for name in config.security_groups}
     for name, group in named.items():
         if group is None and name != config.own_group:
@@ -219,7 +219,7 @@ def _groups(present: Sequence[Json], config: Config, ctx: DriverContext) -> None
 
 
 def _check_allow_from(config: Config, ctx: DriverContext) -> None:
-    """An older machine may have its --openstack-allow-from in everybody's group, which must not be opened then."""
+    """BadFirewall if this machine would open the shared group and an older machine in it has --openstack-allow-from."""
     own = config.own_group
     for other in ctx.siblings():
         shared = config.has_own_group and own in (other.get("SecurityGroups") or [])

@@ -17,27 +17,28 @@ NOT_TOLD = (400, 403, 404, 405, 501)  # not here, or not to everybody: the thing
 Log = Callable[[str], None]
 
 
-def servers(api: Api, config: Config, flavor: Mapping[str, Any], log: Log) -> None:
-    """Nova's limits for one more server of that flavor."""
+def check_servers(api: Api, config: Config, flavor: Mapping[str, Any], log: Log) -> None:
+    """QuotaExceeded if Nova's limits leave no room for one more server of that flavor."""
     wanted = (
         ("instances_used", "instances", 1, "servers"),
         ("total_cores_used", "total_cores", int(flavor.get("vcpus") or 0), "cores"),
         ("total_ram_used", "total_ram", int(flavor.get("ram") or 0), "MB of memory"),
     )
-    _within(lambda: api.limits("compute"), wanted, config.flavor_id, log)
+    _check(lambda: api.limits("compute"), wanted, config.flavor_id, log)
 
 
-def volumes(api: Api, config: Config, log: Log) -> None:
-    """Cinder's limits for the root volume."""
+def check_volumes(api: Api, config: Config, log: Log) -> None:
+    """QuotaExceeded if Cinder's limits leave no room for the root volume."""
     wanted = (
         ("total_volumes_used", "max_total_volumes", 1, "volumes"),
         ("total_gigabytes_used", "max_total_volume_gigabytes", config.own_volume_size, "GB of volumes"),
     )
-    _within(lambda: api.limits("block_storage"), wanted, "the root volume", log)
+    _check(lambda: api.limits("block_storage"), wanted, "the root volume", log)
 
 
-def network(api: Api, config: Config, groups: Sequence[Json], log: Log) -> None:
-    """Neutron's limits, for what is not among the `groups` that there are. ConoHa shows none."""
+def check_network(api: Api, config: Config, groups: Sequence[Json], log: Log) -> None:
+    """QuotaExceeded if Neutron's limits leave no room for the machine's port, floating address and, if it is not among
+    the `groups` that there are, the shared group. Not asked at ConoHa, which shows no limits."""
     if config.is_conoha:
         return
     wanted = [("ports_used", "ports", 1, "ports")]
@@ -45,10 +46,10 @@ def network(api: Api, config: Config, groups: Sequence[Json], log: Log) -> None:
         wanted.append(("floating_ips_used", "floating_ips", 1, "floating addresses"))
     if config.has_own_group and lookup.group(groups, config.own_group, config) is None:
         wanted.append(("security_groups_used", "security_groups", 1, "security groups"))
-    _within(lambda: api.network_limits(config.account), wanted, "the machine", log)
+    _check(lambda: api.network_limits(config.account), wanted, "the machine", log)
 
 
-def _within(ask: Callable[[], Json], wanted: Sequence[tuple[str, str, int, str]], who: str, log: Log) -> None:
+def _check(ask: Callable[[], Json], wanted: Sequence[tuple[str, str, int, str]], who: str, log: Log) -> None:
     """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
     try:
         limits = ask()

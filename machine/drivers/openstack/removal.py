@@ -10,7 +10,7 @@ from machine.drivers.openstack.config import Config
 
 SOFT_DELETED = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
 GONE = ("DELETED", SOFT_DELETED)
-TRANSIENT_ERRORS = (*errors.AMBIGUOUS_ERRORS, errors.RateLimited, errors.BadCredentials)  # tell not what may be done
+TRANSIENT_ERRORS = (*errors.AMBIGUOUS_ERRORS, errors.RateLimited, errors.BadCredentials)  # no refusal of the deletion
 DELETING_TASKS = ("deleting", "soft-deleting")
 
 
@@ -22,14 +22,15 @@ def is_absent(server: Json | None) -> bool:
 class Servers:
     """The servers of one machine: the recorded one, and all that carry its mark.
 
-    What this process told the cloud to end is remembered; a later command tells one that hangs in it again.
+    Which deletions this process has requested is remembered, so that each is requested once; a later command requests
+    those that are not done again.
     """
 
     def __init__(self, api: Api, config: Config, machine_id: str) -> None:
         self.api = api
         self.config = config
         self.machine_id = machine_id
-        self._told: dict[tuple[str, bool], bool] = {}  # (id, whether at once) -> whether the cloud took it on
+        self._deletions: dict[tuple[str, bool], bool] = {}  # (id, forced) of each -> False if the cloud refused it
 
     def marked(self) -> list[Json]:
         """The servers that carry the mark of this machine."""
@@ -39,31 +40,31 @@ class Servers:
 
     def remaining(self) -> list[Json]:
         """The machine's servers, with those that the cloud keeps for a while: they are known by id only."""
-        ids = dict.fromkeys([self.config.server_id, *(server for server, _ in self._told)])
+        ids = dict.fromkeys([self.config.server_id, *(server for server, _ in self._deletions)])
         found = [server for one in ids if one and (server := self.api.find(SERVER, one)) is not None]
         return list({server["id"]: server for server in [*found, *self.marked()]}.values())
 
     def delete(self, server: Json) -> None:
-        """Tell the cloud to end a server, unless it is at it, or will not."""
+        """Request the deletion of a server, forced if the cloud keeps it deleted, unless this was done or refused."""
         server_id, status = str(server["id"]), server.get("status")
-        which = (server_id, status == SOFT_DELETED)
-        under_way = server.get("task_state") in DELETING_TASKS and which in self._told
-        if status == "DELETED" or under_way or self._told.get(which) is False:
+        deletion = (server_id, status == SOFT_DELETED)
+        under_way = server.get("task_state") in DELETING_TASKS and deletion in self._deletions
+        if status == "DELETED" or under_way or self._deletions.get(deletion) is False:
             return
-        self._told[which] = True
+        self._deletions[deletion] = True
         try:
             self.api.delete(SERVER, server_id, force=status == SOFT_DELETED)
         except errors.CloudError as error:
             if status != SOFT_DELETED or isinstance(error, TRANSIENT_ERRORS):
                 raise
-            self._told[which] = False  # the cloud ends it when its time is over
+            self._deletions[deletion] = False  # the cloud deletes it itself, some time later
 
     def is_deleted(self, server_id: str) -> bool:
-        """Whether nothing of it is left, but what the cloud alone can end."""
+        """Whether nothing of it is left, or only what the cloud keeps for a while and will not delete before."""
         server = self.api.find(SERVER, server_id)
         if server is not None and server.get("status") == SOFT_DELETED:
             self.delete(server)
-            return not self._told[server_id, True]
+            return not self._deletions[server_id, True]
         return is_absent(server)
 
 
@@ -87,7 +88,7 @@ def delete_addresses(api: Api, config: Config, machine_id: str) -> None:
 
 
 def delete_volumes(api: Api, config: Config, machine_id: str) -> list[Json]:
-    """With the server it goes by itself; without one it is ours to remove. Returns those that are still there."""
+    """Delete the root volumes that did not go with their server; return those that are still there."""
     left = volumes(api, config, machine_id)
     for volume in left:
         if volume.get("status") == "deleting":
@@ -100,7 +101,7 @@ def delete_volumes(api: Api, config: Config, machine_id: str) -> list[Json]:
 
 
 def delete_group(api: Api, config: Config, ctx: DriverContext) -> None:
-    """The shared group when no machine has it any more; one that others made or use stays."""
+    """Delete the shared group when no machine of this store has it; one that others made or use stays."""
     if not config.create_requested or not config.has_own_group:
         return
     with ctx.lock(f"openstack-{config.account}"):

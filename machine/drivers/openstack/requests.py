@@ -22,12 +22,12 @@ GROUP_MARK = "made by machine for its Docker hosts"
 
 
 def marker(machine_id: str) -> str:
-    """What the description of a thing of one machine is, where there is no metadata."""
+    """The mark of a machine as the description of a thing that cannot have metadata."""
     return f"{MARK}:{machine_id}"
 
 
 def own_name(name: str, machine_id: str) -> str:
-    """Of the key pair and the volume made for a machine. Nova's key pairs: letters, digits, blank, `-` and `_`."""
+    """The name of the key pair and of the volume made for a machine. Nova takes letters, digits, blank, `-` and `_`."""
     return name_with_id(name.replace(".", "-")[:200], machine_id)
 
 

@@ -1,7 +1,7 @@
-"""openstacksdk's connection, made to measure. Importing this costs 0.3 s: client.py does when it asks.
+"""openstacksdk's connection with our retries and login. Importing this costs 0.3 s: client.py does at its first call.
 
-Over the SDK's own: what was throttled or failed is repeated by the SDK itself, the login included; what would be done
-twice (a POST) is repeated only when the cloud did not take it on.
+A call that was throttled or failed is repeated, the login included; a POST, which could make a second thing, only when
+the cloud says that it did not carry it out.
 https://docs.openstack.org/openstacksdk/latest/user/config/index.html
 """
 
@@ -25,11 +25,11 @@ QUIET_LOGGERS = ("keystoneauth", "openstack", "urllib3", "stevedore")  # who wou
 
 
 class RetryAfterTooLong(Exception):
-    """The cloud asks to wait longer than anybody would."""
+    """The cloud asks to wait longer than LONGEST_PAUSE."""
 
 
 class NotKeystone(Exception):
-    """The URL of Keystone is none; the text says why."""
+    """What answers at the URL is not Keystone with Identity v3; the text says what it is."""
 
 
 class RetryingSession(session.Session):
@@ -38,11 +38,14 @@ class RetryingSession(session.Session):
     tries = 0
 
     def request(self, url: str, method: str, **named: Any) -> Any:  # type: ignore[override,unused-ignore]
-        """Make a request as keystoneauth does, and repeat one that failed unless it could be done twice."""
-        twice_is_once = method != "POST" or url.endswith("/auth/tokens")
-        named["connect_retries"] = self.tries if twice_is_once else 0
+        """Make a request as keystoneauth does, and repeat one that failed.
+
+        A POST could make a second thing: it is repeated only for a status that says that it was not carried out.
+        """
+        is_idempotent = method != "POST" or url.endswith("/auth/tokens")
+        named["connect_retries"] = self.tries if is_idempotent else 0
         named["status_code_retries"] = self.tries
-        named["retriable_status_codes"] = RETRY_STATUSES if twice_is_once else POST_RETRY_STATUSES
+        named["retriable_status_codes"] = RETRY_STATUSES if is_idempotent else POST_RETRY_STATUSES
         return super().request(url, method, **named)
 
 
@@ -73,14 +76,14 @@ def _sessions(tries: int) -> Any:
     def make(*args: Any, **named: Any) -> Any:
         found = RetryingSession(*args, **named)
         found.tries = tries
-        found.session.hooks["response"].append(_not_too_long)
+        found.session.hooks["response"].append(_refuse_long_pause)
         return found
 
     return make
 
 
-def _not_too_long(answer: Any, **_: Any) -> None:
-    """The SDK waits as long as Retry-After says, whatever it says."""
+def _refuse_long_pause(answer: Any, **_: Any) -> None:
+    """Raise RetryAfterTooLong for a long Retry-After: the SDK would wait that long, whatever it is."""
     wanted = str(answer.headers.get("Retry-After") or "")
     if answer.status_code in RETRY_STATUSES and wanted.isdigit() and int(wanted) > LONGEST_PAUSE:
         raise RetryAfterTooLong(f"{answer.status_code}: the cloud asks to come again after {wanted} s")
