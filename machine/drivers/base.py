@@ -25,8 +25,6 @@ from machine.options import Option, Values
 from machine.process import Completed
 from machine.wait import Clock
 
-PHASE = "Phase"  # of a sibling: how far its `create` has come, as machine.store has it; "ready" at its end
-
 
 @contextmanager
 def preflight_errors() -> Iterator[None]:
@@ -51,7 +49,7 @@ class DriverContext:
     clock: Clock
     run: Callable[..., Completed]  # machine.process.run
     lock: Callable[[str], AbstractContextManager[None]]  # by the lock's name: one holder per store, across processes
-    siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store, each with PHASE
+    siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store
     user_data: str = ""  # extra cloud-config, for platforms that take some
     cluster_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
 
@@ -109,12 +107,6 @@ class Driver(ABC):
     def secret_options(cls, data: dict[str, Any]) -> Sequence[Option]:  # noqa: ARG003 (for those that differ by machine)
         """The options whose values are kept apart from the Driver object `data`. Asks nobody."""
         return cls.traits.options
-
-    def check_unique(self) -> None:  # noqa: B027 (most platforms make a new thing for every machine)
-        """PreflightFailed when what this machine would be is a machine of the store already, finished or not.
-
-        Asks nobody. Called while no other create of this driver writes its record, so that of two at once one wins.
-        """
 
     @abstractmethod
     def check(self) -> None:

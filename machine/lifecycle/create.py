@@ -74,7 +74,7 @@ def check(session: Session, record: Record, driver: Driver) -> None:
         check_readable(session)
     except StoreError as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from error
-    host_conflict.check(session, record, driver)
+    host_conflict.check(session, record, host_conflict.existing_endpoint(driver))
     driver.check()
     ssh_keys.check(driver)
     for hooks in clusters.hooks_of(record):

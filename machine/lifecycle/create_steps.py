@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from machine import docker_context
 from machine.drivers.base import Driver
 from machine.errors import DriverError, MachineError
-from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
+from machine.lifecycle import disk_growth, host_conflict, provision, ssh_keys, waiting
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_driver_state, save_endpoint
@@ -43,13 +43,14 @@ class CreateStep:
 
 
 def record_machine(creation: Creation) -> None:
-    """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once.
+    """Put the record on disk. PreflightFailed if the host is another machine already; no two creates ask at once.
 
     From here on the machine's secrets are on record, and what was typed wins over the environment.
     """
     session, record, driver = creation.session, creation.record, creation.driver
-    with session.store.lock(f"create-{driver.traits.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
-        driver.check_unique()
+    existing = host_conflict.existing_endpoint(driver)
+    with session.store.lock("create", seconds=LOCK_SECONDS, what=f"record {record.name}"):
+        host_conflict.check(session, record, existing)
         session.store.add(record.name)
         try:
             save_driver_state(session, record, driver)

@@ -8,7 +8,7 @@ from typing import Any
 from machine import paths, process, secrets
 from machine.clusters import table as clusters
 from machine.drivers import registry
-from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
+from machine.drivers.base import AcceptsHostKey, Driver, DriverContext
 from machine.errors import DriverError, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
 from machine.session import Session, readable_records
@@ -25,7 +25,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
 
     def siblings() -> list[dict[str, Any]]:
         return [
-            {**other.driver, PHASE: other.phase}
+            dict(other.driver)
             for other in readable_records(session.store)
             if other.name != record.name and other.driver_name == record.driver_name
         ]

@@ -1,8 +1,8 @@
 """Refusal to take over a host that is a machine of this store already, whatever driver made that one.
 
 A takeover gives the host another name, other certificates and a restart of its engine: the machine that it was until
-then would be broken. Machines of the same driver are compared by their driver, all others here, by what
-their records say. No driver is opened and no cloud is asked.
+then would be broken. Machines are compared by what their records say: none of their drivers is opened and no cloud is
+asked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ipaddress
 import os
 
 from machine import paths
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import PreflightFailed
 from machine.model import Endpoint
@@ -18,22 +19,25 @@ from machine.session import Session, readable_records
 from machine.store import Record
 
 
-def check(session: Session, record: Record, driver: Driver) -> None:
-    """Raise PreflightFailed, with the other machine's name, if the host of `driver` is another machine of the store.
+def existing_endpoint(driver: Driver) -> Endpoint | None:
+    """Return how the host is reached that `driver` takes over; None for drivers that make their hosts."""
+    return driver.endpoint() if driver.traits.existing_host else None
 
-    Drivers that make their hosts are not asked.
+
+def check(session: Session, record: Record, endpoint: Endpoint | None) -> None:
+    """Raise PreflightFailed, with the other machine's name, if the host at `endpoint` is another machine of the store.
+
+    `record` is the machine that the host is to be. None for `endpoint` means that no host is taken over.
     """
-    if not driver.traits.existing_host:
-        return
-    endpoint = driver.endpoint()
     if endpoint is None:
         return
     for other in readable_records(session.store):
-        if other.name == record.name or other.driver_name == record.driver_name or _is_without_keys(other):
-            continue
-        if _is_same_host(endpoint, other):
+        if other.name != record.name and not _is_without_keys(other) and _is_same_host(endpoint, other):
+            maker = "" if other.driver_name == record.driver_name else f", of the driver {other.driver_name}"
             raise PreflightFailed(
-                f"{endpoint.address} is already machine {other.name}, of the driver {other.driver_name}",
+                f"{endpoint.address} is already machine {other.name}{maker}"
+                if other.reached("ready")
+                else f"{endpoint.address} is being made into machine {other.name}{maker}, or was left incomplete",
                 resolution=_resolution(other),
             )
 
@@ -72,8 +76,13 @@ def _is_without_keys(other: Record) -> bool:
 
 def _resolution(other: Record) -> str:
     """Return what to do instead. `machine rm` is advised only where the host stays as it is."""
+    name, ready = other.name, other.reached("ready")
+    resume = f"machine create --resume {name} goes on with that one"
     if other.is_only_url():
-        return f"forget that one first (its engine stays as it is): machine rm {other.name}"
-    if not other.reached("ready"):
-        return f"machine create --resume {other.name} goes on with that one"
-    return f"use that one: machine env {other.name}; a host is one machine, and taking it over would break {other.name}"
+        return f"forget that one first (its engine stays as it is): machine rm {name}"
+    if registry.traits_of(other.driver_name).existing_host:
+        forget = f"forget it first (the host stays as it is): machine rm {name}"
+        return f"use that one, or {forget}" if ready else f"{resume}; to have another name, {forget}"
+    if not ready:
+        return resume
+    return f"use that one: machine env {name}; a host is one machine, and taking it over would break {name}"

@@ -10,7 +10,7 @@ import socket
 from typing import Any, ClassVar, Self
 
 from machine.dial import dial
-from machine.drivers.base import PHASE, Driver, DriverContext, Traits
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -83,7 +83,6 @@ class GenericDriver(Driver):
     def check(self) -> None:
         from machine.drivers.cloud import ssh_key
 
-        self.check_unique()
         ssh_key.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
             self._check_name()
@@ -103,23 +102,6 @@ class GenericDriver(Driver):
                 f"the name {address} does not resolve here ({reason})",
                 resolution="check --generic-ip-address and this computer's DNS and /etc/hosts, or give the address",
             ) from error
-
-    def check_unique(self) -> None:
-        """One host is one machine: a second one would change its name and its certificates under the first."""
-        for other in self.ctx.siblings():
-            if _door(other) != _door(self.data):
-                continue
-            name = str(other.get("MachineName") or "another one")
-            if other.get(PHASE) == "ready":
-                raise PreflightFailed(
-                    f"{self.data['IPAddress']} is already machine {name}",
-                    resolution=f"use that one, or forget it first (the host stays as it is): machine rm {name}",
-                )
-            raise PreflightFailed(
-                f"{self.data['IPAddress']} is being made into machine {name}, or was left incomplete",
-                resolution=f"machine create --resume {name} goes on with that one; to have another name, forget it"
-                f" first (the host stays as it is): machine rm {name}",
-            )
 
     def create(self) -> None:
         self.ctx.save(self)
@@ -145,8 +127,3 @@ class GenericDriver(Driver):
 
     def remove(self) -> None:
         """The host is not ours: only the record goes, which the caller removes."""
-
-
-def _door(data: dict[str, Any]) -> tuple[str, str]:
-    """The address and the port of a host's sshd: who has both is the same host."""
-    return str(data.get("IPAddress") or "").lower(), str(data.get("SSHPort") or 22)
