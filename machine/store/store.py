@@ -53,7 +53,7 @@ class Store:
     def load(self, name: str) -> Record:
         """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
         if not self.exists(name):
-            raise self._not_found_error(name)
+            raise self.not_found_error(name)
         record = Record.parse(self._read(name), self.root, name)
         if self.on_load is not None:
             self.on_load(record)
@@ -69,7 +69,7 @@ class Store:
 
         directory = self.directory(record.name)
         if not self.exists(record.name):
-            raise self._not_found_error(record.name)
+            raise self.not_found_error(record.name)
         secrets.move(
             directory,
             record.driver_keys.secrets,
@@ -105,7 +105,7 @@ class Store:
         from machine.store import remove
 
         if not _is_safe_name(name) or not os.path.lexists(self.directory(name)):
-            raise self._not_found_error(name)
+            raise self.not_found_error(name)
         remove.remove(paths.machines(self.root), name)
 
     def check_removable(self, name: str) -> None:
@@ -159,15 +159,20 @@ class Store:
                 resolution=f"make it yours: chown, chmod u+r {path}",
             ) from error
 
-    def _not_found_error(self, name: str) -> MachineNotFound:
+    def not_found_error(self, *names: str) -> MachineNotFound:
+        """Return the one error for one or several names that no machine has, with the names that may be meant."""
         from machine.nearest import nearest
 
-        similar = nearest(name, self.names())
+        known = self.names()
+        similar = dict.fromkeys(filter(None, (nearest(name, known) for name in names)))
+        others = ", ".join(f'"{name}"' for name in names[1:])
         return MachineNotFound(
-            f'Docker machine "{name}" does not exist',
-            machine=name,
-            details="" if self.names() else f"the store {self.root} has no machines",
-            resolution=f"did you mean {similar}?" if similar else "machine ls shows all; machine create makes one",
+            f'Docker machine "{names[0]}" does not exist' + (f", nor {others}" if others else ""),
+            machine=names[0],
+            details="" if known else f"the store {self.root} has no machines",
+            resolution=f"did you mean {', '.join(similar)}?"
+            if similar
+            else "machine ls shows all; machine create makes one",
         )
 
     def _exists_error(self, name: str) -> MachineExists:

@@ -40,14 +40,43 @@ def test_rm_removes_what_there_is_and_says_what_there_is_not(store: Path, line: 
     assert CommandLine(["rm", "-y", "nope", "none"]).status == 4
 
 
-def test_names_that_no_machine_has_are_told_once(store: Path) -> None:
+@pytest.mark.parametrize(
+    ("missing", "brief"),
+    [
+        (["x"], 'Docker machine "x" does not exist'),
+        (["x", "y", "z"], 'Docker machine "x" does not exist, nor "y", "z"'),
+    ],
+)
+@pytest.mark.parametrize(("flag", "statuses"), [("-y", (1, 4)), ("-f", (0, 0))])
+def test_names_that_no_machine_has_are_one_error(
+    store: Path, missing: list[str], brief: str, flag: str, statuses: tuple[int, int]
+) -> None:
     none("a")
-    removed = CommandLine(["rm", "-y", "x", "a", "y", "z"])
-    assert removed.status == 1
+    removed = CommandLine(["rm", flag, *missing[:1], "a", *missing[1:]])
+    assert removed.status == statuses[0]
+    assert f"Error: {brief}\nTry: machine ls shows all; machine create makes one\n" in removed.err
     assert removed.err.count("does not exist") == 1
-    assert 'Error: Docker machine "x" does not exist, nor "y", "z"\n' in removed.err
-    assert removed.err.count("Try:") == 1
     assert names() == []
+    typed = CommandLine(["rm", flag, *missing])
+    assert typed.status == statuses[1]
+    assert typed.err.startswith(f"Error: {brief}\n    the store {store} has no machines\nTry: ")
+    assert typed.err.count("Error: ") == 1
+
+
+def test_a_name_that_was_mistyped_is_suggested_among_several(store: Path) -> None:
+    none("builder")
+    none("worker")
+    typed = CommandLine(["rm", "-y", "bilder", "x", "wroker"])
+    assert "Try: did you mean builder, worker?\n" in typed.err
+
+
+def test_the_names_are_told_though_the_only_machine_cannot_be_removed(store: Path) -> None:
+    none()
+    (store / "machines" / "m" / "config.json").write_text("{")
+    removed = CommandLine(["rm", "-y", "m", "x", "y"])
+    assert removed.status == 1
+    assert 'Docker machine "x" does not exist, nor "y"' in removed.err
+    assert "rm -f m" in removed.err
 
 
 def test_rm_asks_about_those_that_there_are(store: Path) -> None:
