@@ -12,10 +12,16 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CONFIG = "config.json"
 CA, CA_KEY = "ca.pem", "ca-key.pem"
 CERT, KEY = "cert.pem", "key.pem"
 SERVER_CERT, SERVER_KEY = "server.pem", "server-key.pem"
+# The files of the CA and the client pair that --tls-* may replace, under the keys of Session.tls.
+AUTHORITY = {"ca_cert": CA, "ca_key": CA_KEY, "client_cert": CERT, "client_key": KEY}
 SSH_KEY, OLD_SSH_KEY = "id_ed25519", "id_rsa"
 HOST_KEY = "ssh_host_ed25519_key"  # the machine's own, made beforehand; the public half has .pub
 KNOWN_HOSTS = "known_hosts"
@@ -43,6 +49,11 @@ def machine(store: str, name: str, *parts: str) -> str:
 
 def certs(store: str, *parts: str) -> str:
     return os.path.join(store, "certs", *parts)
+
+
+def authority(store: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the paths of the CA and the client pair by the keys of AUTHORITY: the given ones, else those in certs/."""
+    return {key: given.get(key) or certs(store, file) for key, file in AUTHORITY.items()}
 
 
 def cache(store: str, *parts: str) -> str:

@@ -10,10 +10,11 @@ another CA); this package makes the originals in certs/ and hands renewed client
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import certs
 from machine import files, lock, paths
@@ -95,21 +96,14 @@ class Authority:
         return self.ca_key
 
 
-def ensure(
-    store: str,
-    *,
-    ca_cert: str = "",
-    ca_key: str = "",
-    client_cert: str = "",
-    client_key: str = "",
-    now: datetime | None = None,
-) -> Authority:
+def ensure(store: str, tls: Mapping[str, str] = MappingProxyType({}), now: datetime | None = None) -> Authority:
     """The authority of `store`; what is missing, cut short or about to end is made. All who ask at once get the same.
 
-    The four paths (--tls-ca-cert and so on) replace those under certs/; what is found there is never overwritten.
-    CertificateError when what is on disk does not fit together and is not ours to throw away, StoreError.
+    The paths `tls` (--tls-ca-cert and so on, by the keys of paths.AUTHORITY) replace those under certs/; what is found
+    there is never overwritten. CertificateError when what is on disk does not fit together and is not ours to throw
+    away, StoreError.
     """
-    cert_paths = CertPaths.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
+    cert_paths = CertPaths.of(store, tls)
     moment = now or datetime.now(UTC)
     valid = bootstrap.load_valid(cert_paths, moment)
     if valid is not None:

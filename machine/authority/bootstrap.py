@@ -8,6 +8,7 @@ atomically, so files cut short are met too. Nothing is ever thrown away: what is
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from machine.errors import CertificateError
 class CertPaths:
     """Where the four files are, and whether they are the store's own or the user's (--tls-*)."""
 
-    ca: str
+    ca_cert: str
     ca_key: str
     client_cert: str
     client_key: str
@@ -29,15 +30,12 @@ class CertPaths:
     own_client: bool = True
 
     @classmethod
-    def of(cls, store: str, *, ca_cert: str, ca_key: str, client_cert: str, client_key: str) -> CertPaths:
-        """The given paths, and for each empty one the file under certs/."""
+    def of(cls, store: str, given: Mapping[str, str]) -> CertPaths:
+        """The given paths (by the keys of paths.AUTHORITY), and for each that is missing or "" the file in certs/."""
         return cls(
-            ca_cert or paths.certs(store, paths.CA),
-            ca_key or paths.certs(store, paths.CA_KEY),
-            client_cert or paths.certs(store, paths.CERT),
-            client_key or paths.certs(store, paths.KEY),
-            own_ca=not (ca_cert or ca_key),
-            own_client=not (client_cert or client_key),
+            **paths.authority(store, given),
+            own_ca=not (given.get("ca_cert") or given.get("ca_key")),
+            own_client=not (given.get("client_cert") or given.get("client_key")),
         )
 
 
@@ -48,7 +46,7 @@ def owner() -> str:
 
 def load_valid(cert_paths: CertPaths, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
     """CA and client pair when all is well, None when something is to be made. Takes no lock, writes nothing."""
-    ca, client = _read(cert_paths.ca, cert_paths.ca_key), _read(cert_paths.client_cert, cert_paths.client_key)
+    ca, client = _read(cert_paths.ca_cert, cert_paths.ca_key), _read(cert_paths.client_cert, cert_paths.client_key)
     valid = certs.belongs_together(ca.cert, ca.key) and _client_problem(client, ca, now) is None
     return (ca, client) if valid and not _keys_readable_by_others(cert_paths) else None
 
@@ -58,7 +56,7 @@ def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]
 
     CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
     """
-    ca = _read(cert_paths.ca, cert_paths.ca_key)
+    ca = _read(cert_paths.ca_cert, cert_paths.ca_key)
     _restrict_modes(cert_paths, notes)
     if certs.belongs_together(ca.cert, ca.key):
         return _replace_if_ended(cert_paths, ca, now, notes)
@@ -67,15 +65,15 @@ def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]
     if _is_complete(ca.cert) and _in_use(store, cert_paths, ca.cert):
         return certs.Pair(ca.cert, b"")
     if not cert_paths.own_ca and (ca.cert or ca.key):
-        raise no_key_error(cert_paths) if _is_complete(ca.cert) else _unreadable_error(cert_paths.ca)
+        raise no_key_error(cert_paths) if _is_complete(ca.cert) else _unreadable_error(cert_paths.ca_cert)
     for name, copy in copies.ca_copies(store).items():
         if certs.belongs_together(copy, ca.key):
-            files.write(cert_paths.ca, copy, files.PUBLIC)
-            notes.append(f"{cert_paths.ca} was missing or cut short: restored from the copy of machine {name}")
+            files.write(cert_paths.ca_cert, copy, files.PUBLIC)
+            notes.append(f"{cert_paths.ca_cert} was missing or cut short: restored from the copy of machine {name}")
             return certs.Pair(copy, ca.key)
     if ca.cert or ca.key:
         notes.append(
-            f"the CA in {os.path.dirname(cert_paths.ca)} was only half there and nothing used it: made a new one"
+            f"the CA in {os.path.dirname(cert_paths.ca_cert)} was only half there and nothing used it: made a new one"
         )
     elif copies.ca_copies(store):
         notes.append(
@@ -99,10 +97,10 @@ def _replace_if_ended(cert_paths: CertPaths, ca: certs.Pair, now: datetime, note
 
 def replace_ca(cert_paths: CertPaths, now: datetime) -> certs.Pair:
     """A new CA in place of what is there, which is kept as *.bak."""
-    for path in (cert_paths.ca, cert_paths.ca_key):
+    for path in (cert_paths.ca_cert, cert_paths.ca_key):
         if os.path.exists(path):
             os.replace(path, path + ".bak")
-    return _write(certs.make_ca(owner(), now=now), cert_paths.ca, cert_paths.ca_key)
+    return _write(certs.make_ca(owner(), now=now), cert_paths.ca_cert, cert_paths.ca_key)
 
 
 def ensure_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
@@ -161,7 +159,7 @@ def no_key_error(cert_paths: CertPaths) -> CertificateError:
 def cannot_issue_error(cert_paths: CertPaths, error: certs.CertsError) -> CertificateError:
     """`error` of the CA, with what to do about it."""
     return CertificateError(
-        f"the CA {cert_paths.ca} cannot issue a certificate: {error}",
+        f"the CA {cert_paths.ca_cert} cannot issue a certificate: {error}",
         resolution="check this computer's clock"
         if cert_paths.own_ca
         else "name a CA that can by --tls-ca-cert, --tls-ca-key",
@@ -215,7 +213,7 @@ def _restrict_modes(cert_paths: CertPaths, notes: list[str]) -> None:
 
 def _mismatch_error(cert_paths: CertPaths, ca: certs.Pair) -> CertificateError:
     """Why two files that are both whole make no CA."""
-    brief = f"the CA {cert_paths.ca} and the key {cert_paths.ca_key} cannot be used together"
+    brief = f"the CA {cert_paths.ca_cert} and the key {cert_paths.ca_key} cannot be used together"
     try:
         certs.describe(ca.cert)
         certs.make_client(ca, owner())

@@ -21,13 +21,7 @@ def authority_of(session: Session) -> Authority:
     """Return the store's CA and client pair, made on first use. What had to be repaired is a warning."""
     from machine import authority  # cryptography
 
-    found = authority.ensure(
-        session.store.root,
-        ca_cert=session.tls.get("ca_cert", ""),
-        ca_key=session.tls.get("ca_key", ""),
-        client_cert=session.tls.get("client_cert", ""),
-        client_key=session.tls.get("client_key", ""),
-    )
+    found = authority.ensure(session.store.root, session.tls)
     for note in (*found.notes, *found.warnings()):
         session.console.warn(note)
     found.notes.clear()
@@ -41,13 +35,8 @@ def check_readable(session: Session) -> None:
 
     What is missing is made, or complained of, by `authority_of`, which a create comes to only after the boot.
     """
-    for key, file in (
-        ("ca_cert", paths.CA),
-        ("ca_key", paths.CA_KEY),
-        ("client_cert", paths.CERT),
-        ("client_key", paths.KEY),
-    ):
-        files.read(session.tls.get(key, "") or paths.certs(session.store.root, file))
+    for path in paths.authority(session.store.root, session.tls).values():
+        files.read(path)
 
 
 def renew_client(session: Session) -> None:
