@@ -157,7 +157,7 @@ class AmazonDriver(CloudDriver[Config]):
     def _tags(self) -> list[dict[str, str]]:
         return requests.tags(self.config, self.ctx.name, self.ctx.machine_id)
 
-    # life
+    # queries and power
 
     def find_machine(self) -> Json | None:
         found = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
@@ -216,7 +216,7 @@ class AmazonDriver(CloudDriver[Config]):
         present = firewall.rules(self.api.groups(ids, str(machine.get("VpcId"))))
         return explain(present, self.config.ssh_port, f"its security groups ({', '.join(ids)})")
 
-    # the end
+    # removal
 
     def remove_all(self) -> None:
         """Instance, key pair, and the groups that no machine uses. InProgress while EC2 still ends the instance."""

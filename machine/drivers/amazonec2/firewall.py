@@ -1,4 +1,4 @@
-"""Rules of EC2's security groups in words of the kit (machine/drivers/cloud/firewall.py), and back. Pure.
+"""Rules of EC2's security groups as `Rule` of machine/drivers/cloud/firewall.py, and back. Pure.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 """

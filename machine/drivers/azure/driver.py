@@ -157,7 +157,7 @@ class AzureDriver(CloudDriver[Config]):
         self.machine_exists = True
         self.save()
 
-    # life
+    # queries and power
 
     def find_machine(self) -> Json | None:
         return self.api.get(MACHINE, *self._path)
@@ -207,7 +207,7 @@ class AzureDriver(CloudDriver[Config]):
         present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
         return explain(firewall.allowed(present, PortRange("tcp", port, port)), port, f"its security groups ({name})")
 
-    # the end
+    # removal
 
     def remove_all(self) -> None:
         """Machine, interface, address, firewall and disk, then what no machine shares any more.

@@ -1,4 +1,6 @@
-"""Rules of network security groups, and the kit's rules in them. Pure; the shapes are securityRules of the ARM API.
+"""Rules of network security groups, made of `Rule` of machine/drivers/cloud/firewall.py. Pure.
+
+Their shape is that of securityRules in the ARM API.
 
 https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview. Every group lets its own virtual
 network in by a default rule, so that machines reach each other whatever is said here.

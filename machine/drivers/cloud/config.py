@@ -23,14 +23,15 @@ from machine.errors import RecordBroken
 from machine.hostport import ENGINE_PORT
 from machine.options import Values
 
+_FIELD = "record_field"  # where a dataclass field keeps its RecordField
 Parse = Callable[[DriverFlags, str, Any], object]  # (flags, flag, its value) -> what is recorded; UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """A field of a config in the record: its key there, and what its value may be."""
+    """How a field of a config stands in the record: its key there, and what its value may be."""
 
-    name: str
+    name: str  # the key
     read: Callable[[Any], object]  # a value of the record -> the field's; ValueError or TypeError
     default: object
     flag: str = ""  # without `--DRIVER-`; "": no flag sets it
@@ -93,14 +94,14 @@ def text_field(
         return given
 
     return field(
-        default=default, metadata={"key": RecordField(key, str, default, flag, alias, excludes, required, parse=parse)}
+        default=default, metadata={_FIELD: RecordField(key, str, default, flag, alias, excludes, required, parse=parse)}
     )
 
 
 def path_field(key: str, *, flag: str = "") -> str:
     """A field with the path of a file, which a flag may give relative to where we are or with ~; "" for none."""
     made = RecordField(key, str, "", flag, parse=lambda _flags, _flag, given: absolute(given))
-    return field(default="", metadata={"key": made})
+    return field(default="", metadata={_FIELD: made})
 
 
 def number_field(
@@ -113,13 +114,13 @@ def number_field(
             raise flags.wrong(flag, given, " or ".join(map(str, one_of)))
         return given
 
-    return field(default=default, metadata={"key": RecordField(key, int, default, flag, bounds=bounds, parse=parse)})
+    return field(default=default, metadata={_FIELD: RecordField(key, int, default, flag, bounds=bounds, parse=parse)})
 
 
 def bool_field(key: str, *, flag: str = "", alias: str = "") -> bool:
     """A field that is True or False, False by default; a flag of text makes it True when there is any."""
     made = RecordField(key, bool, False, flag, alias, parse=lambda _flags, _flag, given: bool(given))
-    return field(default=False, metadata={"key": made})
+    return field(default=False, metadata={_FIELD: made})
 
 
 def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str], str] | None = None) -> list[str]:
@@ -132,17 +133,17 @@ def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str]
         texts = [word.strip() for word in (given.split(",") if isinstance(given, str) else given)]
         return [convert(flags, word) if convert else word for word in texts if word]
 
-    return field(default_factory=list, metadata={"key": RecordField(key, _words, [], flag, parse=parse)})
+    return field(default_factory=list, metadata={_FIELD: RecordField(key, _words, [], flag, parse=parse)})
 
 
 def optional_text_field(key: str) -> str | None:
     """A field of text, None while the record has no such key."""
-    return field(default=None, metadata={"key": RecordField(key, _optional(str), None)})
+    return field(default=None, metadata={_FIELD: RecordField(key, _optional(str), None)})
 
 
 def optional_mapping_field(key: str) -> dict[str, str] | None:
     """A field with texts by name, None while the record has no such key."""
-    return field(default=None, metadata={"key": RecordField(key, _optional(_mapping), None)})
+    return field(default=None, metadata={_FIELD: RecordField(key, _optional(_mapping), None)})
 
 
 @dataclass(repr=False)  # it may have secrets
@@ -153,52 +154,52 @@ class RecordConfig:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The config of a stored machine; RecordBroken on a value of another kind."""
+        """The config of a stored machine; RecordBroken on a value of the wrong type."""
         found = cls(record=dict(record))
-        for name, key in cls.record_keys():
-            setattr(found, name, key.value(record))
+        for name, one in cls.record_fields():
+            setattr(found, name, one.value(record))
         return found
 
     @classmethod
     def from_flags(cls, flags: DriverFlags, values: Values) -> Self:
         """The config that option values ask for; UsageError names a flag that is empty or makes no sense."""
         record: dict[str, Any] = {}
-        for _, key in cls.record_keys():
-            if key.flag:
-                record[key.name] = key.from_flags(flags, values)
+        for _, one in cls.record_fields():
+            if one.flag:
+                record[one.name] = one.from_flags(flags, values)
         return cls.from_record(record)
 
     def to_record(self) -> dict[str, Any]:
         """The Driver object: the record as it was read, with what has changed since."""
         found = dict(self.record)
-        for name, key in self.record_keys():
+        for name, one in self.record_fields():
             value = getattr(self, name)
-            if value != key.value(self.record):
-                found[key.name] = value
+            if value != one.value(self.record):
+                found[one.name] = value
         return found
 
     @classmethod
-    def record_keys(cls) -> Iterator[tuple[str, RecordField]]:
-        """Every field that stands in the record, by name."""
-        return ((one.name, one.metadata["key"]) for one in fields(cls) if "key" in one.metadata)
+    def record_fields(cls) -> Iterator[tuple[str, RecordField]]:
+        """Each field that stands in the record: its name in the config, and its `RecordField`."""
+        return ((one.name, one.metadata[_FIELD]) for one in fields(cls) if _FIELD in one.metadata)
 
 
 class CloudConfig(RecordConfig):
     """The base of every cloud's Config, a dataclass with `flags` and the field `account`.
 
-    What has a default here may be a field of it; a value that is not one does not get into the record.
+    The other attributes are defaults: a cloud that has something of the kind makes a field of it, which is recorded.
     """
 
     flags: ClassVar[DriverFlags]
     default_user: ClassVar[str] = "root"  # the login where none is known
 
-    account: str  # the one that `create` asked with
+    account: str  # the cloud account that the machine is created in
     ssh_user: str = "root"
     ssh_port: int = 22
     user_data_file: str = ""  # path, "" for none
     open_ports: Sequence[str] = ()
     security_group_ids: Sequence[str] = ()  # of clouds whose machines share such groups
-    allow_from: Sequence[str] = ()  # networks that alone get in, none: everybody does
+    allow_from: Sequence[str] = ()  # the networks that may reach the machine; empty: all
 
     def __init_subclass__(cls) -> None:
         """Raise TypeError for a Config that lacks what has no default."""
@@ -234,11 +235,11 @@ class CloudConfig(RecordConfig):
 
     @property
     def retries_enabled(self) -> bool:
-        """Whether what failed for want of an answer may be asked for again."""
+        """Whether a call that got no answer may be repeated."""
         return True
 
     def needed_port_ranges(self, cluster_ports: Sequence[int]) -> list[PortRange]:
-        """What must get in to the machine, which has these ports of a swarm."""
+        """The ports that must be reachable: of ssh, the engine and the machine's clusters, and those of --open-port."""
         return needed_port_ranges(self.ssh_port, self.engine_port, cluster_ports, self.open_ports)
 
     @classmethod

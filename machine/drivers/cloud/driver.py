@@ -1,7 +1,7 @@
 """The base of every cloud's driver: a machine that is one server of a cloud, with all that clouds have in common.
 
 A cloud's driver says what it is (`traits`, `config_class`, `provider`) and has the methods that are abstract here.
-`create` is the story that they take part in:
+`create` calls, in this order:
 
     adopt_or_discard_earlier  what an earlier try made, if `config.create_requested`
     preflight                 once more, unless `config.looked_up`
@@ -77,7 +77,7 @@ class CloudDriver(Driver, Generic[C]):
         """Write the config to disk now."""
         self.ctx.save(self)
 
-    # who: the ssh keys, and the account
+    # ssh keys and account
 
     def key_path(self) -> str | None:
         """The user's own key, None to have one made."""
@@ -93,7 +93,7 @@ class CloudDriver(Driver, Generic[C]):
     def current_account(self) -> str:
         """The account that would be asked now; "" if the cloud does not tell. One question."""
 
-    # before
+    # check
 
     def check(self) -> None:
         with preflight_errors():
@@ -186,7 +186,7 @@ class CloudDriver(Driver, Generic[C]):
         """The reason for which `create` has to be called again."""
         return InProgress(f"{self.provider.name} is still making {self.ctx.name}", details=details)
 
-    # life
+    # queries and power
 
     @abstractmethod
     def find_machine(self) -> Json | None:
@@ -254,7 +254,7 @@ class CloudDriver(Driver, Generic[C]):
     def power_machine(self, machine: Json, verb: Verb) -> None:
         """Switch a machine that was found, as Driver.power says."""
 
-    # the end
+    # removal
 
     def remove(self) -> None:
         self.machine_exists = self.prepared = False

@@ -1,4 +1,4 @@
-"""Rules of a firewall in words of no cloud's own: what must get in, what does, and what to say of the difference. Pure.
+"""Rules of a firewall in the terms of no cloud: what has to be let in, what is, and warnings of the difference. Pure.
 
 A cloud's driver translates its rules into these and back; https://docs.aws.amazon.com/AWSEC2/latest/APIReference/ and
 https://docs.openstack.org/api-ref/network/v2/ are the models.
@@ -19,7 +19,7 @@ ALL = PortRange("", 0, 65535)  # every port of every protocol
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One source that reaches the ports of one opening, whose protocol may be "" for all of them."""
+    """One source that may reach the ports of one range, whose protocol may be "" for all of them."""
 
     ports: PortRange
     source: str  # a network (CIDR), or the cloud's word for what else gets in, such as the id of a group of machines
@@ -71,7 +71,7 @@ def rules(
 
 
 def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
-    """What of `wanted` no rule of `present` allows yet."""
+    """The rules of `wanted` that no rule of `present` covers."""
     return [rule for rule in wanted if not any(other.covers(rule) for other in present)]
 
 
@@ -110,9 +110,10 @@ def closed_port_warnings(
 ) -> list[str]:
     """A sentence for every port that a machine needs and that no rule lets in.
 
-    `firewall_name` is what sentences call them: "the firewalls a, b".
+    `firewall_name` is what the sentences call the firewall: "the firewalls a, b".
 
-    ssh and the engine are needed from here, so by address; others may be let in as members of a group.
+    ssh and the engine have to be let in by address, for this computer uses them; the others may also be let in from a
+    group of machines.
     """
     said = f"no rule of {firewall_name} lets port"
     lines = [

@@ -170,7 +170,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         self.save()
         return True
 
-    # life
+    # queries and power
 
     def find_machine(self) -> Json | None:
         droplet = self.api.find(DROPLET, self.config.droplet_id) if self.config.droplet_id else None

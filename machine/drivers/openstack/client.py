@@ -60,7 +60,7 @@ class Api:
         self.config = config
         self._cloud: Any = None
 
-    # who and where
+    # login
 
     def log_in(self) -> str:
         """The id of the project that the credential is for; BadCredentials, BadAuthUrl, ..."""
@@ -146,7 +146,7 @@ class Api:
         """
         self._do(f"remove the {kind.words}", lambda cloud: kind.call(cloud, "delete_{}", key, **how))
 
-    # how it is asked: `doing` are words for the call, `call` gets the SDK's connection
+    # one call: `doing` are words for the call, `call` gets the SDK's connection
 
     def _ask(self, doing: str, call: Call, *, asking: bool = True) -> Any:
         with errors.sdk_errors(functools.partial(_convert, asking=asking, config=self.config), doing):

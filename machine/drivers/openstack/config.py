@@ -157,8 +157,8 @@ class Config(CloudConfig):
         """The flags that are given and not used, since the clouds.yaml has what they say."""
         login = ("username", "user_id", "password", "token", "credential_", "tenant_", "domain_", "user_domain_")
         given = (
-            key.flag
-            for name, key in self.record_keys()
+            field.flag
+            for name, field in self.record_fields()
             if name.startswith(("auth_url", *login)) and getattr(self, name)
         )
         return [f"--openstack-{flag}" for flag in given] if self.cloud else []

@@ -55,7 +55,7 @@ class OpenStackDriver(CloudDriver[Config]):
     def current_account(self) -> str:
         return self.api.log_in()
 
-    # before
+    # check
 
     def check(self) -> None:
         self.config.client_config_file = self.config.client_config_file or self.config.clouds_file()
@@ -216,7 +216,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self.save()
         return True
 
-    # life
+    # queries and power
 
     def find_machine(self) -> Json | None:
         found = self.api.find(SERVER, self.config.server_id) if self.config.server_id else None

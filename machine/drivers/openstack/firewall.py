@@ -1,4 +1,4 @@
-"""Rules of Neutron's security groups in words of the kit (machine/drivers/cloud/firewall.py), and back. Pure.
+"""Rules of Neutron's security groups as `Rule` of machine/drivers/cloud/firewall.py, and back. Pure.
 
 https://docs.openstack.org/api-ref/network/v2/#security-group-rules-security-group-rules. A group with no rule lets
 nothing in; a rule with no protocol, port or source lets in all of them.
