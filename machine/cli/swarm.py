@@ -33,17 +33,17 @@ def run(args: argparse.Namespace, app: App) -> int:
     from machine.swarm.cli import CliContext
     from machine.swarm.cli import run as act
 
-    def say(text: str) -> None:
+    def print_line(text: str) -> None:
         app.print_text(text)
         app.stdout.flush()
 
     context = CliContext(
         environ=app.environ,
-        say=say,
+        print_line=print_line,
         log=app.console.info,
         registry=store_integration.registry_path(app.store),
-        complete_from_store=lambda given, config: store_integration.manager_config(
-            app.store, given, config, dict(app.environ)
+        complete_from_store=lambda parsed_args, config: store_integration.manager_config(
+            app.store, parsed_args, config, dict(app.environ)
         ),
         prog=f"{app.prog} swarm",
     )

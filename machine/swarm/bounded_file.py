@@ -13,7 +13,8 @@ import time
 from machine.swarm import limits
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_kept: dict[tuple[int, int], str] = {}  # device and inode of a pipe -> what holds its content, to be read again
+# Device and inode of a pipe -> what holds its content, to be read again.
+_pipe_contents: dict[tuple[int, int], str] = {}
 
 
 def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SECONDS) -> bytes:
@@ -22,17 +23,17 @@ def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SEC
     try:
         waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
         end = time.monotonic() + seconds
-        pieces, left = [], largest + 1
-        while left > 0:
+        pieces, remaining = [], largest + 1
+        while remaining > 0:
             if waits and not _ready(descriptor, end - time.monotonic()):
                 raise TimeoutError(0, f"it is no plain file, and was not written to its end within {seconds:g} s", path)
-            if not (piece := os.read(descriptor, min(left, limits.MIB))):
+            if not (piece := os.read(descriptor, min(remaining, limits.MIB))):
                 break
             pieces.append(piece)
-            left -= len(piece)
+            remaining -= len(piece)
     finally:
         os.close(descriptor)
-    if left <= 0:
+    if remaining <= 0:
         raise OSError(0, f"it has more than {largest} bytes", path)
     return b"".join(pieces)
 
@@ -43,13 +44,13 @@ def rereadable_path(path: str) -> str:
         return path
     status = os.stat(path)
     key = (status.st_dev, status.st_ino)
-    if key not in _kept:
+    if key not in _pipe_contents:
         content = read(path)
         copy = os.memfd_create("pipe")  # open as long as this process is
         with open(copy, "wb", closefd=False) as file:
             file.write(content)
-        _kept[key] = f"/proc/self/fd/{copy}"
-    return _kept[key]
+        _pipe_contents[key] = f"/proc/self/fd/{copy}"
+    return _pipe_contents[key]
 
 
 def is_pipe(path: str) -> bool:

@@ -58,7 +58,7 @@ class CliContext(NamedTuple):
     """What a command uses of the world. `registry` is a path; `complete_from_store` completes a manager's config."""
 
     environ: Mapping[str, str]
-    say: Callable[[str], None]  # one line of data
+    print_line: Callable[[str], None]  # one line of data
     log: Callable[[str], None]  # one line for the user
     registry: str = ""
     complete_from_store: Callable[[ParsedArgs, ManagerConfig | None], tuple[ManagerConfig, TlsConfig | None]] | None = (
@@ -67,30 +67,30 @@ class CliContext(NamedTuple):
     prog: str = "machine-swarm"
 
 
-def run(words: Sequence[str], context: CliContext) -> int:
+def run(argv: Sequence[str], context: CliContext) -> int:
     """One command line, without the program's name. MachineError for what does not work."""
-    command, rest, debug = _split_global_flags(list(words))
-    if command in ("version", "help") and len(rest) > (command == "help"):
-        raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{context.prog} {command}")
+    command, args, debug = _split_global_flags(list(argv))
+    if command in ("version", "help") and len(args) > (command == "help"):
+        raise UsageError(f"{command} takes no arguments like {args[-1]!r}", resolution=f"{context.prog} {command}")
     if command == "version":
-        context.say(f"{context.prog} version {__version__}")
+        context.print_line(f"{context.prog} version {__version__}")
         return 0
     if command == "help":
-        _check_command(ALIASES.get(rest[0], rest[0]) if rest else "help", context.prog)
-        context.say(help_text(context.prog, rest[0] if rest else ""))
+        _check_command(ALIASES.get(args[0], args[0]) if args else "help", context.prog)
+        context.print_line(help_text(context.prog, args[0] if args else ""))
         return 0
     _check_command(command, context.prog)
     context = context._replace(log=printable_log(context.log if debug else _without_tracebacks(context.log)))
     try:
-        given = parse_args(command, rest, COMMANDS[command][1], context.environ)
+        parsed_args = parse_args(command, args, COMMANDS[command][1], context.environ)
     except HelpRequested:
-        context.say(help_text(context.prog, command))
+        context.print_line(help_text(context.prog, command))
         return 0
     act: Callable[[ParsedArgs, CliContext], Awaitable[None]] = {
         "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
     }[command]  # fmt: skip
     try:
-        asyncio.run(_until_stopped(act(given, context)))
+        asyncio.run(_until_stopped(act(parsed_args, context)))
     except DiscoveryError as error:
         raise MachineError(str(error), resolution=error.resolution) from error
     return 0
@@ -114,19 +114,19 @@ def _check_command(command: str, prog: str) -> None:
         raise UsageError(f"there is no command {command!r} of {prog}", resolution=resolution)
 
 
-async def create(given: ParsedArgs, context: CliContext) -> None:
+async def create(args: ParsedArgs, context: CliContext) -> None:
     """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.token import base_of
     from machine.swarm.discovery.token import create as ask
 
-    given.no_words()
+    args.reject_positionals()
     base = context.environ.get("MACHINE_DISCOVERY_URL", "")
     if base:
-        tls = tls_of(key_value_pairs(given.all("--discovery-opt"), "--discovery-opt"))
-        context.say(await ask(base_of(base), tls))
+        tls = tls_of(key_value_pairs(args.all("--discovery-opt"), "--discovery-opt"))
+        context.print_line(await ask(base_of(base), tls))
     elif context.registry:
-        context.say(await asyncio.to_thread(Registry(context.registry).create))
+        context.print_line(await asyncio.to_thread(Registry(context.registry).create))
     else:
         raise UsageError(
             "there is no discovery service to make a token",
@@ -134,53 +134,53 @@ async def create(given: ParsedArgs, context: CliContext) -> None:
         )
 
 
-async def show(given: ParsedArgs, context: CliContext) -> None:
+async def show(args: ParsedArgs, context: CliContext) -> None:
     """The addresses, one per line."""
-    found = _discovery(given, context)
-    timeout = seconds(given.text("--timeout"), "--timeout")
+    discovery = _discovery(args, context)
+    timeout = seconds(args.text("--timeout"), "--timeout")
     if timeout <= 0:
         raise UsageError("--timeout should be a positive number", resolution="--timeout 10s")
     try:
         async with asyncio.timeout(timeout):
-            for address in await found.nodes():
-                context.say(address)
+            for address in await discovery.nodes():
+                context.print_line(address)
     except TimeoutError:
-        raise DiscoveryError(f"{found.description} did not answer within {given.text('--timeout')}") from None
+        raise DiscoveryError(f"{discovery.description} did not answer within {args.text('--timeout')}") from None
 
 
-async def join(given: ParsedArgs, context: CliContext) -> None:
+async def join(args: ParsedArgs, context: CliContext) -> None:
     """Register `--advertise` every heartbeat; a heartbeat that fails is said and tried again."""
     from machine.swarm.discovery.ranges import address
 
-    found = _discovery(given, context)
-    if not given.text("--advertise"):
+    discovery = _discovery(args, context)
+    if not args.text("--advertise"):
         raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT: the engine's address")
     try:
-        here = address(given.text("--advertise"))
+        own_address = address(args.text("--advertise"))
     except DiscoveryError as error:
         raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT: the engine's address") from None
-    beat, ttl = heartbeat_and_ttl(given)
-    await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
+    beat, ttl = heartbeat_and_ttl(args)
+    await asyncio.sleep(random.uniform(0, seconds(args.text("--delay"), "--delay")))  # noqa: S311
     while True:
         try:
-            await found.register(here, round(ttl))
-            context.log(f"registered {here} with {found.description}")
+            await discovery.register(own_address, round(ttl))
+            context.log(f"registered {own_address} with {discovery.description}")
         except DiscoveryError as error:
-            context.log(f"could not register {here}: {error}")
+            context.log(f"could not register {own_address}: {error}")
         await asyncio.sleep(beat)
 
 
-async def manage(given: ParsedArgs, context: CliContext) -> None:
+async def manage(args: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
-    config, front = _parse_manager_config(given, context)
+    config, front = _parse_manager_config(args, context)
     # On a master, `create` has named a registry that begins empty: nobody typed the token there.
-    own_registry = bool(given.text("--registry")) and context.complete_from_store is None
+    own_registry = bool(args.text("--registry")) and context.complete_from_store is None
     async with manager(config, context.log) as backend:
         backends = await _registering(config, backend, context, expects_token=own_registry)
         demands = ListenerPolicy(
-            front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors")
+            front, "every engine", insecure=args.on("--insecure"), cors=args.on("--api-enable-cors")
         )
-        async with _served(backends, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
+        async with _serve(backends, demands, context, args.all("--host") or [MANAGER_AT]) as addresses:
             if context.complete_from_store:  # somebody sits here, who has the client's certificates
                 for line in ("the docker client uses it after:", *exports(addresses[0], front, config.tls)):
                     context.log(line)
@@ -204,20 +204,20 @@ def exports(address: Address, front: TlsConfig | None, client: TlsConfig | None)
     return lines
 
 
-async def discovery(given: ParsedArgs, context: CliContext) -> None:
+async def discovery(args: ParsedArgs, context: CliContext) -> None:
     """Serve tokens until stopped."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.service import service
 
-    given.no_words()
-    path = given.text("--registry") or context.registry or "registry.db"
-    front = tls_from_flags(given.switches(), context.environ)
-    if front is not None and not given.on("--tlsverify"):
+    args.reject_positionals()
+    path = args.text("--registry") or context.registry or "registry.db"
+    front = tls_from_flags(args.switches(), context.environ)
+    if front is not None and not args.on("--tlsverify"):
         front = front._replace(verify=False)
     backends = [service(Registry(os.path.abspath(path)))]
-    demands = ListenerPolicy(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
+    demands = ListenerPolicy(front, "its tokens", insecure=args.on("--insecure"), open_to_all=True)
     limits = Limits(body=TOKEN_BODY)
-    async with _served(backends, demands, context, given.all("--host") or [SERVICE_AT], limits):
+    async with _serve(backends, demands, context, args.all("--host") or [SERVICE_AT], limits):
         await asyncio.Event().wait()
 
 
@@ -243,25 +243,25 @@ async def _registering(
     return [registrar(config.discovery.registry), backend]
 
 
-def _parse_manager_config(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
+def _parse_manager_config(args: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
     """The manager, and the TLS of its front."""
-    url = given.words or context.environ.get("SWARM_DISCOVERY")
+    url = args.positionals or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:
-        return context.complete_from_store(given, None)
-    config = manager_config_from(given, context.environ, context.registry)
-    if context.complete_from_store and config.tls is None and _uses_store_registry(given, context):
-        return context.complete_from_store(given, config)
+        return context.complete_from_store(args, None)
+    config = manager_config_from(args, context.environ, context.registry)
+    if context.complete_from_store and config.tls is None and _uses_store_registry(args, context):
+        return context.complete_from_store(args, config)
     return config, config.tls
 
 
-def _uses_store_registry(given: ParsedArgs, context: CliContext) -> bool:
+def _uses_store_registry(args: ParsedArgs, context: CliContext) -> bool:
     """Whether the discovery is a token of the store's own registry, whose engines are the store's machines."""
-    url = given.one_url(context.environ.get("SWARM_DISCOVERY", ""))
+    url = args.one_url(context.environ.get("SWARM_DISCOVERY", ""))
     return url.startswith("token://") and "/" not in url[8:] and not context.environ.get("MACHINE_DISCOVERY_URL")
 
 
 @contextlib.asynccontextmanager
-async def _served(
+async def _serve(
     backends: Sequence[Backend],
     demands: ListenerPolicy,
     context: CliContext,
@@ -270,33 +270,33 @@ async def _served(
 ) -> AsyncIterator[list[Address]]:
     """Listen at `urls` until the block is left; gives the addresses. UsageError."""
     server = Server(compose(backends), log=context.log, limits=limits)
-    there = []
+    addresses = []
     try:
         for url in urls:
-            there.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
-            context.log(f"listening on {there[-1]}{' with TLS' if demands.tls else ''}")
-        yield there
+            addresses.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
+            context.log(f"listening on {addresses[-1]}{' with TLS' if demands.tls else ''}")
+        yield addresses
     finally:
         await server.close()
 
 
-def _discovery(given: ParsedArgs, context: CliContext) -> Discovery:
-    url = given.one_url(context.environ.get("SWARM_DISCOVERY", ""))
-    options = key_value_pairs(given.all("--discovery-opt"), "--discovery-opt")
+def _discovery(args: ParsedArgs, context: CliContext) -> Discovery:
+    url = args.one_url(context.environ.get("SWARM_DISCOVERY", ""))
+    options = key_value_pairs(args.all("--discovery-opt"), "--discovery-opt")
     return from_url(url, registry=context.registry, options=options, environ=context.environ)
 
 
-def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:
+def _split_global_flags(argv: list[str]) -> tuple[str, list[str], bool]:
     """Classic Swarm's flags before the command; the command by its full name, and what follows it."""
     debug = False
-    while words:
-        word = words.pop(0)
-        name, equals, value = word.partition("=")
+    while argv:
+        arg = argv.pop(0)
+        name, equals, value = arg.partition("=")
         name = "-" + name if name.startswith("-") and not name.startswith("--") and len(name) > 2 else name
         if name in ("--debug", "-D"):
             debug = not equals or booleans.parse_go(value) is True
         elif name in ("--log-level", "-l"):
-            level = value if equals else (words.pop(0) if words else "")
+            level = value if equals else (argv.pop(0) if argv else "")
             if level.lower() not in LEVELS:
                 raise UsageError(
                     f"{name} takes no {level!r}" if level else f"{name} needs a value",
@@ -306,14 +306,14 @@ def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:
         elif name in ("--experimental", "-experimental"):
             continue
         elif name in ("--version", "-v"):
-            return "version", words, debug
+            return "version", argv, debug
         elif name in ("--help", "-h"):
             return "help", [], debug
-        elif word.startswith("-"):
+        elif arg.startswith("-"):
             resolution = did_you_mean(name, GLOBAL_FLAGS, 0.75) or "put it after the command"
             raise UsageError(f"there is no flag {name} before the command", resolution=resolution)
         else:
-            return ALIASES.get(word, word), words, debug
+            return ALIASES.get(arg, arg), argv, debug
     return "help", [], debug
 
 

@@ -78,17 +78,17 @@ class ParsedArgs:
 
     def __init__(self, command: str, flags: Sequence[Flag], environ: Mapping[str, str]) -> None:
         self.command = command
-        self.words: list[str] = []
+        self.positionals: list[str] = []
         self._flags = {flag.name: flag for flag in flags}
         self._values: dict[str, list[str]] = {}
         self._environ = environ
 
     def set_value(self, flag: Flag, value: str) -> None:
         """Take a value of a flag: a list collects them, of any other flag the last one counts."""
-        kept = self._values.setdefault(flag.name, [])
+        values = self._values.setdefault(flag.name, [])
         if flag.kind != "list":
-            kept.clear()
-        kept.append(value)
+            values.clear()
+        values.append(value)
 
     def all(self, name: str) -> list[str]:
         """Every value of a list; the variable's, if none was typed."""
@@ -111,19 +111,21 @@ class ParsedArgs:
         """What was typed, as machine.swarm.http.address.tls_from_flags takes it."""
         return {name: values[-1] for name, values in self._values.items()}
 
-    def no_words(self) -> None:
+    def reject_positionals(self) -> None:
         """UsageError if there are words beside the flags."""
-        if self.words:
+        if self.positionals:
             raise UsageError(
-                f"{self.command} takes no arguments, and got {' '.join(masked(word) for word in self.words)}",
+                f"{self.command} takes no arguments, and got {' '.join(masked(word) for word in self.positionals)}",
                 resolution="leave them out",
             )
 
     def one_url(self, default: str) -> str:
         """The discovery: the only word, or `default`. UsageError."""
-        if len(self.words) > 1:
-            raise UsageError(f"{self.command} takes one discovery, not {' '.join(masked(word) for word in self.words)}")
-        url = self.words[0] if self.words else default
+        if len(self.positionals) > 1:
+            raise UsageError(
+                f"{self.command} takes one discovery, not {' '.join(masked(word) for word in self.positionals)}"
+            )
+        url = self.positionals[0] if self.positionals else default
         if not url:
             raise UsageError(
                 f"{self.command} needs a discovery",
@@ -132,12 +134,12 @@ class ParsedArgs:
         return url
 
 
-def parse_args(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
+def parse_args(command: str, argv: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
     """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError.
 
     HelpRequested at --help or -h, wherever it stands, unless it is a flag's value.
     """
-    given = ParsedArgs(command, flags, environ)
+    args = ParsedArgs(command, flags, environ)
     declared = {flag.name: flag for flag in flags}
     spelt = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
 
@@ -149,19 +151,19 @@ def parse_args(command: str, words: Sequence[str], flags: Sequence[Flag], enviro
             raise error(f"{command} has no flag {name}", resolution=known)
         return flag.name, flag.kind != "switch"
 
-    for token in tokenize(words, find):
+    for token in tokenize(argv, find):
         if token.flag:
-            given.set_value(declared[token.flag], token.value)
+            args.set_value(declared[token.flag], token.value)
         else:
-            given.words.append(token.value)
-    return given
+            args.positionals.append(token.value)
+    return args
 
 
-def did_you_mean(word: str, known: Iterable[str], least: float = 0.6) -> str:
-    """The question "did you mean X?" for the known word most like `word`; "" if none is alike by `least` (0 to 1)."""
+def did_you_mean(typed: str, candidates: Iterable[str], least: float = 0.6) -> str:
+    """The question "did you mean X?" for the known word most like `typed`; "" if none is alike by `least` (0 to 1)."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=least)
+    found = difflib.get_close_matches(typed, list(candidates), n=1, cutoff=least)
     return f"did you mean {found[0]}?" if found else ""
 
 
@@ -179,10 +181,10 @@ def seconds(text: str, name: str) -> float:
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def heartbeat_and_ttl(given: ParsedArgs) -> tuple[float, float]:
+def heartbeat_and_ttl(args: ParsedArgs) -> tuple[float, float]:
     """--heartbeat and --ttl of a registration, in seconds. UsageError if it would end before the next one."""
-    beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
-    seconds(given.text("--delay"), "--delay")
+    beat, ttl = (seconds(args.text(name), name) for name in ("--heartbeat", "--ttl"))
+    seconds(args.text("--delay"), "--delay")
     if beat < 1 or ttl <= beat:
         raise UsageError("--heartbeat must be at least 1s, and --ttl longer than it")
     return beat, ttl
@@ -190,13 +192,13 @@ def heartbeat_and_ttl(given: ParsedArgs) -> tuple[float, float]:
 
 def key_value_pairs(texts: Iterable[str], name: str) -> dict[str, str]:
     """KEY=VALUE, each. UsageError."""
-    found = {}
+    pairs = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"{name} {text!r} is not of the form KEY=VALUE")
-        found[key] = value
-    return found
+        pairs[key] = value
+    return pairs
 
 
 def percent(text: str) -> int:

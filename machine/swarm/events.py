@@ -59,28 +59,28 @@ class Lines:
     """A stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
-        self._seen = 0  # bytes of the rest in which no line ends
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of the rest in which no line ends
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The objects that are whole now. ValueError when the stream is something else, or one is too long."""
-        self._rest += data
-        found: list[dict[str, Any]] = []
-        while (end := self._rest.find(b"\n", self._seen)) >= 0:
-            found += _objects(bytes(self._rest[:end]))
-            del self._rest[: end + 1]
-            self._seen = 0
-        self._seen = len(self._rest)
-        if self._rest.endswith(b"}") and len(self._rest) <= WITHOUT_END:
+        self._buffer += data
+        objects: list[dict[str, Any]] = []
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            objects += _objects(bytes(self._buffer[:end]))
+            del self._buffer[: end + 1]
+            self._searched = 0
+        self._searched = len(self._buffer)
+        if self._buffer.endswith(b"}") and len(self._buffer) <= WITHOUT_END:
             try:
-                found += _objects(bytes(self._rest))
-                self._rest.clear()
-                self._seen = 0
+                objects += _objects(bytes(self._buffer))
+                self._buffer.clear()
+                self._searched = 0
             except ValueError:
                 pass  # a brace inside an object that is not whole yet
-        if len(self._rest) > limits.EVENT_ONE:
+        if len(self._buffer) > limits.EVENT_ONE:
             raise ValueError(f"an event of more than {limits.EVENT_ONE} bytes")
-        return found
+        return objects
 
 
 def read_events(lines: Lines, data: bytes) -> list[dict[str, Any]]:
@@ -178,7 +178,7 @@ def _passes(event: _Seen, filter_: str, values: Sequence[str]) -> bool:  # noqa:
     if filter_ in ("event", "action"):
         return any(event.action == value or event.action.startswith(value + ":") for value in values)
     if filter_ == "label":
-        return all(_labelled(attributes, value) for value in values)
+        return all(_has_labels(attributes, value) for value in values)
     if filter_ == "node":
         return bool({attributes.get("node.name"), attributes.get("node.id")} & set(values))
     if filter_ == "image":
@@ -191,7 +191,7 @@ def _passes(event: _Seen, filter_: str, values: Sequence[str]) -> bool:  # noqa:
     return event.scope in values if filter_ == "scope" else True
 
 
-def _labelled(attributes: Mapping[str, Any], text: str) -> bool:
+def _has_labels(attributes: Mapping[str, Any], text: str) -> bool:
     key, equals, value = text.partition("=")
     return key in attributes and (not equals or attributes[key] == value)
 

@@ -16,22 +16,22 @@ class Token(NamedTuple):
     value: str  # of a switch "true" or "false"
 
 
-def tokenize(words: Sequence[str], find: Callable[[str], tuple[str, bool]]) -> Iterator[Token]:
+def tokenize(argv: Sequence[str], find: Callable[[str], tuple[str, bool]]) -> Iterator[Token]:
     """Read `--flag value`, `--flag=value` and `-flag`, flags and words in any order; after `--` all are words.
 
     `find` gets a flag as it was typed and returns the flag as it is declared, and whether a value follows; it raises
     for one that does not exist. UsageError for a value that is missing, or is neither true nor false.
     """
-    queue = list(words)
+    queue = list(argv)
     while queue:
-        word = queue.pop(0)
-        if word == "--":
-            yield from (Token("", rest) for rest in queue)
+        arg = queue.pop(0)
+        if arg == "--":
+            yield from (Token("", positional) for positional in queue)
             return
-        if len(word) < 2 or not word.startswith("-"):
-            yield Token("", word)
+        if len(arg) < 2 or not arg.startswith("-"):
+            yield Token("", arg)
             continue
-        name, equals, value = word.partition("=")
+        name, equals, value = arg.partition("=")
         flag, takes_value = find(name)
         if not takes_value:
             yield Token(flag, _switch(value, name) if equals else "true")

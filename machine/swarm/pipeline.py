@@ -316,11 +316,11 @@ CallNext = Callable[[Request], Awaitable[Reply]]
 Backend = Callable[[Request, CallNext], Awaitable[Reply]]
 
 
-def link(backend: Backend, rest: CallNext) -> CallNext:
+def link(backend: Backend, call_next: CallNext) -> CallNext:
     """Join a backend and the rest of its pipeline to one function."""
 
     async def call(request: Request) -> Reply:
-        return await backend(request, rest)
+        return await backend(request, call_next)
 
     return call
 

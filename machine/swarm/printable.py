@@ -24,7 +24,7 @@ def printable(text: str) -> str:
     r"""`text` on one line: control characters, and others that do not show, as \n, \x1b or \u202e."""
     if text.isprintable():  # nearly all is, and nothing of that is unsafe
         return text
-    return _UNSAFE.sub(_escaped, text).replace("\n", "\\n")
+    return _UNSAFE.sub(_escape, text).replace("\n", "\\n")
 
 
 def printable_line(text: str) -> str:
@@ -42,7 +42,7 @@ def log_entry(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
     if text.startswith(TRACEBACK):
-        return _UNSAFE.sub(_escaped, text.rstrip("\n"))
+        return _UNSAFE.sub(_escape, text.rstrip("\n"))
     return printable(text.rstrip("\n"))
 
 
@@ -59,8 +59,8 @@ def printable_log(log: Callable[[str], None]) -> Callable[[str], None]:
     return lambda text: log(log_entry(text))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if found[0] == "\r":
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if match[0] == "\r":
         return "\\r"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

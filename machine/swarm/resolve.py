@@ -64,20 +64,20 @@ class Source(Protocol[S_co]):
 class ObjectList(Generic[T]):
     """A Source of a few things, such as the answers of a handful of engines."""
 
-    def __init__(self, things: Sequence[T]) -> None:
-        self._things = things
+    def __init__(self, objects: Sequence[T]) -> None:
+        self._objects = objects
 
     def with_id(self, key: str) -> Sequence[T]:
         """The objects of exactly that id."""
-        return [thing for thing in self._things if thing.id == key]
+        return [item for item in self._objects if item.id == key]
 
     def with_name(self, name: str) -> Sequence[T]:
         """The objects of exactly that name."""
-        return [thing for thing in self._things if name in thing.names]
+        return [item for item in self._objects if name in item.names]
 
     def with_prefix(self, start: str) -> Sequence[T]:
         """The objects whose ids begin with `start`."""
-        return [thing for thing in self._things if thing.id.startswith(start)]
+        return [item for item in self._objects if item.id.startswith(start)]
 
 
 class NamedEngine(Protocol):
@@ -180,18 +180,18 @@ def _with_prefix(start: str, source: Source[T]) -> Sequence[T]:
     return [thing for thing in found if FULL_ID.match(thing.id)] or found
 
 
-def only(text: str, found: Sequence[T]) -> T | None:
+def only(text: str, objects: Sequence[T]) -> T | None:
     """Return the one thing that is found, or the one of them that is on an engine that answers; Ambiguous if several.
 
     None if nothing is found.
     """
-    if len(found) > 1:
-        up = [thing for thing in found if thing.reachable]
+    if len(objects) > 1:
+        up = [item for item in objects if item.reachable]
         if len(up) == 1:
             return up[0]
-        names = sorted(f"{thing.node_names[0]}/{(*thing.names, thing.id[:12])[0]}" for thing in found)
+        names = sorted(f"{item.node_names[0]}/{(*item.names, item.id[:12])[0]}" for item in objects)
         raise Ambiguous(f"{text} may be any of {', '.join(names[:_NAMED])}: say which")
-    return found[0] if found else None
+    return objects[0] if objects else None
 
 
 def pick_container(text: str, source: Source[T]) -> T | None:

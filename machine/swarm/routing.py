@@ -77,5 +77,5 @@ class Handlers(Generic[S]):
             return ApiError(501, "Not supported in clustering mode.")
         if request.path in _INIT_OR_JOIN:
             return ApiError(501, self._instead)
-        what = "part of a swarm" if request.path == "/swarm/leave" else "a swarm manager"
-        return ApiError(503, f"This node is not {what}. {self._instead}")
+        role = "part of a swarm" if request.path == "/swarm/leave" else "a swarm manager"
+        return ApiError(503, f"This node is not {role}. {self._instead}")

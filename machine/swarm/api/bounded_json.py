@@ -22,7 +22,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 def read(data: bytes, values: int = limits.ENGINE_VALUES) -> Any:
     """The value of some JSON, at once. ValueError if it is none, or costs too much."""
     text = _text(data, values)
-    return _measured(text, _decoded(text))
+    return _check_depth(text, _decode(text))
 
 
 async def read_in_turns(data: bytes) -> Any:
@@ -31,7 +31,7 @@ async def read_in_turns(data: bytes) -> Any:
     How deep it is nested is left to a check of its shape, which need not look where it knows what there is.
     """
     if len(data) <= limits.YIELD_PARSED:
-        return _decoded(_text(data, limits.ENGINE_VALUES))
+        return _decode(_text(data, limits.ENGINE_VALUES))
     text = _text(data, limits.ENGINE_VALUES)
     value, end = await _outer(text, _skip(text, 0), _Turn(), 2)
     if _skip(text, end) != len(text):
@@ -42,16 +42,16 @@ async def read_in_turns(data: bytes) -> Any:
 def read_several(data: bytes, values: int) -> list[Any]:
     """The values of several pieces of JSON one after the other. ValueError as for `read`."""
     text = _text(data, values).strip()
-    found, place = [], 0
+    parsed, place = [], 0
     while place < len(text):
         try:
             value, place = _DECODER.raw_decode(text, place)
         except RecursionError:
             raise _too_deep() from None
-        found.append(value)
+        parsed.append(value)
         place = _skip(text, place)
-    _measured(text, found)
-    return found
+    _check_depth(text, parsed)
+    return parsed
 
 
 def _text(data: bytes, values: int) -> str:
@@ -64,18 +64,18 @@ def _text(data: bytes, values: int) -> str:
     return text
 
 
-def _repair_surrogates(found: re.Match[str]) -> str:
-    return "\\ufffd" if len(found[0]) == _HALF else found[0]
+def _repair_surrogates(match: re.Match[str]) -> str:
+    return "\\ufffd" if len(match[0]) == _HALF else match[0]
 
 
-def _decoded(text: str) -> Any:
+def _decode(text: str) -> Any:
     try:
         return _DECODER.decode(text)
     except RecursionError:
         raise _too_deep() from None
 
 
-def _measured(text: str, value: Any) -> Any:
+def _check_depth(text: str, value: Any) -> Any:
     """The value. ValueError if lists and objects are nested too deep, for who writes them out again would fail."""
     if text.count("[") + text.count("{") > limits.ENGINE_NESTING:
         measure(value)
@@ -146,35 +146,35 @@ async def _outer(text: str, start: int, turn: _Turn, levels: int) -> tuple[Any, 
 
 
 async def _list(text: str, place: int, turn: _Turn, levels: int) -> tuple[list[Any], int]:
-    found: list[Any] = []
+    items: list[Any] = []
     place = _skip(text, place)
     if text[place : place + 1] == "]":
-        return found, place + 1
+        return items, place + 1
     while True:
         value, place = await _outer(text, place, turn, levels - 1)
-        found.append(value)
-        place, ended = _after(text, place, "]")
+        items.append(value)
+        place, ended = _next_entry(text, place, "]")
         if ended:
-            return found, place
+            return items, place
 
 
 async def _object(text: str, place: int, turn: _Turn, levels: int) -> tuple[dict[str, Any], int]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     place = _skip(text, place)
     if text[place : place + 1] == "}":
-        return found, place + 1
+        return members, place + 1
     while True:
         key, place = _DECODER.raw_decode(text, place)
         place = _skip(text, place)
         if not isinstance(key, str) or text[place : place + 1] != ":":
             raise ValueError("it is not valid JSON: an object without a key")
-        found[key], place = await _outer(text, _skip(text, place + 1), turn, levels - 1)
-        place, ended = _after(text, place, "}")
+        members[key], place = await _outer(text, _skip(text, place + 1), turn, levels - 1)
+        place, ended = _next_entry(text, place, "}")
         if ended:
-            return found, place
+            return members, place
 
 
-def _after(text: str, place: int, closing: str) -> tuple[int, bool]:
+def _next_entry(text: str, place: int, closing: str) -> tuple[int, bool]:
     """Where the next entry begins, or what follows the end, and whether it was the end."""
     place = _skip(text, place)
     follows = text[place : place + 1]

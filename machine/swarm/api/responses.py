@@ -49,7 +49,7 @@ class EngineReply(Reply):
             raise self.wrong("it has stopped speaking HTTP")
         if not isinstance(self.body, bytes):
             try:
-                self.body = await _gathered(self, self.body, limit)
+                self.body = await _gather(self, self.body, limit)
             except WrongAnswer:
                 raise
             except Unreachable as error:
@@ -72,27 +72,27 @@ class EngineReply(Reply):
             raise self.wrong(str(error)) from None
         return value
 
-    def wrong(self, why: str) -> WrongAnswer:
+    def wrong(self, reason: str) -> WrongAnswer:
         """The error that says what is wrong with this answer."""
-        return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} is not valid: {why}"))
+        return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} is not valid: {reason}"))
 
 
 async def send_checked(client: CallNext, request: Request, source: str) -> EngineReply:
     """Pass a call on to the engine called `source`. Unreachable; an error answer's body is sound afterwards."""
     reply = await client(request)
-    found = EngineReply(reply, source, f"{request.method} {request.path}", anything)
+    engine_reply = EngineReply(reply, source, f"{request.method} {request.path}", anything)
     if isinstance(reply.body, Hijack):
-        return found
+        return engine_reply
     if not reply.ok:
-        await _make_sentence(found)
-        return found
+        await _make_sentence(engine_reply)
+        return engine_reply
     if reply.status in _REDIRECTS:
-        await found.close()
-        raise found.wrong("it sends the client to another address")
+        await engine_reply.close()
+        raise engine_reply.wrong("it sends the client to another address")
     if body_of(request) is Body.WHOLE:
-        found.check = shape_of(request)
-        await found.read()  # whole: what breaks off is an error then, and not half an answer
-    return found
+        engine_reply.check = shape_of(request)
+        await engine_reply.read()  # whole: what breaks off is an error then, and not half an answer
+    return engine_reply
 
 
 def error_message(data: bytes) -> str:
@@ -126,7 +126,7 @@ async def _make_sentence(reply: EngineReply) -> None:
         reply.headers = [JSON, *(pair for pair in reply.headers if pair[0] not in _OF_A_BODY)]
 
 
-async def _gathered(reply: EngineReply, body: AsyncIterator[bytes], limit: int) -> bytes:
+async def _gather(reply: EngineReply, body: AsyncIterator[bytes], limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in body:

@@ -8,6 +8,6 @@ from typing import Any
 ANY_ADDRESS = ("", "0.0.0.0", "::")  # of a published port: all addresses of the engine
 
 
-def is_spanning(thing: Mapping[str, Any]) -> bool:
+def is_spanning(network_or_volume: Mapping[str, Any]) -> bool:
     """Whether a network or a volume is the same one on several engines."""
-    return thing.get("Scope") in ("global", "swarm")
+    return network_or_volume.get("Scope") in ("global", "swarm")

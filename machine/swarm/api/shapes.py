@@ -71,7 +71,7 @@ def text(most: int) -> Check:
     return check
 
 
-def pattern(expression: re.Pattern[str], what: str) -> Check:
+def pattern(expression: re.Pattern[str], description: str) -> Check:
     """Text that fits from its beginning."""
     fits = expression.match
 
@@ -79,7 +79,7 @@ def pattern(expression: re.Pattern[str], what: str) -> Check:
         if type(value) is not str:
             raise WrongShape(" is not text")
         if not fits(value):
-            raise WrongShape(f" is not {what}: {printable(value[:80])}")
+            raise WrongShape(f" is not {description}: {printable(value[:80])}")
 
     return check
 
@@ -203,18 +203,18 @@ class _Mapping(Composite):
 
 
 class _Record(Composite):
-    __slots__ = ("_fields", "_folded", "_needed")
+    __slots__ = ("_fields", "_folded", "_required")
     kind = dict
 
-    def __init__(self, fields: Mapping[str, Field], needed: Sequence[str]) -> None:
+    def __init__(self, fields: Mapping[str, Field], required: Sequence[str]) -> None:
         self._fields: dict[str, Any] = dict(fields)
         self._folded = {normalize_key_case(name) for name in fields}
-        self._needed = needed
+        self._required = required
 
     def __call__(self, value: Any) -> None:
         if type(value) is not dict:
             raise WrongShape(" is not an object")
-        for name in self._needed:
+        for name in self._required:
             if value.get(name) is None:
                 raise WrongShape(f".{name} is missing")
         known_field = self._fields.get
@@ -248,12 +248,12 @@ class _Record(Composite):
             return self._columns_pass(forms.pop(), values)
         if len(forms) > _MANY:
             return False
-        return all(self._columns_pass(form, [each for each in values if tuple(each) == form]) for form in forms)
+        return all(self._columns_pass(form, [value for value in values if tuple(value) == form]) for form in forms)
 
     def _columns_pass(self, names: Sequence[str], values: Sequence[dict[str, Any]]) -> bool:
         """Whether objects that all have these fields, in this order, pass."""
         columns = dict(zip(names, zip(*map(dict.values, values), strict=True), strict=True))
-        for name in self._needed:
+        for name in self._required:
             if None in columns.get(name, (None,)):
                 return False
         for name, column in columns.items():
@@ -275,13 +275,13 @@ def mapping(item: Field, key_check: Check | None = None) -> Check:
     return _Mapping(item, key_check)
 
 
-def record(fields: Mapping[str, Field], *needed: str) -> Check:
-    """An object whose known fields pass; those in `needed` must be there.
+def record(fields: Mapping[str, Field], *required: str) -> Check:
+    """An object whose known fields pass; those in `required` must be there.
 
     A field that differs from a known one in capitals only, as Go folds them, is wrong: clients written in Go take it
     for that one.
     """
-    return _Record(fields, needed)
+    return _Record(fields, required)
 
 
 def _all_texts(values: Iterable[Any]) -> bool:
@@ -292,11 +292,11 @@ def _all_texts(values: Iterable[Any]) -> bool:
 
 
 def _folded(name: str) -> str:
-    return _folded_before(name) if len(name) <= _USUAL else normalize_key_case(name)
+    return _normalize_cached(name) if len(name) <= _USUAL else normalize_key_case(name)
 
 
 @lru_cache(maxsize=2048)  # the fields that nobody here knows are the same few hundred in each answer
-def _folded_before(name: str) -> str:
+def _normalize_cached(name: str) -> str:
     return normalize_key_case(name)
 
 

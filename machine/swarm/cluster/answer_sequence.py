@@ -25,7 +25,7 @@ class AnswerSequence:
         return question < self._known.get(key, 0)
 
     def accept(self, key: str, question: int) -> bool:
-        """Whether the answer to the question of that number is not old; then it is what is known of the thing from now on."""
+        """Whether the answer to that question is not old; then it is what is known of the thing from now on."""
         if question < self._known.get(key, 0):
             return False
         self._known[key] = question

@@ -38,13 +38,13 @@ class Discovery(ABC):
         last: list[str] | None = None
         while True:
             try:
-                found = await self.nodes()
+                addresses = await self.nodes()
             except DiscoveryError as error:
                 yield error
             else:
-                if found != last:
+                if addresses != last:
                     wait = min(FIRST_WAIT, heartbeat)
-                    last = found
-                    yield found
+                    last = addresses
+                    yield addresses
             await asyncio.sleep(wait)
             wait = min(wait * 2, heartbeat)

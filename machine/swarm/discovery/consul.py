@@ -18,7 +18,7 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch, understood
 from machine.swarm.discovery.keys import KeyPath
-from machine.swarm.discovery.ranges import answered
+from machine.swarm.discovery.ranges import addresses_in_answer
 
 PORT = 8500
 SHORTEST_TTL, MAX_SESSION_TTL = 10, 86400  # seconds that consul accepts for a session
@@ -36,7 +36,7 @@ class Consul(Discovery):
 
     async def nodes(self) -> list[str]:
         """Every key under the nodes' path."""
-        return self._listed(await self.call("GET", f"kv/{quote(self.paths.nodes)}/?recurse"))
+        return self._addresses_in(await self.call("GET", f"kv/{quote(self.paths.nodes)}/?recurse"))
 
     async def register(self, address: str, ttl: int) -> None:
         """Renew the session that holds the key, or open one and take the key over; make the key again if it is gone."""
@@ -54,7 +54,7 @@ class Consul(Discovery):
     async def deregister(self, address: str) -> None:
         """Delete the key."""
         self._sessions.pop(address, None)
-        _good(await self.call("DELETE", f"kv/{quote(self._key(address))}"), self.description)
+        _check_answer(await self.call("DELETE", f"kv/{quote(self._key(address))}"), self.description)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """Yield the addresses whenever consul's blocking query returns with others."""
@@ -66,24 +66,26 @@ class Consul(Discovery):
                 answer = await self.call(
                     "GET", f"kv/{quote(self.paths.nodes)}/?recurse&index={index}&wait={wait}s", seconds=wait * 1.1 + 5
                 )
-                found = self._listed(answer)
+                addresses = self._addresses_in(answer)
             except DiscoveryError as error:
                 index = "0"
                 yield error
                 await asyncio.sleep(min(heartbeat, 2.0))
                 continue
             index = answer.headers.get("x-consul-index", "0")
-            if found != last:
-                last = found
-                yield found
+            if addresses != last:
+                last = addresses
+                yield addresses
             elif index == "0":
                 await asyncio.sleep(heartbeat)
 
     async def session(self, ttl: int) -> str:
         """A new session that deletes its keys when it ends."""
         seconds = min(max(ttl, SHORTEST_TTL), MAX_SESSION_TTL)
-        wanted = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
-        answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.description)
+        settings = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
+        answer = _check_answer(
+            await self.call("PUT", "session/create", json.dumps(settings).encode()), self.description
+        )
         with understood(self.description):
             return str(answer.json()["ID"])
 
@@ -92,11 +94,11 @@ class Consul(Discovery):
         answer = await self.call("PUT", f"kv/{quote(key)}?acquire={session}", value.encode())
         return answer.status == 200 and answer.body.strip() == b"true"
 
-    async def call(self, method: str, what: str, body: bytes = b"", *, seconds: float = 10.0) -> Answer:
+    async def call(self, method: str, path: str, body: bytes = b"", *, seconds: float = 10.0) -> Answer:
         """One call to the first host that answers without a server's error."""
         failure: DiscoveryError | None = None
         for host in self.paths.hosts:
-            url = f"{'https' if self._tls else 'http'}://{host}/v1/{what}"
+            url = f"{'https' if self._tls else 'http'}://{host}/v1/{path}"
             try:
                 answer = await fetch(method, url, body, tls=self._tls, seconds=seconds)
             except DiscoveryError as error:
@@ -111,12 +113,14 @@ class Consul(Discovery):
         """Us, standing for election as `address`."""
         return ConsulCandidate(self, address, ttl)
 
-    def _listed(self, answer: Answer) -> list[str]:
+    def _addresses_in(self, answer: Answer) -> list[str]:
         if answer.status == 404:  # no key yet
             return []
         with understood(self.description):
-            values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.description).json()]
-            return answered(sorted(values), self.description)
+            values = [
+                base64.b64decode(kv["Value"] or b"").decode() for kv in _check_answer(answer, self.description).json()
+            ]
+            return addresses_in_answer(sorted(values), self.description)
 
     async def _free(self, key: str) -> None:
         """End the session that holds a key of ours: it is from an earlier run, whose heartbeat nobody keeps."""
@@ -182,11 +186,11 @@ class ConsulCandidate(ElectionCandidate):
     async def wait_for_change(self, seconds: float) -> None:
         """Until the leader's key changes."""
         wait = max(int(seconds), 1)
-        what = f"kv/{quote(self._key)}?index={self._index}&wait={wait}s"
-        await self._consul.call("GET", what, seconds=wait * 1.1 + 5)
+        path = f"kv/{quote(self._key)}?index={self._index}&wait={wait}s"
+        await self._consul.call("GET", path, seconds=wait * 1.1 + 5)
 
 
-def _good(answer: Answer, shown: str) -> Answer:
+def _check_answer(answer: Answer, description: str) -> Answer:
     if answer.status >= 300:
-        raise DiscoveryError(f"{shown} answered {answer.status}: {excerpt(answer.body)}")
+        raise DiscoveryError(f"{description} answered {answer.status}: {excerpt(answer.body)}")
     return answer

@@ -18,7 +18,7 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.candidate import ElectionCandidate
 from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
 from machine.swarm.discovery.keys import KeyPath
-from machine.swarm.discovery.ranges import answered
+from machine.swarm.discovery.ranges import addresses_in_answer
 from machine.swarm.parsing import request_json
 
 PORT = 2379
@@ -40,7 +40,7 @@ class Etcd(Discovery):
         found = await self.call("kv/range", _under(self.paths.nodes))
         with understood(self.description):
             self._revision = revision(found)
-            return answered(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.description)
+            return addresses_in_answer(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
         """Put the key with a fresh lease, and let the old lease go."""
@@ -75,10 +75,10 @@ class Etcd(Discovery):
                 yield error
                 await asyncio.sleep(min(heartbeat, 2.0))
 
-    async def wait_for_change(self, keys: dict[str, Any], after: int, seconds: float) -> None:
+    async def wait_for_change(self, keys: dict[str, Any], revision: int, seconds: float) -> None:
         """Return when one of the keys changes after that revision, or after `seconds`; DiscoveryError."""
         host = self._host
-        body = json.dumps({"create_request": {**keys, "start_revision": str(after + 1)}}).encode()
+        body = json.dumps({"create_request": {**keys, "start_revision": str(revision + 1)}}).encode()
         try:
             async with asyncio.timeout(seconds):
                 async for line in lines("POST", self._url(host, "watch"), body, tls=self._tls):
@@ -95,21 +95,21 @@ class Etcd(Discovery):
         except TimeoutError:
             return
 
-    async def call(self, what: str, value: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, method: str, value: dict[str, Any]) -> dict[str, Any]:
         """One call to the first host that answers; DiscoveryError with the last one's reason."""
         failure: DiscoveryError | None = None
         for host in self.paths.hosts:
             try:
-                answer = await fetch("POST", self._url(host, what), json.dumps(value).encode(), tls=self._tls)
+                answer = await fetch("POST", self._url(host, method), json.dumps(value).encode(), tls=self._tls)
             except DiscoveryError as error:
                 failure = error
                 continue
             if answer.status != 200:
-                failure = DiscoveryError(f"etcd at {host}: {what}: {answer.status} {excerpt(answer.body)}")
+                failure = DiscoveryError(f"etcd at {host}: {method}: {answer.status} {excerpt(answer.body)}")
                 continue
             self._host = host
-            found = answer.json()
-            return found if isinstance(found, dict) else {}
+            value = answer.json()
+            return value if isinstance(value, dict) else {}
         raise failure or DiscoveryError(f"{self.description} has no hosts")
 
     def candidate(self, address: str, ttl: int) -> EtcdCandidate:
@@ -119,8 +119,8 @@ class Etcd(Discovery):
     def _key(self, address: str) -> str:
         return f"{self.paths.nodes}/{address}"
 
-    def _url(self, host: str, what: str) -> str:
-        return f"{'https' if self._tls else 'http'}://{host}/v3/{what}"
+    def _url(self, host: str, method: str) -> str:
+        return f"{'https' if self._tls else 'http'}://{host}/v3/{method}"
 
 
 class EtcdCandidate(ElectionCandidate):

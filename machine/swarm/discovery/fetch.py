@@ -52,12 +52,14 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def understood(shown: str) -> Iterator[None]:
-    """Read an answer in the block: what has not the shape that is expected is a DiscoveryError that names `shown`."""
+def understood(description: str) -> Iterator[None]:
+    """Read an answer in the block: one of another shape than expected is a DiscoveryError that names `description`."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DiscoveryError(f"{shown} gave an answer of another shape: {printable(str(error))[:EXCERPT]}") from error
+        raise DiscoveryError(
+            f"{description} gave an answer of another shape: {printable(str(error))[:EXCERPT]}"
+        ) from error
 
 
 def excerpt(body: bytes) -> str:
@@ -81,10 +83,10 @@ async def fetch(
             async for piece in pieces:
                 data += piece
                 if len(data) > LIMIT:
-                    raise DiscoveryError(f"{_shown(url)}: the answer has more than {LIMIT} bytes")
+                    raise DiscoveryError(f"{_mask_path(url)}: the answer has more than {LIMIT} bytes")
             return Answer(head.status_code, {k.decode(): v.decode("latin-1") for k, v in head.headers}, bytes(data))
     except TimeoutError:
-        raise DiscoveryError(f"{_shown(url)} did not answer within {seconds:g} s") from None
+        raise DiscoveryError(f"{_mask_path(url)} did not answer within {seconds:g} s") from None
 
 
 async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[bytes]:
@@ -94,7 +96,7 @@ async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | Non
         async for piece in pieces:
             whole = buffer.feed(piece)
             if head.status_code >= 300 or len(buffer) > LIMIT:
-                raise DiscoveryError(f"{_shown(url)} answered {head.status_code}: {excerpt(piece)}")
+                raise DiscoveryError(f"{_mask_path(url)} answered {head.status_code}: {excerpt(piece)}")
             for line in whole:
                 if line.strip():
                     yield line
@@ -127,17 +129,17 @@ async def _exchange(
             if not isinstance(head, h11.InformationalResponse):
                 break
         if not isinstance(head, h11.Response):
-            raise DiscoveryError(f"{_shown(url)} closed the connection without an answer")
+            raise DiscoveryError(f"{_mask_path(url)} closed the connection without an answer")
         yield head, _pieces(wire, reader)
     except ssl.SSLCertVerificationError as error:
         raise DiscoveryError(
-            f"{_shown(url)}: its certificate is not accepted: {error.verify_message}; "
+            f"{_mask_path(url)}: its certificate is not accepted: {error.verify_message}; "
             "name its CA with --discovery-opt kv.cacertfile=PATH"
         ) from error
     except (OSError, h11.ProtocolError, ValueError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise DiscoveryError(f"{_shown(url)} cannot be reached: {_reason(error)}") from error
+        raise DiscoveryError(f"{_mask_path(url)} cannot be reached: {_reason(error)}") from error
     finally:
         if writer is not None:
             writer.close()
@@ -161,6 +163,6 @@ async def _pieces(wire: h11.Connection, reader: asyncio.StreamReader) -> AsyncIt
         yield bytes(event.data)
 
 
-def _shown(url: str) -> str:
+def _mask_path(url: str) -> str:
     """The URL up to its path: a token is a secret of sorts, so that it is not in a log."""
     return masked(url.partition("://")[0] + "://" + url.partition("://")[2].partition("/")[0])

@@ -21,12 +21,14 @@ class KeyPath(NamedTuple):
     leader: str
 
 
-def parse_key_path(rest: str, port: int, options: Mapping[str, str]) -> KeyPath:
+def parse_key_path(location: str, port: int, options: Mapping[str, str]) -> KeyPath:
     """The place in `h1:1,h2/prefix`; `port` for hosts without one; the option kv.path replaces docker/swarm/nodes."""
-    text, _, prefix = rest.partition("/")
+    text, _, prefix = location.partition("/")
     hosts = [host if _has_port(host) else f"{host}:{port}" for host in text.split(",") if host]
     if not hosts:
-        raise DiscoveryError(f"{masked(rest)!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]")
+        raise DiscoveryError(
+            f"{masked(location)!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]"
+        )
     return KeyPath(
         tuple(addresses(hosts)),
         _join(prefix, options.get("kv.path") or NODES),

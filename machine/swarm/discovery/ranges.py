@@ -45,31 +45,31 @@ def address(text: str) -> str:
 
 def addresses(texts: Sequence[str]) -> list[str]:
     """What somebody typed: all texts with their ranges written out, checked, each once, in order; no empty ones."""
-    found: dict[str, None] = {}
+    checked: dict[str, None] = {}
     for text in texts:
-        found.update(dict.fromkeys(address(one) for one in (expand(text.strip()) if text.strip() else ())))
-        if len(found) > MOST:
+        checked.update(dict.fromkeys(address(item) for item in (expand(text.strip()) if text.strip() else ())))
+        if len(checked) > MOST:
             raise DiscoveryError(f"these are more than {MOST} addresses")
-    return list(found)
+    return list(checked)
 
 
-def answered(texts: Any, shown: str) -> list[str]:
+def addresses_in_answer(texts: Any, description: str) -> list[str]:
     """The addresses in what a discovery answered, each once, in order. A range is none: nobody here typed it.
 
     What is no address is left out, so that one bad entry harms only itself. DiscoveryError if the answer is no list of
     texts, is too long, or has entries and not one address.
     """
     if not isinstance(texts, list):
-        raise DiscoveryError(f"{shown}: the answer is not a list")
+        raise DiscoveryError(f"{description}: the answer is not a list")
     if len(texts) > MOST:
-        raise DiscoveryError(f"{shown}: the answer has more than {MOST} addresses")
-    found: dict[str, None] = {}
+        raise DiscoveryError(f"{description}: the answer has more than {MOST} addresses")
+    checked: dict[str, None] = {}
     bad = ""
     for text in texts:
         try:
-            found[address(text if isinstance(text, str) else repr(text))] = None
+            checked[address(text if isinstance(text, str) else repr(text))] = None
         except DiscoveryError as error:
             bad = bad or str(error)
-    if bad and not found:
-        raise DiscoveryError(f"{shown}: {bad}")
-    return list(found)
+    if bad and not checked:
+        raise DiscoveryError(f"{description}: {bad}")
+    return list(checked)

@@ -76,7 +76,7 @@ class Registry:
     def add_token(self, token: str) -> None:
         """Take a token that somebody else made. UnknownToken if it cannot be one; Full."""
         with self._open() as db:
-            self._add(db, token, known=True)
+            self._add(db, token, reuse=True)
 
     def has_token(self, token: str) -> bool:
         """Whether the token was made or taken here; no file is made for the question. DiscoveryError."""
@@ -88,12 +88,12 @@ class Registry:
     def nodes(self, token: str) -> list[str]:
         """The addresses whose time is not over, in alphabetic order. UnknownToken."""
         with self._open("DEFERRED") as db:
-            self._known(db, token)
+            self._check_token(db, token)
             rows = db.execute(
                 "SELECT address FROM entry WHERE token = ? AND (until = 0 OR until > ?) ORDER BY address",
                 (token, self._now()),
             )
-            found = [row[0] for row in rows]
+            addresses = [row[0] for row in rows]
             half = self._now() - limits.TOKEN_UNUSED_SECONDS / 2
             waits = db.execute(
                 "SELECT 1 FROM maker WHERE token = ? AND unused BETWEEN 1 AND ?", (token, half)
@@ -101,7 +101,7 @@ class Registry:
         if waits:  # somebody looks whether it is used: it is not forgotten meanwhile
             with self._open() as db:
                 db.execute("UPDATE maker SET unused = ? WHERE token = ? AND unused > 0", (self._now(), token))
-        return found
+        return addresses
 
     def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
         """Enter an address for `ttl` seconds (0: until removed). UnknownToken unless `create`; Full; DiscoveryError."""
@@ -111,9 +111,9 @@ class Registry:
         now = self._now()
         with self._open() as db:
             if create:
-                self._add(db, token, known=True)
+                self._add(db, token, reuse=True)
             else:
-                self._known(db, token)
+                self._check_token(db, token)
             db.execute("DELETE FROM entry WHERE token = ? AND until > 0 AND until <= ?", (token, now))
             db.execute(
                 "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT (token, address) DO UPDATE SET until = excluded.until",
@@ -129,11 +129,11 @@ class Registry:
         with self._open() as db:
             db.execute("DELETE FROM entry WHERE token = ? AND address = ?", (token, address))
 
-    def _add(self, db: sqlite3.Connection, token: str, *, known: bool = False) -> None:
+    def _add(self, db: sqlite3.Connection, token: str, *, reuse: bool = False) -> None:
         if not TOKEN.match(token):
             raise UnknownToken(f"{token[:64]!r} is not a token: letters, digits, - and _, at most 64")
         now = self._now()
-        if known and db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
+        if reuse and db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
             return
         live = "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.token = cluster.token AND until = 0)"
         db.execute(f"DELETE FROM cluster WHERE used < ? {live}", (now - IDLE,))  # noqa: S608 (no input in it)
@@ -160,7 +160,7 @@ class Registry:
         if all_tokens >= limits.TOKEN_PER_ADDRESS:
             raise TooMany(f"{client} has made {all_tokens} tokens, and no more are made for one address")
 
-    def _known(self, db: sqlite3.Connection, token: str) -> None:
+    def _check_token(self, db: sqlite3.Connection, token: str) -> None:
         unused = db.execute("SELECT unused FROM maker WHERE token = ?", (token,)).fetchone()
         over = unused is not None and 0 < unused[0] < self._now() - limits.TOKEN_UNUSED_SECONDS
         if over or not db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():

@@ -30,8 +30,8 @@ def registrar(registry: Registry) -> Backend:
     """The service in front of something else, for members that are trusted: passes on what is not about clusters."""
     own = service(registry, shortest=0)
 
-    async def answer(request: Request, rest: CallNext) -> Reply:
-        return await (own(request, rest) if request.path.startswith("/v1/clusters/") else rest(request))
+    async def answer(request: Request, call_next: CallNext) -> Reply:
+        return await (own(request, call_next) if request.path.startswith("/v1/clusters/") else call_next(request))
 
     return answer
 
@@ -39,7 +39,7 @@ def registrar(registry: Registry) -> Backend:
 def service(registry: Registry, *, shortest: int = 1) -> Backend:
     """The service over one registry; `shortest` is the least ttl that is taken."""
 
-    async def answer(request: Request, rest: CallNext) -> Reply:  # noqa: ARG001 (nothing is passed on)
+    async def answer(request: Request, call_next: CallNext) -> Reply:  # noqa: ARG001 (nothing is passed on)
         words = [word for word in request.path.split("/") if word]
         if words[:1] == ["v1"]:
             words = words[1:]

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch
-from machine.swarm.discovery.ranges import answered
+from machine.swarm.discovery.ranges import addresses_in_answer
 from machine.swarm.discovery.registry import TOKEN, Registry
 
 LOOK = 2.0  # seconds between two looks at a registry on this disk
@@ -47,7 +47,7 @@ class Token(Discovery):
 
     async def nodes(self) -> list[str]:
         """Return the addresses that the service lists under the token. DiscoveryError."""
-        return answered((await self._ask("GET", self._url)).json(), self.description)
+        return addresses_in_answer((await self._ask("GET", self._url)).json(), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
         """Register an address with the service, for `ttl` seconds. DiscoveryError."""

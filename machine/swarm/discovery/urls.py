@@ -28,31 +28,31 @@ def from_url(
     a service; `options` are --discovery-opt: kv.path, kv.cacertfile, kv.certfile, kv.keyfile.
     """
     options = dict(options or {})
-    scheme, found, rest = url.partition("://")
+    scheme, found, location = url.partition("://")
     if not found:
         if re.fullmatch(r"[0-9a-f]{32}", url):
             raise DiscoveryError("a bare token is not a discovery URL; did you mean token://TOKEN?")
-        scheme, rest = "nodes", url
-    if not rest:
+        scheme, location = "nodes", url
+    if not location:
         raise DiscoveryError(f"{url!r} names nothing: write it as token://TOKEN or nodes://HOST:PORT,HOST:PORT")
     if scheme == "token":
-        return _token(rest, registry, options, environ)
+        return _token(location, registry, options, environ)
     if scheme == "nodes":
         from machine.swarm.discovery.fixed import Nodes
 
-        return Nodes(rest)
+        return Nodes(location)
     if scheme == "file":
         from machine.swarm.discovery.fixed import File
 
-        return File(rest)
+        return File(location)
     if scheme == "etcd":
         from machine.swarm.discovery import etcd, keys
 
-        return etcd.Etcd(keys.parse_key_path(rest, etcd.PORT, options), tls_of(options))
+        return etcd.Etcd(keys.parse_key_path(location, etcd.PORT, options), tls_of(options))
     if scheme == "consul":
         from machine.swarm.discovery import consul, keys
 
-        return consul.Consul(keys.parse_key_path(rest, consul.PORT, options), tls_of(options))
+        return consul.Consul(keys.parse_key_path(location, consul.PORT, options), tls_of(options))
     known = ", ".join(f"{name}://" for name in SCHEMES)
     more = "; of the key-value stores, etcd and consul are supported" if scheme == "zk" else ""
     raise DiscoveryError(f"there is no discovery {scheme[:40]}://; there are {known}{more}")
@@ -76,16 +76,16 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
     return context
 
 
-def _token(rest: str, registry: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Discovery:
+def _token(location: str, registry: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Discovery:
     from machine.swarm.discovery.token import LocalToken, Token, base_of
 
-    if "://" in rest:
+    if "://" in location:
         raise DiscoveryError(
             "token:// is followed by another scheme: write token://TOKEN, or token://HOST:PORT/v1/TOKEN for a service"
         )
-    host, slash, token = rest.rpartition("/")
+    host, slash, token = location.rpartition("/")
     if not token:
-        raise DiscoveryError(f"{masked(f'token://{rest}')} has no token after the last slash")
+        raise DiscoveryError(f"{masked(f'token://{location}')} has no token after the last slash")
     if slash:
         first = host.partition("/")[0]
         local = first.partition(":")[0] in ("localhost", "127.0.0.1") or first.startswith(("127.", "[::1]"))

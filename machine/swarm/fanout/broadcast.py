@@ -49,7 +49,7 @@ async def broadcast(
     """
     limit = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def one(engine: E) -> T | ApiError:
+    async def act_on(engine: E) -> T | ApiError:
         async with limit:
             try:
                 return await act(engine)
@@ -60,8 +60,8 @@ async def broadcast(
                 return ApiError(502, f"{engine.name}: its answer could not be used")
 
     if len(engines) == 1:
-        return {engines[0]: await one(engines[0])}
-    tasks = {engine: asyncio.ensure_future(one(engine)) for engine in engines}
+        return {engines[0]: await act_on(engines[0])}
+    tasks = {engine: asyncio.ensure_future(act_on(engine)) for engine in engines}
     try:
         await _wait_for_most(tasks)
     finally:
@@ -128,7 +128,7 @@ async def engines_with(engines: Sequence[E], path: str, log: Callable[[str], Non
     return [engine for engine, has in (await broadcast(engines, ask, log)).items() if has is True]
 
 
-async def removed(replies: Mapping[E, EngineReply]) -> Reply:
+async def merge_removals(replies: Mapping[E, EngineReply]) -> Reply:
     """Return the answers to DELETE /images/X as one; an error only if none of the engines could."""
     good = [reply for reply in replies.values() if reply.ok]
     if not good:

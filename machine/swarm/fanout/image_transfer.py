@@ -31,16 +31,16 @@ async def transfer_image(
     request: Request,
     *,
     details: bool,
-    after: Callable[[E], Awaitable[None]],
+    after_each: Callable[[E], Awaitable[None]],
     finish: Callable[[Sequence[E], Sequence[Line]], None],
 ) -> Reply:
     """Answer POST /images/create or /images/load for all engines, of which there is one at least.
 
-    With `details` the lines of each engine are passed on, its name before their ids. `after` is awaited for each engine
-    that is done; `finish` gets the engines on which it went well, before the last lines, and those of one of them.
+    With `details` the lines of each engine are passed on, its name before their ids. `after_each` is awaited for each
+    engine that is done; `finish` gets the engines on which it went well, before the last lines, and the lines of one.
     ApiError with the engines' own words when none of them begins.
     """
-    transfer = ImageTransfer(engines, request, details=details, after=after)
+    transfer = ImageTransfer(engines, request, details=details, after_each=after_each)
     if await transfer.begun():
         return Reply(200, (JSON,), transfer.progress(finish))
     raise await transfer.refusal()
@@ -71,13 +71,13 @@ class ImageTransfer(Generic[E]):
     """One call made to several engines at once, its body given to each."""
 
     def __init__(
-        self, engines: Sequence[E], request: Request, *, details: bool, after: Callable[[E], Awaitable[None]]
+        self, engines: Sequence[E], request: Request, *, details: bool, after_each: Callable[[E], Awaitable[None]]
     ) -> None:
         self._engines = engines
         self._request = request
         self._details = details
-        self._after = after
-        self._doing, self._done = _words(request)
+        self._after_each = after_each
+        self._doing, self._done = _progress_words(request)
         imports = request.path == "/images/create" and not request.query_value("fromImage")
         self._quiet = imports or request.flag("quiet")  # an engine says what it made or loaded, which scripts read
         self._queue: asyncio.Queue[Line | E] = asyncio.Queue(_QUEUED + len(engines))
@@ -96,13 +96,13 @@ class ImageTransfer(Generic[E]):
     async def _ask(self, number: int, engine: E, body: Body) -> None:
         try:
             outcome = await self._read(engine, await engine.ask(self._request.replace(body=body)))
-            await self._after(engine)
+            await self._after_each(engine)
         except ApiError as error:
             outcome = Outcome(error.message, error.status)
         except Exception as error:  # of one engine, or of who sends the body: no reason to wait for it for ever
             outcome = Outcome(one_line(f"it could not be done: {error!r}"), 502)
         finally:
-            self._tee.leave(number)
+            self._tee.drop_reader(number)
         self._outcomes[engine] = outcome
         await self._queue.put(engine)
 
@@ -112,16 +112,16 @@ class ImageTransfer(Generic[E]):
             await reply.json_body()
         self._accepted.set()
         failure = ""
-        wanted: list[Line] = []
-        async for told in lines_of(reply):
-            line = {key: printable_line(value) if isinstance(value, str) else value for key, value in told.items()}
+        shown_lines: list[Line] = []
+        async for entry in lines_of(reply):
+            line = {key: printable_line(value) if isinstance(value, str) else value for key, value in entry.items()}
             failure = str(line.get("error") or "") or failure
             if str(line.get("stream") or "").startswith(LOADED) or str(line.get("status")).startswith(_LAST_WORDS):
-                wanted.append(line)
+                shown_lines.append(line)
             elif self._details and "error" not in line:
                 named = f"{engine.name}: {line['id']}" if line.get("id") else engine.name
                 await self._queue.put({**line, "id": named})
-        return Outcome(failure, 500 if failure else 0, wanted)
+        return Outcome(failure, 500 if failure else 0, shown_lines)
 
     async def begun(self) -> bool:
         """Wait until one engine has taken the call, or all have refused it."""
@@ -186,7 +186,7 @@ class ImageTransfer(Generic[E]):
         await asyncio.gather(*self._tasks, self._all, return_exceptions=True)
 
 
-def _words(request: Request) -> tuple[str, str]:
+def _progress_words(request: Request) -> tuple[str, str]:
     """How the line of an engine says what it does, and that it has done it."""
     if request.query_value("fromImage"):
         return f"Pulling {image_tag(request)}...", "downloaded"

@@ -22,21 +22,21 @@ class Tee:
         last: Exception | None = None
         try:
             if isinstance(self._source, bytes):
-                await self._give(self._source)
+                await self._put(self._source)
             else:
                 async for piece in self._source:
-                    await self._give(piece)
+                    await self._put(piece)
         except Exception as error:
             last = error
-        await self._give(last)
+        await self._put(last)
 
-    def leave(self, number: int) -> None:
+    def drop_reader(self, number: int) -> None:
         """Note that a reader wants no more."""
         queue, self._queues[number] = self._queues[number], None
         while queue is not None and not queue.empty():
             queue.get_nowait()  # so that a waiting `run` goes on
 
-    async def _give(self, item: Item) -> None:
+    async def _put(self, item: Item) -> None:
         for number in range(len(self._queues)):
             queue = self._queues[number]
             if queue is not None and item != b"":
@@ -50,4 +50,4 @@ class Tee:
                     raise item
                 yield item
         finally:
-            self.leave(number)
+            self.drop_reader(number)

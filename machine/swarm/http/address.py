@@ -46,20 +46,20 @@ class Address(NamedTuple):
 
 def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "localhost") -> Address:
     """`tcp://host:port`, `host:port`, `:port`, `unix:///path`. UsageError if it is none."""
-    scheme, mark, rest = text.partition("://")
+    scheme, mark, location = text.partition("://")
     if not mark:
-        scheme, rest = "tcp", text
-    if scheme == "unix" and rest:
-        return Address(path=rest if rest.startswith("/") else os.path.abspath(rest))
+        scheme, location = "tcp", text
+    if scheme == "unix" and location:
+        return Address(path=location if location.startswith("/") else os.path.abspath(location))
     if scheme not in ("tcp", "http", "https"):
         raise UsageError(f"{masked(text)!r} is no address", resolution="write tcp://HOST:PORT or unix:///PATH")
-    rest = rest.partition("/")[0]
-    if "@" in rest:
+    location = location.partition("/")[0]
+    if "@" in location:
         raise UsageError(
             f"{masked(text)!r} has a user or a password, which Docker's API does not know",
             resolution="write tcp://HOST:PORT; clients are told apart by their certificates",
         )
-    host, port = hostport.split(rest)
+    host, port = hostport.split(location)
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise UsageError(f"{masked(text)!r} has no sensible port", resolution="write tcp://HOST:PORT")
     return Address(host or default_host, int(port) if port else default_port)
@@ -105,7 +105,7 @@ class TlsConfig(NamedTuple):
         return context
 
     @staticmethod
-    def _load(what: str, load: Callable[..., None], *paths: str) -> None:
+    def _load(kind: str, load: Callable[..., None], *paths: str) -> None:
         named = [path for path in paths if path]
         try:
             load(*map(bounded_file.rereadable_path, named))
@@ -113,7 +113,7 @@ class TlsConfig(NamedTuple):
             absent = [path for path in named if not os.path.exists(path)]  # the error itself names no file
             why = os.strerror(errno.ENOENT) if absent else bounded_file.reason(error)
             raise CertificateError(
-                f"the {what} certificate cannot be used",
+                f"the {kind} certificate cannot be used",
                 details=f"{' and '.join(absent or named)}: {why}",
                 resolution="name PEM files with --tlscacert, --tlscert and --tlskey",
             ) from error
@@ -141,21 +141,21 @@ def tls_from_flags(flags: Mapping[str, str], environ: Mapping[str, str]) -> TlsC
 async def dial(address: Address, tls: ssl.SSLContext | None = None, *, timeout: float = 10.0) -> Stream:
     """A connection, ready to use, within `timeout` seconds. OSError (ssl.SSLError, TimeoutError among them) if not."""
 
-    def stream() -> Stream:
+    def new_stream() -> Stream:
         return Stream(tls, server_name=(address.host or "localhost") if tls else None)
 
     async def connect() -> Stream:
         loop = asyncio.get_running_loop()
         if address.path:
-            _, made = await loop.create_unix_connection(stream, address.path)
+            _, stream = await loop.create_unix_connection(new_stream, address.path)
         else:
-            _, made = await loop.create_connection(stream, address.host, address.port)
+            _, stream = await loop.create_connection(new_stream, address.host, address.port)
         try:
-            await made.handshake()
+            await stream.handshake()
         except BaseException:
-            made.abort()
+            stream.abort()
             raise
-        return made
+        return stream
 
     try:
         async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation that comes with the result

@@ -18,14 +18,14 @@ EVICTION_SCAN = 64  # of the oldest that wait: one among them that never sent a 
 
 
 class ClientConnection:
-    """One connection. `heard` = it has sent something since it came; `drop` ends it."""
+    """One connection. `has_sent` = it has sent something since it came; `drop` ends it."""
 
-    __slots__ = ("address", "authenticated", "drop", "heard")
+    __slots__ = ("address", "authenticated", "drop", "has_sent")
 
-    def __init__(self, address: str, drop: Callable[[], object], heard: Callable[[], bool]) -> None:
+    def __init__(self, address: str, drop: Callable[[], object], has_sent: Callable[[], bool]) -> None:
         self.address = address
         self.drop = drop
-        self.heard = heard
+        self.has_sent = has_sent
         self.authenticated = False
 
 
@@ -96,7 +96,7 @@ class Admission:
 
     def _drop_oldest(self, address: str) -> None:
         oldest = list(islice(self._waiting[address], EVICTION_SCAN))
-        gone = next((visitor for visitor in oldest if not visitor.heard()), oldest[0])
+        gone = next((visitor for visitor in oldest if not visitor.has_sent()), oldest[0])
         self.serve(gone)
         gone.drop()
 
@@ -116,11 +116,11 @@ def backlog_for(files: int) -> int:
 def counted_as(address: str) -> str:
     """What an address is counted under: itself, or the /64 of an IPv6 one, which is what one host is given."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False))

@@ -55,7 +55,7 @@ class Client:
     async def __call__(self, request: Request) -> Reply:
         """Ask the engine. ApiError(400) if it would find other arguments in the body than the target has."""
         _check_no_form(request)
-        link = None if request.upgrade else self._kept()
+        link = None if request.upgrade else self._idle_connection()
         if link is not None:
             try:
                 return await self._ask(link, request)
@@ -70,7 +70,7 @@ class Client:
         for link in idle:
             link.close()
 
-    def _kept(self) -> _PooledConnection | None:
+    def _idle_connection(self) -> _PooledConnection | None:
         while self._idle:
             link = self._idle.pop()
             if link.stream.idle:
@@ -231,11 +231,11 @@ class _PooledConnection:
     async def _response(self, sender: asyncio.Future[None] | None) -> h11.Response | h11.InformationalResponse:
         """The head of the answer. An error of `sender` ends the waiting, but not that the engine stopped reading."""
         informational = 0
-        await self._more(sender)  # nothing is here yet: `reusable` sees to it
+        await self._read_more(sender)  # nothing is here yet: `reusable` sees to it
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:
-                await self._more(sender)
+                await self._read_more(sender)
             elif isinstance(event, h11.Response):
                 return event
             elif isinstance(event, h11.InformationalResponse):
@@ -247,9 +247,9 @@ class _PooledConnection:
             else:
                 raise ConnectionResetError("the connection was closed without an answer")
 
-    async def _more(self, sender: asyncio.Future[None] | None) -> None:
+    async def _read_more(self, sender: asyncio.Future[None] | None) -> None:
         if sender is None or sender.done():
-            self._take(await self.stream.read())
+            self._receive(await self.stream.read())
             return
         reading = asyncio.ensure_future(self.stream.read())
         try:
@@ -258,11 +258,11 @@ class _PooledConnection:
                 error = sender.exception()
                 if error is not None and not isinstance(error, OSError):
                     raise error
-            self._take(await reading)
+            self._receive(await reading)
         finally:
             reading.cancel()
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         if not data and not self.http.trailing_data[0]:
             raise ConnectionResetError("it was closed without an answer")
         self.http.receive_data(data)
@@ -310,7 +310,7 @@ class _StreamingBody:
         self._piece = first
         self._done = done
         self._sender = sender
-        self._left = False
+        self._closed = False
         self.finished: Any = None
         self.silent: float | None = None  # seconds that the engine may send nothing
         self.most_pieces: int | None = None
@@ -322,7 +322,7 @@ class _StreamingBody:
         if self._piece:
             piece, self._piece = self._piece, b""
             return piece
-        if self._done or self._left:
+        if self._done or self._closed:
             await self.aclose()
             raise StopAsyncIteration
         try:
@@ -342,9 +342,9 @@ class _StreamingBody:
         return piece
 
     async def aclose(self) -> None:
-        if self._left:
+        if self._closed:
             return
-        self._left = True
+        self._closed = True
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()
             self._link.close()

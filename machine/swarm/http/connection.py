@@ -73,8 +73,8 @@ class Connection:
         self.visitor = ClientConnection(counted_as(self.client), stream.abort, lambda: stream.heard)
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.head)
         self.deadline = Deadline(stream.abort)  # drops a client that takes longer than it may
-        self.answered = False  # whether the head of the answer is out
-        self.first = True  # whether no request has come yet
+        self.head_sent = False  # whether the head of the answer is out
+        self.is_first_request = True  # whether no request has come yet
 
     async def run(self) -> None:
         """Serve it until one side has enough."""
@@ -105,7 +105,7 @@ class Connection:
 
     async def _one_call(self) -> bool:
         """Read a request, answer it; whether another may follow."""
-        self.answered = False
+        self.head_sent = False
         request = await self._request()
         if request is None:
             return False
@@ -124,11 +124,11 @@ class Connection:
         """The next request; None when the client has no more. A small body is read, a big one becomes a stream."""
         if not self.http.trailing_data[0]:
             seconds = self.limits.idle_seconds
-            if self.first and not self.visitor.authenticated:
+            if self.is_first_request and not self.visitor.authenticated:
                 seconds = min(seconds, self.limits.first_seconds)
             with self.deadline.within(seconds):
                 self.http.receive_data(await self.stream.read())
-        self.first = False
+        self.is_first_request = False
         event: object = self.http.next_event()
         if event is h11.NEED_DATA:  # else nothing is waited for: nearly always a head comes in one piece
             with self.deadline.within(self.limits.head_seconds):
@@ -233,7 +233,7 @@ class Connection:
             headers.append((b"content-length", b"%d" % size))
         reason = _REASON.get(reply.status, b"")
         head = self.http.send(h11.Response(status_code=reply.status, headers=headers, reason=reason)) or b""
-        self.answered = True
+        self.head_sent = True
         if empty:
             await self._write_whole(head + (self.http.send(h11.EndOfMessage()) or b""))
         elif isinstance(body, bytes) and in_chunks:
@@ -255,9 +255,9 @@ class Connection:
     async def _write_whole(self, data: bytes) -> None:
         """Send what is there already. A client that does not take it is dropped, in a crowd at once."""
         self.admission.wait(self.visitor)
-        rest = memoryview(data) if len(data) > PIECE else data
-        for start in range(0, len(rest), PIECE):
-            if not self.stream.write_now(rest[start : start + PIECE]):
+        view = memoryview(data) if len(data) > PIECE else data
+        for start in range(0, len(view), PIECE):
+            if not self.stream.write_now(view[start : start + PIECE]):
                 with self.deadline.within(self.limits.unread_seconds):
                     await self.stream.drain()
 
@@ -289,34 +289,34 @@ class Connection:
 
     async def _ready_for_next(self) -> bool:
         """Throw away what is left of the request, if that is little; whether the connection can go on."""
-        left = self.limits.drain
+        remaining = self.limits.drain
         if self.http.their_state is h11.SEND_BODY:
             with self.deadline.within(self.limits.head_seconds):
                 while self.http.their_state is h11.SEND_BODY:
                     event = await self._event()
                     if isinstance(event, h11.Data):
-                        left -= len(event.data)
-                        if left < 0:
+                        remaining -= len(event.data)
+                        if remaining < 0:
                             return False
         if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE:
             return False
         self.http.start_next_cycle()
         return True
 
-    async def _complain(self, why: str, status: int) -> None:
+    async def _complain(self, reason: str, status: int) -> None:
         """The request is not taken: say so, if nothing has been said yet, and close."""
-        if self.answered or self.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.head_sent or self.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
-        reply = Reply.error(status, f"this is not a request that is taken: {why}")
+        reply = Reply.error(status, f"this is not a request that is taken: {reason}")
         headers = [*reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(await reply.read()))]
         with contextlib.suppress(OSError):
             line = b"HTTP/1.1 %d %s" % (status, _REASON[status])
             await self._write_whole(wire_head(line, headers) + await reply.read())
             await self.stream.end()
-            left = self.limits.drain  # closing on unread bytes would reset the connection, and our words with it
+            remaining = self.limits.drain  # closing on unread bytes would reset the connection, and our words with it
             with self.deadline.within(2.0):
-                while left > 0 and (data := await self.stream.read()):
-                    left -= len(data)
+                while remaining > 0 and (data := await self.stream.read()):
+                    remaining -= len(data)
 
 
 def _chunked(headers: Headers) -> bool:

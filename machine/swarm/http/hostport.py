@@ -10,8 +10,8 @@ def split(text: str) -> tuple[str, str]:
     checked; text whose brackets do not fit is all host.
     """
     if text.startswith("["):
-        host, closed, rest = text[1:].partition("]")
-        return (host, rest[1:]) if closed and rest[:1] in ("", ":") else (text, "")
+        host, closed, remainder = text[1:].partition("]")
+        return (host, remainder[1:]) if closed and remainder[:1] in ("", ":") else (text, "")
     host, _, port = text.partition(":")
     return (text, "") if ":" in port else (host, port)
 

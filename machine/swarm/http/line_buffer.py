@@ -10,26 +10,26 @@ class LineBuffer:
     """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
-        self._seen = 0  # bytes of the rest in which no line ends
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of the rest in which no line ends
 
     def __len__(self) -> int:
-        return len(self._rest)
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are whole now, without their ends."""
-        self._rest += data
-        found, start = [], 0
-        while (end := self._rest.find(b"\n", max(start, self._seen))) >= 0:
-            found.append(bytes(self._rest[start:end]))
+        self._buffer += data
+        lines, start = [], 0
+        while (end := self._buffer.find(b"\n", max(start, self._searched))) >= 0:
+            lines.append(bytes(self._buffer[start:end]))
             start = end + 1
-        del self._rest[:start]
-        self._seen = len(self._rest)
-        return found
+        del self._buffer[:start]
+        self._searched = len(self._buffer)
+        return lines
 
     def take(self) -> bytes:
         """What is left, as the last line of a stream that ends without one."""
-        rest = bytes(self._rest)
-        self._rest.clear()
-        self._seen = 0
-        return rest
+        last_line = bytes(self._buffer)
+        self._buffer.clear()
+        self._searched = 0
+        return last_line

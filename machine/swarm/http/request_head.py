@@ -49,9 +49,9 @@ def origin_form(method: str, target: str) -> str:
         return target
     scheme = next((scheme for scheme in _SCHEMES if target.lower().startswith(scheme)), "")
     if scheme:
-        rest = target[len(scheme) :]
-        end = min((rest.find(sign) for sign in "/?" if sign in rest), default=len(rest))
-        target = rest[end:] if rest[end : end + 1] == "/" else "/" + rest[end:]
+        remainder = target[len(scheme) :]
+        end = min((remainder.find(sign) for sign in "/?" if sign in remainder), default=len(remainder))
+        target = remainder[end:] if remainder[end : end + 1] == "/" else "/" + remainder[end:]
     if not target.startswith("/") or "#" in target:
         raise BadHead("the target of a request begins with a slash and has no #")
     path, _, query = target.partition("?")

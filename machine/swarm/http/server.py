@@ -51,10 +51,10 @@ class Server:
         loop = asyncio.get_running_loop()
         backlog = backlog_for(raise_limit())
         verified = bool(address.path) or (trust is not None and trust.verify)
-        demands = Listener(self.limits, self.log, self._counted(), verified, refuses, self._mark)
+        demands = Listener(self.limits, self.log, self._limit_admission(), verified, refuses, self._mark)
 
         def stream() -> Stream:
-            return Stream(tls, server_side=True, opened=lambda stream: self._opened(stream, demands))
+            return Stream(tls, server_side=True, on_open=lambda stream: self._on_connection(stream, demands))
 
         try:
             if address.path:
@@ -90,17 +90,19 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _counted(self) -> Admission:
+    def _limit_admission(self) -> Admission:
         """Who may wait here; made with the first listener, when it is known how many files there are."""
         if self._admission is None:
             waiting, per_address = limits_for(raise_limit())
-            most, each = self.limits.waiting, self.limits.waiting_per_address
+            limits = self.limits
             self._admission = Admission(
-                self.limits.connections, waiting if most is None else most, per_address if each is None else each
+                limits.connections,
+                waiting if limits.waiting is None else limits.waiting,
+                per_address if limits.waiting_per_address is None else limits.waiting_per_address,
             )
         return self._admission
 
-    def _opened(self, stream: Stream, listener: Listener) -> None:
+    def _on_connection(self, stream: Stream, listener: Listener) -> None:
         connection = Connection(stream, self.chain, listener)
         if not listener.admission.arrive(connection.visitor):
             stream.abort()

@@ -27,9 +27,9 @@ class Stream(asyncio.Protocol, Hijack):
         *,
         server_side: bool = False,
         server_name: str | None = None,
-        opened: Callable[[Stream], None] | None = None,
+        on_open: Callable[[Stream], None] | None = None,
     ) -> None:
-        self._opened = opened
+        self._on_open = on_open
         self.heard = False  # whether anything has come from the other side
         self._buffer = bytearray()
         self._ended = False  # the other side has ended its half
@@ -168,8 +168,8 @@ class Stream(asyncio.Protocol, Hijack):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
             _keep_alive(sock)
-        if self._opened is not None:
-            self._opened(self)
+        if self._on_open is not None:
+            self._on_open(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes off the wire."""
@@ -270,38 +270,38 @@ def _keep_alive(sock: socket.socket) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def pump(one: Hijack, other: Hijack) -> None:
-    """Carry bytes both ways until `other`, the engine's side, has ended; then close both.
+async def pump(client: Hijack, engine: Hijack) -> None:
+    """Carry bytes both ways until `engine`, the engine's side, has ended; then close both.
 
-    `one` ending (the client's stdin) ends only that half.
+    `client` ending (the client's stdin) ends only that half.
     """
 
     async def forth() -> None:
         while True:
             try:
-                data = await one.read()
+                data = await client.read()
             except OSError:  # it has not ended its half, it is gone: an engine that says nothing would never find out
-                other.close()
+                engine.close()
                 return
             try:
                 if not data:
-                    await other.end()
+                    await engine.end()
                     return
-                await other.write(data)
+                await engine.write(data)
             except OSError:
                 return
 
     there = asyncio.ensure_future(forth())
     try:
         while True:
-            data = await other.read()
+            data = await engine.read()
             if not data:
                 break
-            await one.write(data)
+            await client.write(data)
     except OSError:
         pass  # one of them is gone: nothing is left to carry
     finally:
         there.cancel()
-        one.close()
-        other.close()
+        client.close()
+        engine.close()
         await asyncio.gather(there, return_exceptions=True)

@@ -30,14 +30,14 @@ class CommonInfo:
         self.fields = fields
 
 
-_known: WeakValueDictionary[bytes, CommonInfo] = WeakValueDictionary()  # by a digest of their JSON
+_common_infos: WeakValueDictionary[bytes, CommonInfo] = WeakValueDictionary()  # by a digest of their JSON
 
 
 class EngineInfo(NamedTuple):
     """One engine's info, as far as the cluster's has something of it."""
 
     common: CommonInfo = CommonInfo({})
-    added: Mapping[str, Any] = {}  # the fields in SUMMED
+    summed: Mapping[str, Any] = {}  # the fields in SUMMED
     warnings: Any = None
 
     @classmethod
@@ -45,7 +45,7 @@ class EngineInfo(NamedTuple):
         """Of an answer to GET /info."""
         fields = {key: value for key, value in info.items() if key not in _SINGLE}
         digest = hashlib.blake2b(json.dumps(fields).encode(), digest_size=32).digest()
-        common = _known.get(digest)
+        common = _common_infos.get(digest)
         if common is None:
-            common = _known[digest] = CommonInfo(fields)
+            common = _common_infos[digest] = CommonInfo(fields)
         return cls(common, {key: info[key] for key in SUMMED if key in info}, info.get("Warnings"))

@@ -18,20 +18,20 @@ def merge_images(lists: Iterable[Any]) -> list[Json]:
     There is one entry per id, with the tags and digests of all; the placeholders for none give way to what there is. A
     list that no engine has (null) stays null, as clients know it from one engine.
     """
-    found: dict[str, Json] = {}
+    merged: dict[str, Json] = {}
     for image in (image for images in lists for image in objects(images)):
-        known = found.setdefault(str(image.get("Id")), dict(image))
-        if known.get("RepoTags") == image.get("RepoTags") and known.get("RepoDigests") == image.get("RepoDigests"):
+        entry = merged.setdefault(str(image.get("Id")), dict(image))
+        if entry.get("RepoTags") == image.get("RepoTags") and entry.get("RepoDigests") == image.get("RepoDigests"):
             continue
         for key, nothing in (("RepoTags", NO_TAG), ("RepoDigests", NO_DIGEST)):
-            united = dict.fromkeys(map(str, [*list_of(known.get(key)), *list_of(image.get(key))]))
+            united = dict.fromkeys(map(str, [*list_of(entry.get(key)), *list_of(image.get(key))]))
             if len(united) > 1:
                 united.pop(nothing, None)
-            if united or known.get(key) is not None:
-                known[key] = list(united)
+            if united or entry.get(key) is not None:
+                entry[key] = list(united)
             elif key in image:
-                known[key] = image[key]
-    return sorted(found.values(), key=lambda image: number(image.get("Created")), reverse=True)
+                entry[key] = image[key]
+    return sorted(merged.values(), key=lambda image: number(image.get("Created")), reverse=True)
 
 
 def merge_used_images(lists: Iterable[Any]) -> list[Json]:

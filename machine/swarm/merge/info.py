@@ -14,7 +14,7 @@ from typing import Any
 from machine.swarm.merge.engine_info import SUMMED, EngineInfo
 from machine.swarm.printable import printable
 
-Counted = tuple[Any, int]  # a value, and how many engines have it
+CountedValue = tuple[Any, int]  # a value, and how many engines have it
 _COMMIT = {"ID": ""}
 NO_SWARM_MODE = {
     "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": "",
@@ -84,13 +84,13 @@ _MERGED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools"
 
 def merge_info(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
     """One info of (engine's name, its info); without the fields that are the cluster's own."""
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     alike = Counter([info.common for _, info in infos])  # in the order of the engines
     keys = dict.fromkeys([*DEFAULTS, *(key for common in alike for key in common.fields)])
     for key in keys:
         default = DEFAULTS.get(key)
         if key in SUMMED:
-            found[key] = sum(info.added[key] for _, info in infos if type(info.added.get(key)) is int)
+            merged[key] = sum(info.summed[key] for _, info in infos if type(info.summed.get(key)) is int)
             continue
         values = [
             (common.fields[key], count)
@@ -98,27 +98,27 @@ def merge_info(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
             if key in common.fields and _fits(common.fields[key], default, key)
         ]
         if not values:
-            found[key] = default
+            merged[key] = default
         elif key not in DEFAULTS and 2 * sum(count for _, count in values) <= len(infos):
             continue  # a field that is newer than this list, and that few engines have
         elif key in _MERGED:
-            found[key] = _merged(values)
+            merged[key] = _merge(values)
         else:
-            found[key] = _most_common(values)
-    found["DriverStatus"] = [row for row in found["DriverStatus"] if _is_row(row)]
-    found["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.warnings)] or None
-    shown: dict[str, Any] = _shown(found)  # docker prints it as it is
+            merged[key] = _most_common(values)
+    merged["DriverStatus"] = [row for row in merged["DriverStatus"] if _is_row(row)]
+    merged["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.warnings)] or None
+    shown: dict[str, Any] = _printable(merged)  # docker prints it as it is
     return shown
 
 
-def _shown(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     """A value whose texts are one line each and change nothing on a terminal."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):
-        return [_shown(item) for item in value]
+        return [_printable(item) for item in value]
     if isinstance(value, dict):
-        return {printable(key): _shown(item) for key, item in value.items()}
+        return {printable(key): _printable(item) for key, item in value.items()}
     return value
 
 
@@ -142,7 +142,7 @@ def most_common(values: Iterable[Any]) -> Any:
     return _most_common([(value, 1) for value in values])
 
 
-def _most_common(values: Sequence[Counted]) -> Any:
+def _most_common(values: Sequence[CountedValue]) -> Any:
     first: dict[Any, Any] = {}
     counts: Counter[Any] = Counter()
     for value, count in values:
@@ -157,7 +157,7 @@ def _canonical_key(value: Any) -> tuple[str]:
     return (json.dumps(value, sort_keys=True),)
 
 
-def _merged(values: Sequence[Counted]) -> Any:
+def _merge(values: Sequence[CountedValue]) -> Any:
     """Lists joined, each item once; objects key by key; anything else as most have it."""
     if all(isinstance(value, list) for value, _ in values):
         seen = {json.dumps(item, sort_keys=True): item for value, _ in values for item in value}
@@ -165,8 +165,8 @@ def _merged(values: Sequence[Counted]) -> Any:
     if all(isinstance(value, dict) for value, _ in values):
         keys = dict.fromkeys(key for value, _ in values for key in value)
         return {
-            key: _merged(there) if there else None
+            key: _merge(present) if present else None
             for key in keys
-            for there in [[(value[key], count) for value, count in values if value.get(key) is not None]]
+            for present in [[(value[key], count) for value, count in values if value.get(key) is not None]]
         }
     return _most_common(values)

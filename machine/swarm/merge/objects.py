@@ -24,17 +24,17 @@ def merge_networks(answers: Answers, shared: Collection[str] = NOBODY, *, one_pe
     Those of one engine whose names are in `shared` are called NODE/NAME. With `one_per_name` the engines' networks of
     one name stand for one network, as an aggregate makes it on every engine: its containers are those of all.
     """
-    found: dict[str, Json] = {}
+    merged: dict[str, Json] = {}
     for node, items in answers:
         for network in objects(items):
             spanning = is_spanning(network)
             key = f"/{network.get('Name')}" if one_per_name and not spanning else str(network.get("Id"))
-            known = found.get(key)
+            known = merged.get(key)
             if known is None:
-                found[key] = network if spanning else display_form(network, node, shared)
+                merged[key] = network if spanning else display_form(network, node, shared)
             elif isinstance(network.get("Containers"), dict):
-                found[key] = {**known, "Containers": {**object_of(known.get("Containers")), **network["Containers"]}}
-    return list(found.values())
+                merged[key] = {**known, "Containers": {**object_of(known.get("Containers")), **network["Containers"]}}
+    return list(merged.values())
 
 
 def merge_volumes(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
@@ -42,20 +42,20 @@ def merge_volumes(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
 
     There is one volume per name; those of one engine whose names are in `shared` are called NODE/NAME.
     """
-    found: dict[str, Json] = {}
+    merged: dict[str, Json] = {}
     warnings: list[str] = []
     for node, answer in answers:
         for volume in objects(object_of(answer).get("Volumes")):
             entry = volume if is_spanning(volume) else display_form(volume, node, shared)
-            found.setdefault(str(entry.get("Name")), entry)
+            merged.setdefault(str(entry.get("Name")), entry)
         warnings += [f"{node.name}: {text}" for text in list_of(object_of(answer).get("Warnings"))]
-    return {"Volumes": list(found.values()), "Warnings": warnings or None}
+    return {"Volumes": list(merged.values()), "Warnings": warnings or None}
 
 
-def display_form(thing: Json, node: NodeInfo, shared: Collection[str]) -> Json:
+def display_form(network_or_volume: Json, node: NodeInfo, shared: Collection[str]) -> Json:
     """Return a network or a volume of one engine under the name that lists show."""
-    name = str(thing.get("Name"))
-    return {**thing, "Name": display_name(node, name, shared)} if name in shared else thing
+    name = str(network_or_volume.get("Name"))
+    return {**network_or_volume, "Name": display_name(node, name, shared)} if name in shared else network_or_volume
 
 
 def display_name(node: NodeInfo, name: str, shared: Collection[str]) -> str:

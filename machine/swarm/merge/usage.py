@@ -21,8 +21,8 @@ def merge_disk_usage(answers: Answers, shared: Collection[str] = NOBODY, *, alwa
     names of volumes, `always_qualified` is that of `merge_containers`.
     """
     answers = [(node, answer) for node, answer in answers if isinstance(answer, dict)]
-    rest = [{key: value for key, value in answer.items() if key not in _LISTS} for _, answer in answers]
-    merged: Json = total(rest) or {}
+    other_fields = [{key: value for key, value in answer.items() if key not in _LISTS} for _, answer in answers]
+    merged: Json = total(other_fields) or {}
     for key in _LISTS:
         lists = [(node, answer[key]) for node, answer in answers if isinstance(answer.get(key), list)]
         if not lists:
@@ -38,10 +38,10 @@ def merge_disk_usage(answers: Answers, shared: Collection[str] = NOBODY, *, alwa
 
 def merge_prune(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
     """Return the answers to any of the five calls of prune as one; names in `shared` as NODE/NAME."""
-    return total(_named(node, object_of(answer), shared) for node, answer in answers) or {}
+    return total(_qualify_names(node, object_of(answer), shared) for node, answer in answers) or {}
 
 
-def _named(node: NodeInfo, answer: Json, shared: Collection[str]) -> Json:
+def _qualify_names(node: NodeInfo, answer: Json, shared: Collection[str]) -> Json:
     lists = {key: answer[key] for key in _NAMES if isinstance(answer.get(key), list)}
     return {**answer, **{key: [display_name(node, str(name), shared) for name in lists[key]] for key in lists}}
 

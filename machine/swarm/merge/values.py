@@ -40,15 +40,15 @@ def total(values: Iterable[Any]) -> Any:
 
     Null counts only where all say it. A key that only some have is kept.
     """
-    known = [value for value in values if value is not None]
-    if not known:
+    present = [value for value in values if value is not None]
+    if not present:
         return None
-    kinds = {type(value) for value in known}
+    kinds = {type(value) for value in present}
     if kinds <= {int, float}:
-        return sum(known)
+        return sum(present)
     if kinds == {list}:
-        return union(known)
+        return union(present)
     if kinds == {dict}:
-        keys = dict.fromkeys(key for value in known for key in value)
-        return {key: total(value.get(key) for value in known) for key in keys}
-    return known[0]
+        keys = dict.fromkeys(key for value in present for key in value)
+        return {key: total(value.get(key) for value in present) for key in keys}
+    return present[0]

@@ -38,7 +38,7 @@ def read(data: bytes | str) -> Any:
 
 def read_call(data: bytes | str) -> Any:
     """The body of an API call: as `read`, with the API's own spelling of names. BadJson, also for a wrong kind."""
-    return _folded(_parse(data), 0, names_are_data=False)
+    return _normalize(_parse(data), 0, names_are_data=False)
 
 
 def write(value: Any) -> bytes:
@@ -61,7 +61,7 @@ def _parse(data: bytes | str) -> Any:
         raise BadJson(str(error)) from None
 
 
-def _whole(text: str) -> int:
+def _whole_number(text: str) -> int:
     if len(text) > limits.JSON_NUMBER:
         raise BadJson(f"a number of {len(text)} digits")
     return int(text)
@@ -78,7 +78,9 @@ def _constant(text: str) -> Any:
     raise BadJson(f"{text} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_whole, parse_float=_real, parse_constant=_constant)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_int=_whole_number, parse_float=_real, parse_constant=_constant
+)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -92,7 +94,7 @@ def _plain(value: Any, depth: int) -> Any:
     return [_plain(one, depth + 1) for one in value]
 
 
-def _folded(value: Any, depth: int, *, names_are_data: bool) -> Any:
+def _normalize(value: Any, depth: int, *, names_are_data: bool) -> Any:
     """`value` with the API's names. `names_are_data` = the names of this object are its user's: labels, ports."""
     if isinstance(value, str):
         return _text(value)
@@ -100,18 +102,18 @@ def _folded(value: Any, depth: int, *, names_are_data: bool) -> Any:
         return value
     _check_depth(depth)
     if not isinstance(value, _Pairs):
-        return [_folded(one, depth + 1, names_are_data=False) for one in value]
+        return [_normalize(item, depth + 1, names_are_data=False) for item in value]
     if names_are_data:
-        return {_text(key): _folded(one, depth + 1, names_are_data=False) for key, one in value}
-    found: dict[str, Any] = {}
+        return {_text(key): _normalize(item, depth + 1, names_are_data=False) for key, item in value}
+    fields: dict[str, Any] = {}
     spelt: dict[str, str] = {}  # the name that this object's field goes by
-    for key, one in value:
+    for key, item in value:
         folded = _FOLDS.get(key) or normalize_key_case(key)
         name = spelt.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
-        new = _folded(one, depth + 1, names_are_data=name in MAPS)
+        new = _normalize(item, depth + 1, names_are_data=name in MAPS)
         check_kind(name, new)
-        found[name] = _merge_duplicates(name, found[name], new) if name in found else new
-    return found
+        fields[name] = _merge_duplicates(name, fields[name], new) if name in fields else new
+    return fields
 
 
 def _merge_duplicates(name: str, old: Any, new: Any) -> Any:
@@ -138,16 +140,16 @@ def check_kind(name: str, value: Any) -> None:
         _check_kinds(name, value, kinds)
 
 
-def _check_kinds(where: str, value: Any, kinds: tuple[type, ...]) -> None:
+def _check_kinds(name: str, value: Any, kinds: tuple[type, ...]) -> None:
     kind, *inner = kinds
     if value is None:
         return
     if not _is(value, kind):
-        raise WrongKind(f"{where} must be {_KIND_NAMES.get(kind, 'a whole number')}, not {kind_of(value)}")
+        raise WrongKind(f"{name} must be {_KIND_NAMES.get(kind, 'a whole number')}, not {kind_of(value)}")
     if inner:
-        each = where if where.startswith("each ") else f"each in {where}"
+        inner_name = name if name.startswith("each ") else f"each in {name}"
         for one in value.values() if isinstance(value, dict) else value:
-            _check_kinds(each, one, tuple(inner))
+            _check_kinds(inner_name, one, tuple(inner))
 
 
 def kind_of(value: Any) -> str:

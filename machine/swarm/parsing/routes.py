@@ -120,12 +120,14 @@ def paths_of(text: str) -> list[str]:
 
 
 def _read(table: str) -> dict[tuple[str, str], Route]:
-    found = {}
+    routes = {}
     for line in filter(None, table.splitlines()):
         methods, path, kind, answerer, body = line.split()
-        for method, each in product(METHODS if methods == "*" else methods.split(","), paths_of(path)):
-            found[method, each] = Route(method, each, kind, Answerer(answerer), Body(body), each.partition("{name}")[2])
-    return found
+        for method, whole_path in product(METHODS if methods == "*" else methods.split(","), paths_of(path)):
+            routes[method, whole_path] = Route(
+                method, whole_path, kind, Answerer(answerer), Body(body), whole_path.partition("{name}")[2]
+            )
+    return routes
 
 
 ROUTES = _read(_TABLE)  # by method and path

@@ -34,8 +34,8 @@ class Target(NamedTuple):
 def parse(target: str) -> Target:
     """Never fails: what is no path is a path nobody knows."""
     if not target.startswith("/"):  # absolute form, RFC 9112 section 3.2.2
-        scheme, _, rest = target.partition("://")
-        target = "/" + rest.partition("/")[2] if scheme in ("http", "https", "tcp") else target
+        scheme, _, remainder = target.partition("://")
+        target = "/" + remainder.partition("/")[2] if scheme in ("http", "https", "tcp") else target
     path, _, raw_query = target.partition("?")
     path = unquote(path)  # before the version is looked for, as the engine does
     found = _VERSION.match(path)
@@ -65,15 +65,15 @@ def from_parts(version: str, path: str, query: Mapping[str, Iterable[str]]) -> T
 
 
 def _escaped(text: str) -> str:
-    return _SIGNS.sub(_escaped_signs, text)
+    return _SIGNS.sub(_escape_signs, text)
 
 
-def _escaped_signs(found: re.Match[str]) -> str:
-    signs = found[0]
-    return _escaped_before(signs) if len(signs) <= _USUAL else quote_plus(signs)
+def _escape_signs(match: re.Match[str]) -> str:
+    signs = match[0]
+    return _escape_cached(signs) if len(signs) <= _USUAL else quote_plus(signs)
 
 
-_escaped_before = lru_cache(maxsize=256)(quote_plus)
+_escape_cached = lru_cache(maxsize=256)(quote_plus)
 
 
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
@@ -83,7 +83,7 @@ def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = ""
     return (f"/v{version}" if version else "") + escaped + (f"?{text}" if text else "")
 
 
-def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, list[str]]:
+def filters(text: str, error_type: Callable[[int, str], Exception]) -> dict[str, list[str]]:
     """The JSON of the argument `filters` as {name: [value, ...]}; raises `refused(400, why)`.
 
     Older clients send lists, newer ones {"value": true}: https://docs.docker.com/reference/api/engine/ .
@@ -93,15 +93,17 @@ def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, li
     try:
         value = request_json.read(text)
     except request_json.BadJson as error:
-        raise refused(400, f"the filters are not JSON: {error}") from error
+        raise error_type(400, f"the filters are not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise refused(400, "the filters are not an object")
-    found: dict[str, list[str]] = {}
+        raise error_type(400, "the filters are not an object")
+    parsed: dict[str, list[str]] = {}
     for name, values in value.items():
         if isinstance(values, dict) and all(isinstance(one, bool) or one is None for one in values.values()):
-            found[name] = list(values)  # whether true or false: engines look at the keys only
+            parsed[name] = list(values)  # whether true or false: engines look at the keys only
         elif isinstance(values, list) and all(isinstance(one, str) for one in values):
-            found[name] = values
+            parsed[name] = values
         else:
-            raise refused(400, f'the filter {name} is neither a list of texts nor an object such as {{"value": true}}')
-    return found
+            raise error_type(
+                400, f'the filter {name} is neither a list of texts nor an object such as {{"value": true}}'
+            )
+    return parsed

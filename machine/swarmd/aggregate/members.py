@@ -25,7 +25,7 @@ class AggregateEngine:
         self.node_info = NodeInfo(fallback)
         self.identified = False
         self.suspect = False  # its calls end by themselves, see PATIENCE
-        self.failure = ""  # failure it did not answer the last time; "" = it did
+        self.failure = ""  # why it did not answer the last time; "" = it did
         self.creating: dict[str, ScheduledContainer] = {}  # containers that are being created there
         self.missed_networks: dict[str, Request] = {}  # networks by name whose create it has not heard
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from machine.swarm.api.scope import is_spanning
-from machine.swarm.fanout.broadcast import ask_each, first_answer, removed
+from machine.swarm.fanout.broadcast import ask_each, first_answer, merge_removals
 from machine.swarm.fanout.image_transfer import transfer_image
 from machine.swarm.merge.containers import inspected
 from machine.swarm.merge.images import merge_images
@@ -192,7 +192,9 @@ class Aggregate:
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
         engines = await self.members.present()
-        return await transfer_image(engines, request, details=True, after=_remember_nothing, finish=lambda *_: None)
+        return await transfer_image(
+            engines, request, details=True, after_each=_remember_nothing, finish=lambda *_: None
+        )
 
     @HANDLERS.default_for_kind("image")
     async def image(self, request: Request) -> Reply:
@@ -208,7 +210,9 @@ class Aggregate:
     @HANDLERS.handles("DELETE", "/images/{name}")
     async def remove_image(self, request: Request) -> Reply:
         """From every engine that has it; an error only if none could."""
-        return await removed(await ask_each(await self._engines_with_image([request.name]), request, self.members.log))
+        return await merge_removals(
+            await ask_each(await self._engines_with_image([request.name]), request, self.members.log)
+        )
 
     @HANDLERS.handles("GET", "/images/get")
     async def export(self, request: Request) -> Reply:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from machine.swarm import limits
 from machine.swarm.discovery import DiscoveryError, from_url
-from machine.swarm.discovery.ranges import addresses, answered
+from machine.swarm.discovery.ranges import addresses, addresses_in_answer
 from tests.swarm.http.recording import raw_server
 
 BOMB = "10.0.[1:250].[1:39]:2375"
@@ -27,17 +27,17 @@ URLS: list[Callable[[str], str]] = [
 
 def test_ranges_are_for_what_somebody_typed() -> None:
     assert addresses(["a[1:3]:1"]) == ["a1:1", "a2:1", "a3:1"]
-    assert answered(["a:1", BOMB, "b:1", "a:1"], "x") == ["a:1", "b:1"]
+    assert addresses_in_answer(["a:1", BOMB, "b:1", "a:1"], "x") == ["a:1", "b:1"]
     with pytest.raises(DiscoveryError, match="not an address"):
-        answered([BOMB], "x")
-    assert answered([], "x") == []
+        addresses_in_answer([BOMB], "x")
+    assert addresses_in_answer([], "x") == []
 
 
 def test_lists_have_an_end() -> None:
     with pytest.raises(DiscoveryError, match="more than 10000"):
         addresses([BOMB, BOMB.replace("10.0", "10.1")])
     with pytest.raises(DiscoveryError, match="more than 10000"):
-        answered([f"a{n}:1" for n in range(limits.DISCOVERY_ENGINES + 1)], "x")
+        addresses_in_answer([f"a{n}:1" for n in range(limits.DISCOVERY_ENGINES + 1)], "x")
 
 
 @given(
@@ -45,7 +45,7 @@ def test_lists_have_an_end() -> None:
 )
 def test_any_answer_gives_addresses_or_an_error(value: object) -> None:
     try:
-        found = answered(value, "x")
+        found = addresses_in_answer(value, "x")
     except DiscoveryError:
         return
     assert all(":" in one for one in found)

@@ -29,7 +29,7 @@ async def transfer(
         engines,
         request,
         details=details,
-        after=nothing,
+        after_each=nothing,
         finish=lambda fine, _: good.extend(engine.name for engine in fine),
     )
     return [json.loads(line) for line in (await reply.read()).splitlines()], good

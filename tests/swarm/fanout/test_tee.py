@@ -22,7 +22,7 @@ async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left() 
             async for piece in tee.readers[number]:
                 seen += piece
                 if len(seen) > most:
-                    tee.leave(number)
+                    tee.drop_reader(number)
                     break
             return seen
 

@@ -11,7 +11,7 @@ from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
 from machine.swarm.cluster.images import changed_tags, is_dangling, without_superseded
-from machine.swarm.fanout.broadcast import ask_each, removed, successful
+from machine.swarm.fanout.broadcast import ask_each, merge_removals, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import engines_with_image
@@ -105,7 +105,7 @@ async def transfer(context: ManagerContext, request: Request) -> Reply:
         changed = [tag for engine in good for tag in changed_tags(before[engine], engine.image_table.tags)]
         context.images.note(good, [*changed, *loaded_images(lines), image_tag(request)])
 
-    return await transfer_image(engines, request, details=False, after=refresh, finish=finish)
+    return await transfer_image(engines, request, details=False, after_each=refresh, finish=finish)
 
 
 @HANDLERS.default_for_kind("image")
@@ -143,7 +143,7 @@ async def tag(context: ManagerContext, request: Request) -> Reply:
 async def remove(context: ManagerContext, request: Request) -> Reply:
     """Remove an image from every engine that has it or an older one of its tag; an error only if none could."""
     found = await engines_with_image(context, request.name, older=True) or [context.cluster.any_healthy()]
-    return await removed(await _on_each(context, found, request))
+    return await merge_removals(await _on_each(context, found, request))
 
 
 async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, EngineReply]:
