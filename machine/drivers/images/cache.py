@@ -8,7 +8,7 @@ STORE/cache/images/
     NAME-ARCH-HOST.download.part  a download that was cut short, to be continued
     .build-NAME-ARCH-STAMP      a build that was cut short, removed by the next one
     .NAME.lock                  held by whoever makes, fetches or removes that image
-    .uses/                      which machines stand on which disk (image_users.py)
+    .uses/                      which machines use which disk (image_usage.py)
 
 The directory may be shared: by stores, through a link, and by computers that have one home. So the locks are in it,
 names carry the computer they are made on, and what another computer made is swept only when it is long forgotten.
@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from machine import files, lock, paths
-from machine.drivers.images import build, disks, fetch, image_spec, image_users, port_reporter_unit
+from machine.drivers.images import build, disks, fetch, image_spec, image_usage, port_reporter_unit
 from machine.errors import DriverError, ImageNotFound, PreflightFailed, masked
 from machine.process import Completed
 
@@ -155,7 +155,7 @@ class Cache:
         with self.lock(name):
             found = self.find(name, arch) or self._get(kind, word, name, arch, mirror)
             if self._machine:
-                image_users.note(self.directory, self._machine, found.disk)
+                image_usage.note(self.directory, self._machine, found.disk)
             return found
 
     def lock(self, name: str) -> AbstractContextManager[None]:
@@ -192,7 +192,7 @@ class Cache:
             return self._pull(name, arch) if kind == "name" else self._pull_url(word, name, arch)
 
     def remove(self, name: str, arch: str, used: Iterable[str]) -> None:
-        """Forget an image and delete its files; DriverError when a machine (`used`: base disks) stands on it.
+        """Forget an image and delete its files; DriverError when a machine uses it (`used`: disks in use).
 
         ImageNotFound when the cache has none of that name; then nothing is written either.
         """
@@ -203,7 +203,7 @@ class Cache:
             image = self.find(name, arch)
             if image is None:
                 raise unknown
-            others = image_users.used(self.directory).get(image.disk, [])
+            others = image_usage.used(self.directory).get(image.disk, [])
             if others or image.disk in {os.path.basename(path) for path in used}:
                 raise DriverError(
                     f"the image {name} is the base of machines that exist",
@@ -216,9 +216,9 @@ class Cache:
             lock.drop(self._lock_path(name))
 
     def sweep(self, used: Iterable[str]) -> list[str]:
-        """Delete disks that no manifest names and no machine stands on; the names of what went."""
+        """Delete disks that no manifest names and no machine uses; return the names of what was deleted."""
         kept = {part for image in self.all() for part in image.files}
-        stems = {os.path.basename(path).rpartition(".")[0] for path in (*used, *image_users.used(self.directory))}
+        stems = {os.path.basename(path).rpartition(".")[0] for path in (*used, *image_usage.used(self.directory))}
         gone = []
         for entry in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else []:
             stem, _, kind = entry.rpartition(".")
@@ -275,7 +275,7 @@ class Cache:
 
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:
         files.need_directory(self.directory)
-        arrived = self.path(f"{name}-{arch}-{image_users.host_tag()}.download")
+        arrived = self.path(f"{name}-{arch}-{image_usage.host_tag()}.download")
         fetch.download(url, arrived, checksum, self._log, driver=self._driver)
         try:
             kind = disk_format(arrived, self._driver, called=url)
@@ -311,7 +311,7 @@ class Cache:
         """
         maker = entry.partition(".")[0] if not entry.startswith(".") else entry
         stamp = maker.rpartition("-")[2]
-        if len(stamp) != len(_stamp()) or stamp.startswith(image_users.host_tag()):
+        if len(stamp) != len(_stamp()) or stamp.startswith(image_usage.host_tag()):
             return True
         return time.time() - os.stat(self.path(entry)).st_mtime > FORGOTTEN
 
@@ -363,7 +363,7 @@ def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:
 
 def _stamp() -> str:
     """Twelve digits for a name that no other computer, and nobody here, gives: the computer's, and at random."""
-    return image_users.host_tag() + os.urandom(3).hex()
+    return image_usage.host_tag() + os.urandom(3).hex()
 
 
 def _plain(name: str) -> bool:

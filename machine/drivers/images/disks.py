@@ -1,4 +1,4 @@
-"""Disk images as files: what one is, whether a machine may stand on it, and a qcow2 image as raw bytes.
+"""Disk images as files: what one is, whether it may be the base of a machine's disk, and a qcow2 image as raw bytes.
 
 No other program is needed, and no other file is ever opened: an image is somebody else's word, and several formats
 can name other files, which a hypervisor would open with this user's rights. So only raw and plain qcow2 are taken.

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from machine import files, forwarder_lock
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.images import cache, console, disks, image_users, nat, seed
+from machine.drivers.images import cache, console, disks, image_usage, nat, seed
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
@@ -133,7 +133,7 @@ class QemuDriver(Driver):
         self._kill()
         if self._is_ending():
             raise InProgress(f"the qemu of {self.ctx.name} is ending")
-        image_users.forget(self._cache().directory, self.ctx.directory)
+        image_usage.forget(self._cache().directory, self.ctx.directory)
         for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
                 disks.remove(os.path.join(directory, name))

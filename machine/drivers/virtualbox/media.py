@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable
 
 from machine import files, lock, paths
-from machine.drivers.images import disks, fetch, image_users
+from machine.drivers.images import disks, fetch, image_usage
 from machine.drivers.virtualbox.client import VBox
 from machine.errors import DriverError
 
@@ -127,7 +127,7 @@ def _download(url: str, target: str, checksum: str, log: Callable[[str], None]) 
     """The file under its name in the cache; by a name that no other computer uses until it is whole."""
     if os.path.exists(target):
         return
-    arrived = f"{target}.{image_users.host_tag()}"
+    arrived = f"{target}.{image_usage.host_tag()}"
     try:
         fetch.download(url, arrived, checksum, log)
     except DriverError as error:

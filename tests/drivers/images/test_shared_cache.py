@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.images import build, cache, fetch, image_users, port_reporter_unit
+from machine.drivers.images import build, cache, fetch, image_usage, port_reporter_unit
 from machine.drivers.images.build import Built
 from machine.drivers.images.cache import Cache
 from machine.errors import DriverError
@@ -89,10 +89,10 @@ def test_the_build_of_another_computer_is_left_alone(tmp_path: Path, monkeypatch
     own = store(tmp_path / "store", tmp_path / "shared")
     images = Path(own.directory)
     images.mkdir(parents=True)
-    other = "0" * 6 if image_users.host_tag() != "0" * 6 else "1" * 6
+    other = "0" * 6 if image_usage.host_tag() != "0" * 6 else "1" * 6
     theirs, old, ours = (
         f".build-debian-13-amd64-{stamp}"
-        for stamp in (f"{other}aaaaaa", f"{other}bbbbbb", image_users.host_tag() + "cccccc")
+        for stamp in (f"{other}aaaaaa", f"{other}bbbbbb", image_usage.host_tag() + "cccccc")
     )
     for name in (theirs, old, ours):
         (images / name).mkdir()
@@ -118,7 +118,7 @@ def test_two_computers_do_not_continue_one_download(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(fetch, "download", note)
     for tag in ("aaaaaa", "bbbbbb"):
-        monkeypatch.setattr(image_users, "host_tag", lambda tag=tag: tag)
+        monkeypatch.setattr(image_usage, "host_tag", lambda tag=tag: tag)
         with pytest.raises(DriverError, match="enough"):
             store(tmp_path / "store", tmp_path / "shared").pull("http://127.0.0.1:9/a.qcow2", "amd64")
     assert len(set(parts)) == 2
@@ -133,19 +133,19 @@ def test_the_base_of_another_stores_machine_stays(tmp_path: Path, monkeypatch: p
     assert str(tmp_path / "other" / "machines" / "dev") in caught.value.details
     mine.build("debian-13", "amd64", "")
     assert mine.sweep([]) == [], "the old disk has no manifest any more, but a machine"
-    image_users.forget(other.directory, str(tmp_path / "other" / "machines" / "dev"))
+    image_usage.forget(other.directory, str(tmp_path / "other" / "machines" / "dev"))
     assert sorted(mine.sweep([])) == sorted(stands_on.files)
 
 
 def test_notes_of_machines_that_are_gone_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dev").mkdir()
     for name in ("dev", "gone"):
-        image_users.note(str(tmp_path), str(tmp_path / name), f"{name}.qcow2")
+        image_usage.note(str(tmp_path), str(tmp_path / name), f"{name}.qcow2")
     (tmp_path / ".uses" / "broken.json").write_text("[" * 100000)
     (tmp_path / ".uses" / "odd.json").write_text(json.dumps({"host": 1, "directory": [], "disk": "x"}))
-    assert image_users.used(str(tmp_path)) == {"dev.qcow2": [str(tmp_path / "dev")]}
-    monkeypatch.setattr(image_users, "host_tag", lambda: "another")
-    assert set(image_users.used(str(tmp_path))) == {"dev.qcow2", "gone.qcow2"}, "of another computer nothing is known"
+    assert image_usage.used(str(tmp_path)) == {"dev.qcow2": [str(tmp_path / "dev")]}
+    monkeypatch.setattr(image_usage, "host_tag", lambda: "another")
+    assert set(image_usage.used(str(tmp_path))) == {"dev.qcow2", "gone.qcow2"}, "of another computer nothing is known"
 
 
 def test_an_image_with_an_older_agent_is_still_an_image(tmp_path: Path) -> None:

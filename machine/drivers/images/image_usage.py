@@ -1,4 +1,4 @@
-"""Which machines stand on which image, written beside the images: their cache may serve several stores and computers.
+"""Which machines use which image as the base of their disk, noted in the cache of images, which stores may share.
 
 CACHE/.uses/ID.json: the machine's directory, its computer, and the disk. So one store never deletes what a machine
 of another store, or of another computer that shares the directory, still needs.
@@ -28,7 +28,7 @@ def host_tag() -> str:
 
 
 def note(cache: str, machine: str, disk: str) -> None:
-    """Write down that the machine with this directory stands on `disk` of the cache."""
+    """Note that the disk of the machine with this directory is based on `disk` of the cache."""
     place = os.path.realpath(machine)
     text = json.dumps({"host": host_tag(), "directory": place, "disk": disk}) + "\n"
     path = _path(cache, place)
@@ -37,7 +37,7 @@ def note(cache: str, machine: str, disk: str) -> None:
 
 
 def forget(cache: str, machine: str) -> None:
-    """The machine with this directory is gone."""
+    """Remove the note of the machine with this directory."""
     try:
         os.unlink(_path(cache, os.path.realpath(machine)))
     except OSError:
@@ -45,7 +45,7 @@ def forget(cache: str, machine: str) -> None:
 
 
 def used(cache: str) -> dict[str, list[str]]:
-    """Disk -> the directories of machines that stand on it, as far as notes tell; those that are gone left out.
+    """Return the directories of the machines that use each disk, by the disk; those that are gone are left out.
 
     A machine of another computer cannot be looked for, so it counts as long as its note is there.
     """
