@@ -84,7 +84,9 @@ class Argument:
             raise UsageError(f"{self.display_name} must be {kind}, not {text!r}") from None
         choices = self.options.get("choices")
         if choices and value not in choices:
-            raise UsageError(f"{self.display_name} must be one of {', '.join(choices)}, not {text!r}")
+            from machine.cli.suggest import wrong_choice
+
+            raise wrong_choice(self.display_name, choices, text)
         return value
 
 
@@ -170,7 +172,7 @@ class Parser(Group):
                 needed_later -= 1
             free = len(names) - needed_later
             if free < 1 and place.needs_one:
-                raise UsageError(f"{self.prog} needs a {place.display_name}", resolution=f"see {self.prog} --help")
+                raise self._missing_error(place)
             count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
             taken, names = names[:count], names[count:]
             if place.is_verb:
@@ -185,6 +187,13 @@ class Parser(Group):
                 f"{self.prog} takes no more arguments than that: {' '.join(names)}",
                 resolution=f"see {self.prog} --help",
             )
+
+    def _missing_error(self, place: Argument) -> UsageError:
+        """Return the error for a positional argument that was not given, with the values that it may have."""
+        brief, choices = f"{self.prog} needs a {place.display_name}", place.options.get("choices")
+        if choices:
+            return UsageError(f"{brief}: {', '.join(choices)}", resolution=f"{self.prog} {choices[0]}")
+        return UsageError(brief, resolution=f"see {self.prog} --help")
 
     def _check_verb(self, names: Sequence[str], verbs: Sequence[str]) -> None:
         """Raise UsageError for a name that is none of the command's verbs."""

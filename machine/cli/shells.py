@@ -14,23 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 KNOWN = ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs")
-_ALIASES = {"csh": "tcsh", "pwsh": "powershell"}
+_ALIASES = {"csh": "tcsh", "pwsh": "powershell", **dict.fromkeys(("ash", "dash", "ksh", "mksh"), "sh")}
 _PLAIN = re.compile(r"[\w@%+=:,./\\~ -]*", re.ASCII)
 _QUOTES = '"\u201c\u201d\u201e'  # PowerShell takes typographic quotes for plain ones
 
 
 def detect(environ: Mapping[str, str], *, windows: bool = False) -> str:
-    """The shell that $SHELL names; without one sh, on Windows cmd or powershell (cmd leaves $PROMPT behind)."""
-    shell = re.split(r"[/\\]", environ.get("SHELL", ""))[-1].removesuffix(".exe").lower()
+    """The shell that $SHELL names, sh if it is not known here; without one sh, on Windows cmd or powershell.
+
+    On Windows cmd leaves $PROMPT behind.
+    """
+    shell = _program_name(environ.get("SHELL", ""))
     if shell:
-        return dialect(shell)
+        return shell if shell in KNOWN else "sh"
     return ("cmd" if environ.get("PROMPT") else "powershell") if windows else "sh"
 
 
-def dialect(shell: str) -> str:
-    """The known shell whose words `shell` understands; sh for those not known here, as docker-machine has it."""
-    shell = _ALIASES.get(shell, shell)
-    return shell if shell in KNOWN else "sh"
+def chosen(text: str) -> str:
+    """The known shell that `--shell` names, by name or path. UsageError with the known ones for another."""
+    shell = _program_name(text)
+    if shell not in KNOWN:
+        from machine.cli.suggest import wrong_choice  # costs time, and only mistakes need it
+
+        raise wrong_choice("--shell", KNOWN, text)
+    return shell
+
+
+def _program_name(path: str) -> str:
+    """The name of a shell's program as KNOWN has it, if it is in there, from its path."""
+    name = re.split(r"[/\\]", path)[-1].removesuffix(".exe").lower()
+    return _ALIASES.get(name, name)
 
 
 def set_line(shell: str, key: str, value: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from machine.errors import UsageError
 from machine.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 # what other programs call the things that these commands do
@@ -58,3 +59,11 @@ def suggestion(word: str, known: Iterable[str], sentence: str) -> str:
     """Return `sentence` with {} filled by the known word most like `word`; "" if none is like it."""
     found = nearest(word, known)
     return sentence.format(found) if found else ""
+
+
+def wrong_choice(display_name: str, choices: Sequence[str], text: str) -> UsageError:
+    """Return the error for `text` where a flag or an argument takes one of `choices`; the nearest is suggested."""
+    return UsageError(
+        f"{display_name} must be one of {', '.join(choices)}, not {text!r}",
+        resolution=suggestion(text, choices, "did you mean {}?"),
+    )

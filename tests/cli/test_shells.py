@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from machine.cli import shells
 from machine.errors import UsageError
+from tests.cli.lines import CommandLine
 
 NASTY = [
     "/plain/path",
@@ -163,3 +164,34 @@ def test_a_hint_is_two_comment_lines(shell: str) -> None:
 )
 def test_detection(environ: dict[str, str], windows: bool, shell: str) -> None:
     assert shells.detect(environ, windows=windows) == shell
+
+
+@pytest.mark.parametrize(
+    ("text", "shell"),
+    [
+        *((shell, shell) for shell in shells.KNOWN),
+        ("/usr/bin/fish", "fish"),
+        ("csh", "tcsh"),
+        ("PowerShell", "powershell"),
+        ("pwsh.exe", "powershell"),
+        ("dash", "sh"),
+        ("ksh", "sh"),
+    ],
+)
+def test_a_shell_by_name_or_path(text: str, shell: str) -> None:
+    assert shells.chosen(text) == shell
+
+
+@pytest.mark.parametrize(("text", "resolution"), [("fsh", "did you mean fish?"), ("unheard-of", "machine env --help")])
+def test_a_shell_that_is_not_known_is_refused_with_those_that_are(store: Path, text: str, resolution: str) -> None:
+    typed = CommandLine(["env", "--shell", text, "dev"])
+    assert (typed.status, typed.out) == (2, "")
+    known = ", ".join(shells.KNOWN)
+    assert typed.err == f"Error: --shell must be one of {known}, not '{text}'\nTry: {resolution}\n"
+
+
+def test_completion_without_a_shell_says_which_there_are() -> None:
+    typed = CommandLine(["completion"])
+    assert (typed.status, typed.out) == (2, "")
+    assert typed.err == "Error: machine completion needs a SHELL: bash, zsh, fish\nTry: machine completion bash\n"
+    assert "Try: did you mean fish?" in CommandLine(["completion", "fsh"]).err

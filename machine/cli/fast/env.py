@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 HELP = """Print what points the docker client at a machine; run it as: eval "$(machine env NAME)"
 
 The engine must answer first; if it does not, nothing is printed to stdout and the status is 1. Values are quoted for
-the shell. Without --shell that is the one in $SHELL, without $SHELL it is sh (on Windows cmd or powershell)."""
+the shell. Without --shell that is the one in $SHELL (sh for one that is not known here), without $SHELL it is sh (on
+Windows cmd or powershell)."""
 
 _KEYS = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 _COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
@@ -27,7 +28,7 @@ _COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
 def add_arguments(parser: Parser) -> None:
     """One optional name, the shell, and what to print."""
     parser.add_argument("--swarm", action="store_true", help="The classic swarm that the machine is master of")
-    parser.add_argument("--shell", metavar="SHELL", help=f"{', '.join(shells.KNOWN)}; else by $SHELL; others get sh's")
+    parser.add_argument("--shell", metavar="SHELL", help=f"{', '.join(shells.KNOWN)}; else by $SHELL")
     parser.add_argument("--unset", "-u", action="store_true", help="Unset the variables instead")
     parser.add_argument("--no-proxy", action="store_true", help="Also keep the machine's address off the proxy")
     parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
@@ -39,7 +40,7 @@ def run(args: Namespace, app: App) -> int:
     Without $SHELL the lines are for sh. A machine without TLS (driver none) unsets the variables of TLS.
     """
     windows = os.name == "nt"
-    shell = shells.dialect(args.shell) if args.shell else shells.detect(app.environ, windows=windows)
+    shell = shells.chosen(args.shell) if args.shell else shells.detect(app.environ, windows=windows)
     if args.unset:
         if args.name:
             raise UsageError("Expected no machine name when the -u flag is present", resolution=f"{app.prog} env -u")
