@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+from machine.errors import MASK
 from machine.printable import in_text
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, TextIO
 
-MASK = "*****"
 _LOG_LIMIT = 1 << 20  # bytes of a machine's log; beyond it the older half is forgotten
 _SHORTEST_SECRET = 4  # masking shorter ones would turn ordinary words into stars
 

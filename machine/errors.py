@@ -59,7 +59,7 @@ class MachineError(Exception):
     """Base of all errors shown to the user; see the module's docstring for the three texts."""
 
     exit_code = 1
-    fixed_input = ""  # what of the command line of `create` may be at fault, which --resume cannot change: "the URL"
+    fixed_input = ""  # words for what `create` was given and --resume cannot change, if it may be wrong: "the URL"
 
     def __init__(self, brief: str, *, details: str = "", resolution: str = "", machine: str = "") -> None:
         super().__init__(brief)
@@ -225,7 +225,7 @@ class Interrupted(MachineError):
     exit_code = INTERRUPTED
 
 
-MASK = "*****"  # what stands for a secret, as everywhere in this program
+MASK = "*****"  # what is printed and logged in place of a secret
 _LONGEST_URL = 300  # characters of a URL in a message
 
 

@@ -74,15 +74,15 @@ class EngineOptions:
 class SwarmOptions:
     """What the user asked of classic swarm (config.json HostOptions.SwarmOptions)."""
 
-    is_swarm: bool = False
-    master: bool = False
-    is_node: bool = False
+    is_swarm: bool = False  # in a classic swarm: --swarm, --swarm-master or both
+    master: bool = False  # runs a manager: --swarm-master
+    is_node: bool = False  # its engine is one of the swarm's: --swarm
     discovery: str = ""
-    address: str = ""
+    address: str = ""  # HOST or HOST:PORT by which others reach the engine: --swarm-addr
     host: str = f"tcp://0.0.0.0:{MANAGER_PORT}"
     image: str = "swarm:latest"
     strategy: str = "spread"
     flags: tuple[str, ...] = ()
     join_flags: tuple[str, ...] = ()
     experimental: bool = False
-    use_containers: bool = False  # docker-machine's two containers of `image` instead of our own services
+    use_containers: bool = False  # --swarm-image: docker-machine's two containers of `image` instead of our services

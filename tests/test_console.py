@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from machine.console import MASK, Console
+from machine.console import Console
+from machine.errors import MASK
 
 
 def test_a_full_disk_under_the_log_stops_nothing(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ _METAVARS = {"string": "TEXT", "int": "NUMBER", "bool": "true|false", "list": "I
 def driver_from_argv(parser: Parser) -> str:
     """Return the driver's name: that of the last -d or --driver, else $MACHINE_DRIVER, else the default one.
 
-    The driver's own flags are not known yet, so the argument after any other flag may be its value.
+    Which flags take a value depends on the driver and is not known yet: every word that reads like -d counts, also one
+    that is the value of another flag.
     """
     name = parser.environ.get("MACHINE_DRIVER") or DEFAULT
     argv = parser.argv

@@ -1,8 +1,8 @@
 """From a command line to a Docker host, and on from wherever an earlier try ended.
 
-plan (pure) -> checks (read-only) -> the steps of CREATE. The record is on disk before the platform is asked for
-anything, and its phase is the name of the last step that was done; every step may be repeated, so that `resume` takes
-the same steps again.
+A create drafts the record and the driver in memory, checks (read-only), and takes the steps of CREATE. The record is on
+disk before the platform is asked for anything, and its phase is the name of the last step that was done; every step may
+be repeated, so that `resume` takes the same steps again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
 
 
 def check(session: Session, record: Record, driver: Driver) -> None:
-    """Raise PreflightFailed when the machine could not be made as it is planned. Read-only."""
+    """Raise PreflightFailed when the machine could not be made as it is drafted. Read-only."""
     session.console.step(f"Checking what driver {driver.traits.name} needs")
     try:
         check_readable(session)
@@ -89,7 +89,7 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
     while not session.store.exists(name):
         try:
             create(session, name, request)
-        except MachineExists:  # another command was faster; if it ends without a machine, there is none yet
+        except MachineExists:  # another command was faster; if that ends without a machine, try again
             _wait_for_other_create(session, name)
         else:
             return
@@ -107,7 +107,7 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
 
 @contextmanager
 def _lock_new_machine(session: Session, name: str) -> Iterator[None]:
-    """Hold the lock of machine `name` while it is made. MachineExists if another command took it since the plan."""
+    """Hold the lock of machine `name` while it is made. MachineExists if another command has begun to make it."""
     with ExitStack() as held:
         try:
             held.enter_context(session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"))

@@ -26,7 +26,7 @@ class Creation:
     driver: Driver
     docker_context: bool
     recorded: bool = False  # whether the record is on disk: from there on there is something to resume
-    boot_seconds: float | None = None  # that are left for the boot after the platform was asked; None: the driver's own
+    boot_seconds: float | None = None  # what is left of the time to boot; None: all of it (the driver's `boot_timeout`)
     endpoint: Endpoint | None = None  # known once the machine is reachable
 
 
@@ -37,15 +37,15 @@ class CreateStep:
     name: str  # the phase that the record has afterwards
     run: Callable[[Creation], None]
     description: str  # what --dry-run says of it
-    # The phase from which on a resumed create skips the step; "": it is never skipped, for what it sees may change.
+    # A resumed create skips the step if the record has this phase or a later one; "": it is never skipped.
     skip_if_reached: str = ""
     on_skip: Callable[[Creation], None] | None = None  # what is done where it is skipped
 
 
 def record_machine(creation: Creation) -> None:
-    """Put the record on disk. PreflightFailed if the host is another machine already; no two creates ask at once.
+    """Put the record on disk, under a lock of all creates. PreflightFailed if the host is another machine already.
 
-    From here on the machine's secrets are on record, and what was typed wins over the environment.
+    The secrets are kept from here on, and the later steps use these, not those of the environment.
     """
     session, record, driver = creation.session, creation.record, creation.driver
     existing = host_conflict.existing_endpoint(driver)
@@ -54,7 +54,7 @@ def record_machine(creation: Creation) -> None:
         session.store.add(record.name)
         try:
             save_driver_state(session, record, driver)
-        except BaseException:  # no platform was asked for anything yet: leave no half of a record
+        except BaseException:  # no platform was asked for anything yet, so nothing is lost with the record
             session.store.delete(record.name)
             raise
     creation.recorded = True
@@ -65,7 +65,7 @@ def record_machine(creation: Creation) -> None:
 def create_machine(creation: Creation) -> None:
     """Have the platform make the machine, with its keys."""
     session, record, driver = creation.session, creation.record, creation.driver
-    if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
+    if not record.reached("created"):  # from that phase on it has keys, maybe docker-machine's or a colleague's
         driver = creation.driver = ssh_keys.ensure_keys(session, record, driver)
     session.console.step(
         f"Taking over the host at {record.address()}"

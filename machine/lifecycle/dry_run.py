@@ -5,8 +5,8 @@ from __future__ import annotations
 from machine import names, paths, redaction
 from machine import provision as provisioning
 from machine.clusters import table as clusters
-from machine.console import MASK
 from machine.drivers.base import Driver
+from machine.errors import MASK
 from machine.lifecycle.create import CREATE
 from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts

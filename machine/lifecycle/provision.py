@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machine.authority import Authority
 
 
-GATEWAY_SINCE = (20, 10)  # the release of Docker from which `host-gateway` means something
+HOST_GATEWAY_SINCE = (20, 10)  # the release of Docker that brought `--add-host NAME:host-gateway`
 
 
 def provision(session: Session, name: str) -> None:
@@ -145,12 +145,10 @@ def _apply_plan(
 def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
     """Return the address by which containers reach the computer that the machine runs on.
 
-    "" where there is none, or the engine is too old.
-
-    An engine that is not installed yet will be new enough.
+    "" where there is none, or where the engine is too old for it; one that is not installed yet will be new enough.
     """
-    old = facts.dockerd and facts.release < GATEWAY_SINCE
-    return "" if old else registry.find(driver_name).traits.host_gateway
+    too_old = facts.dockerd and facts.release < HOST_GATEWAY_SINCE
+    return "" if too_old else registry.find(driver_name).traits.host_gateway
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
@@ -170,7 +168,7 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
 
 
 def record_ready(session: Session, record: Record) -> None:
-    """Record the phase "ready". The record is written in any case: its store may have moved, and it has paths."""
+    """Record the phase "ready". The record is always written: its paths are out of date if the store was moved."""
     record.phase = "ready"
     session.store.save(record)
 
@@ -241,7 +239,7 @@ def server_pair(session: Session, record: Record, endpoint: Endpoint, *, renew: 
 
 
 def server_names(record: Record, endpoint: Endpoint) -> list[str]:
-    """Return the names in the server's certificate: --tls-san first as docker-machine has it, then all addresses."""
+    """Return the names in the server's certificate: those of --tls-san, as docker-machine does, then all addresses."""
     names = [*record.sans, *endpoint.addresses, record.name, "localhost", "127.0.0.1"]
     return list(dict.fromkeys(names))
 

@@ -40,7 +40,7 @@ def wait_for_state(session: Session, driver: Driver, target: State, seconds: flo
         what=f"{driver.ctx.name} to be {target}",
         seconds=seconds,
         clock=session.clock,
-        every=0.1,  # a process of this computer has ended by then
+        every=0.1,  # a process on this computer needs no longer
         longest=2.0,
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
@@ -131,16 +131,16 @@ def _last_state(state: State) -> NotYet:
 def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> SshShell:
     """Return a shell on the machine as soon as its sshd answers and lets us in. WaitTimeout, LoginRefused.
 
-    A machine that is being made may refuse the login for a while, until its first boot has put our key
-    there; one that was ready once is given a minute, for sshd refuses users while a system comes up; a host
-    that was there before is given no time. Where an sshd has answered before, its port is not tried first: that would
-    be one more connection, which a newer sshd counts against us.
+    A login that is refused is tried again: without limit on a machine that is being made, whose first boot puts our key
+    there; for a minute on one that was ready once, since sshd refuses users while a system comes up; not at all on a
+    host that was there before. Where an sshd has answered before, its port is not tried first: that would be one more
+    connection, which a newer sshd counts against us.
     """
-    patience = float("inf")  # seconds for which a refused login is tried again
+    retry_seconds = float("inf")  # how long a refused login is tried again
     if driver.traits.existing_host:
-        patience = 0.0
+        retry_seconds = 0.0
     elif record.reached("ready"):
-        patience = LOGIN_SECONDS
+        retry_seconds = LOGIN_SECONDS
     started_at = session.clock.now()
     answered_before = driver.traits.existing_host or record.reached("ready")
 
@@ -150,7 +150,7 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
         try:
             return clients.connect(record, endpoint)
         except LoginRefused as error:
-            if session.clock.now() - started_at >= patience:
+            if session.clock.now() - started_at >= retry_seconds:
                 raise
             raise NotYet.because(error) from error
         except HostKeyMismatch:
@@ -201,7 +201,7 @@ def strip_ansi(text: str) -> str:
 
 
 def diagnostics(driver: Driver) -> str:
-    """Return what the platform can tell about a machine that does not come up: its console, and last what is wrong."""
+    """Return what the platform tells of a machine that does not come up: the end of its console, and what is wrong."""
     found, explanation = [], ""
     try:
         if isinstance(driver, Diagnosable):

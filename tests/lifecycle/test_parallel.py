@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from machine.console import MASK, Console
-from machine.errors import DriverError, Interrupted
+from machine.console import Console
+from machine.errors import MASK, DriverError, Interrupted
 from machine.lifecycle import parallel
 from machine.session import Session
 from machine.store import Store

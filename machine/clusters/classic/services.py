@@ -9,7 +9,7 @@ from machine.clusters.classic.discovery_route import DiscoveryRoute, resolve_rou
 from machine.clusters.classic.program_arguments import agent_arguments, manager_arguments, names_key
 from machine.clusters.classic.role import Role, resolve_role
 from machine.clusters.classic.zipapp_file import bundle
-from machine.console import MASK
+from machine.errors import MASK
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.spec import SwarmServices
 from machine.session import Session
