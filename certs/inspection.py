@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.errors import CertsError
-from certs.names import spelled
+from certs.names import names_to_text
 from certs.pem import load_cert, load_certs, load_key, public_bytes
 
 T = TypeVar("T", bound=x509.ExtensionType)
@@ -45,7 +45,7 @@ def describe(cert: bytes) -> CertFacts:
     return CertFacts(
         not_before=found.not_valid_before_utc,
         not_after=found.not_valid_after_utc,
-        names=spelled(alternatives) if alternatives else (),
+        names=names_to_text(alternatives) if alternatives else (),
         is_ca=bool(constraints and constraints.ca),
         organisation=_attribute(found.subject, NameOID.ORGANIZATION_NAME),
         common_name=_attribute(found.subject, NameOID.COMMON_NAME),
@@ -65,7 +65,7 @@ def issued_by(cert: bytes, ca_cert: bytes) -> bool:
         leaf, issuers = load_cert(cert), load_certs(ca_cert)
     except CertsError:
         return False
-    return any(_signed(leaf, issuer) for issuer in issuers)
+    return any(_has_issued(leaf, issuer) for issuer in issuers)
 
 
 def belongs_together(cert: bytes, key: bytes) -> bool:
@@ -76,7 +76,7 @@ def belongs_together(cert: bytes, key: bytes) -> bool:
         return False
 
 
-def _signed(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _has_issued(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
     constraints = _extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         return False

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from certs.errors import IssuerUnfit, NameNotAllowed
 from certs.inspection import belongs_together
-from certs.names import general_names, spelled
+from certs.names import general_names, names_to_text
 from certs.pem import Pair, PrivateKey, key_to_pem, load_cert, load_key, new_key
 
 CA_DAYS = 3650
@@ -31,7 +31,7 @@ def make_ca(organisation: str, *, now: datetime | None = None, days: float = CA_
     builder = _draft(subject, subject, key, start, end)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(ca=True), critical=True)
-    return _signed(builder, key, key)
+    return _sign(builder, key, key)
 
 
 def make_client(
@@ -62,7 +62,7 @@ def make_server(
     usages = [ExtendedKeyUsageOID.SERVER_AUTH]
     if client_too:
         usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
-    subject = _subject(organisation, spelled(alternatives)[0])
+    subject = _subject(organisation, names_to_text(alternatives)[0])
     return _leaf(ca, subject, usages, _span(now, days), x509.SubjectAlternativeName(alternatives))
 
 
@@ -87,7 +87,7 @@ def _leaf(
     builder = builder.add_extension(_authority_key(issuer), critical=False)
     if alternatives is not None:
         builder = builder.add_extension(alternatives, critical=False)
-    return _signed(builder, key, issuer_key)
+    return _sign(builder, key, issuer_key)
 
 
 def _fit(issuer: x509.Certificate, ca: Pair, now: datetime) -> None:
@@ -171,7 +171,7 @@ def _authority_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def _signed(builder: x509.CertificateBuilder, key: PrivateKey, signer: PrivateKey) -> Pair:
+def _sign(builder: x509.CertificateBuilder, key: PrivateKey, signer: PrivateKey) -> Pair:
     """The finished pair of `key`. Edwards curves bring their own hash."""
     bare = isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
     cert = builder.sign(signer, None if bare else hashes.SHA256())

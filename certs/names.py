@@ -17,11 +17,11 @@ LONGEST = 253  # of a DNS name in text, RFC 1035
 
 def general_names(names: Iterable[str]) -> list[x509.GeneralName]:
     """`names` as subject alternative names: in their order, each once. NameNotAllowed for what is neither kind."""
-    found: dict[tuple[str, str], x509.GeneralName] = {}
+    unique: dict[tuple[str, str], x509.GeneralName] = {}
     for text in names:
         name = _general_name(text)
-        found.setdefault((type(name).__name__, str(name.value).lower()), name)
-    return list(found.values())
+        unique.setdefault((type(name).__name__, str(name.value).lower()), name)
+    return list(unique.values())
 
 
 def is_name(text: str) -> bool:
@@ -33,7 +33,7 @@ def is_name(text: str) -> bool:
     return True
 
 
-def spelled(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
+def names_to_text(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
     """The DNS names and addresses among `names`, as text; addresses in their shortest spelling."""
     return tuple(str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress))
 

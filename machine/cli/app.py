@@ -103,10 +103,10 @@ class App:
         document = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
         self.stdout.write(in_json(document) + "\n")
 
-    def names(self, typed: Sequence[str]) -> list[str]:
+    def names(self, typed_names: Sequence[str]) -> list[str]:
         """Return the names typed, or that of the machine "default" if there are none. MachineNotFound without one."""
-        if typed:
-            return list(typed)
+        if typed_names:
+            return list(typed_names)
         if self.store.exists(DEFAULT_NAME):
             return [DEFAULT_NAME]
         raise MachineNotFound(
@@ -114,7 +114,7 @@ class App:
             resolution="name one of: " + " ".join(self.store.names()) if self.store.names() else "machine create dev",
         )
 
-    def name(self, typed: str | None) -> str:
+    def name(self, typed_name: str | None) -> str:
         """Return the name typed, or that of the machine "default". MachineNotFound without one."""
-        self.machine = self.names([typed] if typed else [])[0]
+        self.machine = self.names([typed_name] if typed_name else [])[0]
         return self.machine

@@ -95,15 +95,15 @@ def _create_flags(driver: str, environ: Mapping[str, str]) -> dict[str, Argument
 
 def _completions_of(command: str, parser: Parser) -> list[str]:
     """Return what is completed for a command's arguments other than flags."""
-    found: list[str] = []
+    completions: list[str] = []
     for place in parser.positionals():
         metavar = str(place.options.get("metavar", ""))
-        found += place.options.get("choices") or []
+        completions += place.options.get("choices") or []
         if command in ("scp", "mount"):
-            found.append(REMOTE)
+            completions.append(REMOTE)
         elif "NAME" in metavar and command not in _NEW_NAME:
-            found.append(MACHINE)
-    return found
+            completions.append(MACHINE)
+    return completions
 
 
 def posix(vocabulary: Vocabulary, shell: str) -> str:
@@ -210,10 +210,10 @@ def fish(vocabulary: Vocabulary) -> str:
         lines.append(f"complete -c machine -n '{no_command}' -a {command} -d {_quote(text)}")
     for flag, short, follows, _, text in TABLE:
         needs_value = " -r" if follows == VALUE else ""
-        rest = f"{needs_value} -d {_quote(text)}"
-        lines.append(f"complete -c machine -l {flag[2:]}{rest}")
+        option_text = f"{needs_value} -d {_quote(text)}"
+        lines.append(f"complete -c machine -l {flag[2:]}{option_text}")
         if short:
-            lines.append(f"complete -c machine -n '{no_command}' -s {short[1:]}{rest}")
+            lines.append(f"complete -c machine -n '{no_command}' -s {short[1:]}{option_text}")
     for command in COMMANDS:
         condition = f"__fish_seen_subcommand_from {command}"
         for word in vocabulary.words[command]:

@@ -102,8 +102,8 @@ def run(args: Namespace, app: App) -> int:
     if args.dry_run:
         return _dry_run(args, app, request)
 
-    def after_interrupt(unfinished: Sequence[str]) -> str:
-        return resume_resolution(app.store, unfinished)
+    def after_interrupt(unfinished_names: Sequence[str]) -> str:
+        return resume_resolution(app.store, unfinished_names)
 
     make = create.create_if_missing if args.if_missing else create.create
     status = on_each(

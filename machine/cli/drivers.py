@@ -50,12 +50,12 @@ def _lines(name: str, summary: str, needs: str) -> list[str]:
 
     from machine.cli.parser import columns
 
-    left = 15
+    indent = 15
     texts = [text for text in (summary, f"needs {needs}" if summary and needs else needs) if text]
-    found = [
-        line for text in texts for line in textwrap.wrap(text, max(columns() - left - 1, 24), break_on_hyphens=False)
+    lines = [
+        line for text in texts for line in textwrap.wrap(text, max(columns() - indent - 1, 24), break_on_hyphens=False)
     ]
-    return [f"{(name if not at else ''):<{left - 1}} {line}" for at, line in enumerate(found)]
+    return [f"{(name if not at else ''):<{indent - 1}} {line}" for at, line in enumerate(lines)]
 
 
 def _row(name: str) -> list[str]:

@@ -40,23 +40,23 @@ def overview(prog: str) -> str:
     from machine import __version__
 
     lines = [f"Usage: {prog} [FLAGS] COMMAND [NAME...] [FLAGS]", ""]
-    lines += [*_wrapped("", f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}."), ""]
+    lines += [*_wrap("", f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}."), ""]
     lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-world", ""]
     lines.append("Commands:")
     for name, (_, text) in COMMANDS.items():
-        lines += _wrapped(f"  {name:<18} ", text)
+        lines += _wrap(f"  {name:<18} ", text)
     lines += ["", "Flags of every command:"]
     for flag, short, follows, variable, text in TABLE:
         shown = ", ".join(part for part in (flag, short) if part) + (" VALUE" if follows == VALUE else "")
-        lines += _wrapped(f"  {shown:<28} ", text + (f" [${variable}]" if variable else ""))
+        lines += _wrap(f"  {shown:<28} ", text + (f" [${variable}]" if variable else ""))
     lines += ["", f"{prog} COMMAND --help shows more about one command."]
     return "\n".join(lines) + "\n"
 
 
-def _wrapped(left: str, text: str) -> list[str]:
+def _wrap(indent: str, text: str) -> list[str]:
     """Lines no wider than the terminal, the text in a column of its own."""
     import textwrap
 
     return textwrap.wrap(
-        text, columns() - 2, initial_indent=left, subsequent_indent=" " * len(left), break_on_hyphens=False
+        text, columns() - 2, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False
     )

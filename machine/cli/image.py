@@ -97,12 +97,12 @@ def _users(app: App) -> list[tuple[str, str]]:
     from machine.drivers.record_keys import BASE
     from machine.errors import MachineError
 
-    found = []
+    users = []
     for name in app.store.names():
         try:
             base = app.store.load(name).driver.get(BASE)
         except MachineError:
             continue
         if isinstance(base, dict) and base.get("disk"):
-            found.append((name, str(base["disk"])))
-    return found
+            users.append((name, str(base["disk"])))
+    return users

@@ -79,12 +79,12 @@ def _raw_terminal(channel: paramiko.Channel) -> Iterator[None]:
     import termios
     import tty
 
-    def resized(*_: object) -> None:
+    def resize(*_: object) -> None:
         with contextlib.suppress(Exception):  # the channel may be closing
             channel.resize_pty(*os.get_terminal_size(0))
 
     old_attributes = termios.tcgetattr(0)
-    old_handler = signal.signal(signal.SIGWINCH, resized)
+    old_handler = signal.signal(signal.SIGWINCH, resize)
     try:
         tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead stays
         yield

@@ -174,10 +174,10 @@ class Parser(Group):
             if free < 1 and place.needs_one:
                 raise self._missing_error(place)
             count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
-            taken, names = names[:count], names[count:]
+            own_names, names = names[:count], names[count:]
             if place.is_verb:
-                self._check_verb(taken, place.options["choices"])
-            values = [place.convert(name) for name in taken]
+                self._check_verb(own_names, place.options["choices"])
+            values = [place.convert(name) for name in own_names]
             if place.nargs in ("*", "+"):
                 values_by_dest[place.dest] = values or place.default or []
             elif values:
@@ -228,7 +228,7 @@ class Parser(Group):
         parser = argparse.ArgumentParser(
             prog=self.prog,
             usage=f"{self.prog} [FLAGS] {names}" if many else None,
-            description=_fitted(self.description, columns() - 2),
+            description=_fit_lines(self.description, columns() - 2),
             add_help=False,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
                 prog, max_help_position=34, width=columns() - 2
@@ -241,7 +241,7 @@ class Parser(Group):
         return "Usage: " + parser.format_help().removeprefix("usage: ")
 
 
-def _fitted(text: str, width: int) -> str:
+def _fit_lines(text: str, width: int) -> str:
     """Return the text in lines no longer than `width`: prose, and the right column of a list, but not examples.
 
     Lines of prose that follow each other are one paragraph, filled anew.
@@ -255,9 +255,13 @@ def _fitted(text: str, width: int) -> str:
         if len(line) <= width or (line.startswith(" ") and not row):
             lines.append(line)
         else:
-            left = row[0] if row else ""
+            prefix = row[0] if row else ""
             lines += textwrap.wrap(
-                line[len(left) :], width, initial_indent=left, subsequent_indent=" " * len(left), break_on_hyphens=False
+                line[len(prefix) :],
+                width,
+                initial_indent=prefix,
+                subsequent_indent=" " * len(prefix),
+                break_on_hyphens=False,
             )
     return "\n".join(lines)
 

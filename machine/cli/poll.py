@@ -73,7 +73,7 @@ class _DriverStates:
         self.deadline = deadline
         self.answered: set[str] = set()  # names whose engine spoke for itself
         self._threads: dict[str, tuple[Row, threading.Thread]] = {}
-        self._found: dict[str, tuple[str, str]] = {}  # name -> state, error
+        self._states: dict[str, tuple[str, str]] = {}  # name -> state, error
         self._lock = threading.Lock()
         self._closed = False
 
@@ -92,9 +92,9 @@ class _DriverStates:
             self._closed = True  # the timer may still be at work
         for name, (row, thread) in self._threads.items():
             thread.join(max(0.0, self.deadline - time.monotonic()))
-            if name in self.answered or name not in self._found:
+            if name in self.answered or name not in self._states:
                 continue
-            row.state, error = self._found[name]
+            row.state, error = self._states[name]
             if error:
                 row.error = error
             elif row.state != "Running":
@@ -109,4 +109,4 @@ class _DriverStates:
             result = "Error", one_line(error)
         except Exception as error:
             result = "Error", f"bug in the driver: {type(error).__name__}: {error}"
-        self._found[row.name] = result
+        self._states[row.name] = result

@@ -36,11 +36,11 @@ def print_error(error: MachineError, stream: TextIO, *, as_json: bool = False, s
         }
         stream.write(json.dumps(line) + "\n")
         return
-    text = f"Error: {_indented(error.brief)}\n"
+    text = f"Error: {_indent(error.brief)}\n"
     if error.details:
-        text += f"    {_indented(error.details)}\n"
+        text += f"    {_indent(error.details)}\n"
     if resolution:
-        text += f"Try: {_indented(resolution)}\n"
+        text += f"Try: {_indent(resolution)}\n"
     stream.write(text)
 
 
@@ -58,7 +58,7 @@ def in_store(resolution: str, store: str) -> str:
     return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {option_value} ", resolution)
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     """Return `text` with control characters escaped; lines after the first are indented, so that none is forged."""
     from machine.printable import in_text
 

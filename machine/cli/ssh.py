@@ -40,28 +40,28 @@ class SshCommandLine:
         self.target = ""
         self.options: list[str] = []
         self.forget_host_key = False
-        rest = list(argv)
-        while rest:
-            if rest[0] == "--":
-                del rest[0]
+        remaining = list(argv)
+        while remaining:
+            if remaining[0] == "--":
+                del remaining[0]
                 break
-            if rest[0].startswith("--"):
-                self._take_long_flag(rest, app)
-            elif length := arguments.option_length(rest):
-                self.options += rest[:length]
-                del rest[:length]
+            if remaining[0].startswith("--"):
+                self._take_long_flag(remaining, app)
+            elif length := arguments.option_length(remaining):
+                self.options += remaining[:length]
+                del remaining[:length]
             elif not self.target:
-                self.target = rest.pop(0)
+                self.target = remaining.pop(0)
             else:
                 break
-        self.command = rest
+        self.command = remaining
 
-    def _take_long_flag(self, rest: list[str], app: App) -> None:
-        """Take one long flag from `rest`: one of this command's, or a global one."""
+    def _take_long_flag(self, remaining: list[str], app: App) -> None:
+        """Take one long flag from `remaining`: one of this command's, or a global one."""
         from machine.cli.global_flags import AFTER_COMMAND
         from machine.cli.tokenize import SWITCH
 
-        flag, equals, value = rest.pop(0).partition("=")
+        flag, equals, value = remaining.pop(0).partition("=")
         if flag == "--forget-host-key":
             self.forget_host_key = True
         elif flag not in AFTER_COMMAND:
@@ -70,8 +70,8 @@ class SshCommandLine:
             )
         elif AFTER_COMMAND[flag] == SWITCH:
             app.flags.set(flag, value if equals else "true")
-        elif equals or rest:
-            app.flags.set(flag, value if equals else rest.pop(0))
+        elif equals or remaining:
+            app.flags.set(flag, value if equals else remaining.pop(0))
         else:
             raise UsageError(f"{flag} needs a value")
 

@@ -94,8 +94,8 @@ def _host_key_error(record: Record) -> MachineError | None:
     from machine.errors import HostKeyMismatch, ShellError, TooManyKeys
     from machine.ssh.client import SshShell
 
-    endpoint, known = record.endpoint(), known_hosts(record)
-    if endpoint is None or not knownhosts.entries(known, record.name):
+    endpoint, host_keys = record.endpoint(), known_hosts(record)
+    if endpoint is None or not knownhosts.entries(host_keys, record.name):
         return None
     try:
         SshShell.connect(
@@ -103,7 +103,7 @@ def _host_key_error(record: Record) -> MachineError | None:
             endpoint.ssh_port,
             endpoint.ssh_user,
             key_path=record.ssh_key_path() or None,
-            known_hosts=known,
+            known_hosts=host_keys,
             alias=record.name,
             timeout=10,
         ).close()

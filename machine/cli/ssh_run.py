@@ -32,7 +32,7 @@ class Relay:
 
     def __init__(self, source: int, target: int = 2) -> None:
         self._source, self._target = source, target
-        self._held = b""
+        self._held_output = b""
         self._passing = False
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -40,22 +40,24 @@ class Relay:
     @property
     def dropped(self) -> bool:
         """Whether the first line of the output is that sshd dropped the connection."""
-        return not self._passing and self._held.startswith(DROPPED)
+        return not self._passing and self._held_output.startswith(DROPPED)
 
     def _read(self) -> None:
         while block := os.read(self._source, 8192):
             end = block.endswith(END)
-            self._take(block.removesuffix(END))
+            self._receive(block.removesuffix(END))
             if end:
                 return
 
-    def _take(self, block: bytes) -> None:
+    def _receive(self, block: bytes) -> None:
         if not self._passing:
-            self._held += block
-            hold = self._held.startswith(DROPPED) or any(start.startswith(self._held) for start in DROPPED)
-            if hold and len(self._held) < KEPT:
+            self._held_output += block
+            hold = self._held_output.startswith(DROPPED) or any(
+                start.startswith(self._held_output) for start in DROPPED
+            )
+            if hold and len(self._held_output) < KEPT:
                 return
-            block, self._held, self._passing = self._held, b"", True
+            block, self._held_output, self._passing = self._held_output, b"", True
         os.write(self._target, block)
 
     def finish(self) -> None:
@@ -64,9 +66,9 @@ class Relay:
 
     def show(self) -> None:
         """Pass on the output that was held back."""
-        if self._held:
-            os.write(self._target, self._held)
-            self._held = b""
+        if self._held_output:
+            os.write(self._target, self._held_output)
+            self._held_output = b""
 
 
 def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time.sleep) -> int:

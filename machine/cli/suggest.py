@@ -55,9 +55,9 @@ ALIASES = {
 }
 
 
-def suggestion(word: str, known: Iterable[str], sentence: str) -> str:
-    """Return `sentence` with {} filled by the known word most like `word`; "" if none is like it."""
-    found = nearest(word, known)
+def suggestion(typed: str, candidates: Iterable[str], sentence: str) -> str:
+    """Return `sentence` with {} filled by the known word most like `typed`; "" if none is like it."""
+    found = nearest(typed, candidates)
     return sentence.format(found) if found else ""
 
 

@@ -18,7 +18,7 @@ CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 def print_table(app: App, rows: Sequence[Sequence[str]]) -> None:
     """Rows of cells on stdout, the first row being the header; cells may hold anything."""
-    app.print_text("\n".join(aligned([[in_line(cell) for cell in row] for row in rows], terminal_width(app))))
+    app.print_text("\n".join(align([[in_line(cell) for cell in row] for row in rows], terminal_width(app))))
 
 
 def terminal_width(app: App) -> int:
@@ -31,11 +31,11 @@ def without_empty(table: Sequence[Sequence[str]], width: int) -> list[list[str]]
     rows = [list(row) for row in table]
     if not width or len(rows) < 2 or sum(_widths(rows)) + len(rows[0]) - 1 <= width:
         return rows
-    filled = [at for at in range(len(rows[0])) if any("".join(row[at : at + 1]) for row in rows[1:])]
-    return [[row[at] for at in filled if at < len(row)] for row in rows]
+    filled_columns = [at for at in range(len(rows[0])) if any("".join(row[at : at + 1]) for row in rows[1:])]
+    return [[row[at] for at in filled_columns if at < len(row)] for row in rows]
 
 
-def aligned(table: Sequence[Sequence[str]], width: int = 0, keep: Collection[str] = ()) -> list[str]:
+def align(table: Sequence[Sequence[str]], width: int = 0, keep: Collection[str] = ()) -> list[str]:
     """The rows of `table` as lines, their cells under each other; a row may have fewer cells than the first.
 
     `width`: characters on a line of the terminal, 0 for any number. Where it is too narrow the gaps give way, down to
@@ -47,8 +47,8 @@ def aligned(table: Sequence[Sequence[str]], width: int = 0, keep: Collection[str
     if width and table:
         floors = [max(_FLOOR, len(cell)) for cell in table[0]]
         gap = _fitting_gap(widths, len(table[0][-1]), width)
-        kept = {at for at, header in enumerate(table[0]) if header in keep}
-        widths = _narrowed(widths, floors, width - gap * (len(widths) - 1), kept)
+        kept_columns = {at for at, header in enumerate(table[0]) if header in keep}
+        widths = _narrow(widths, floors, width - gap * (len(widths) - 1), kept_columns)
     lines = []
     for row in table:
         cells = [_cut(cell, widths[column]) for column, cell in enumerate(row)]
@@ -77,8 +77,8 @@ def _fitting_gap(widths: Sequence[int], last: int, width: int) -> int:
     return gap
 
 
-def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int, kept: Collection[int]) -> list[int]:
-    """`widths` taken down to `room` characters in all: the last column first, then the widest, `kept` last."""
+def _narrow(widths: Sequence[int], floors: Sequence[int], room: int, kept_columns: Collection[int]) -> list[int]:
+    """`widths` taken down to `room` characters in all: the last column first, then the widest, `kept_columns` last."""
     narrowed = list(widths)
     floor_widths = [min(width, floors[at] if at < len(floors) else _FLOOR) for at, width in enumerate(narrowed)]
     if sum(narrowed) > room:
@@ -87,7 +87,7 @@ def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int, kept: Col
         candidates = [at for at, width in enumerate(narrowed) if width > floor_widths[at]]
         if not candidates:
             break
-        candidates = [at for at in candidates if at not in kept] or candidates
+        candidates = [at for at in candidates if at not in kept_columns] or candidates
         narrowed[max(candidates, key=lambda at: narrowed[at])] -= 1
     return narrowed
 

@@ -52,8 +52,8 @@ def tokenize(
         text = argv[index]
         index += 1
         if text == "--":
-            for rest in range(index, len(argv)):
-                yield Token("", argv[rest], rest + 1)
+            for position in range(index, len(argv)):
+                yield Token("", argv[position], position + 1)
             return
         if len(text) < 2 or text[0] != "-":
             yield Token("", text, index)
@@ -98,11 +98,11 @@ def _bundle(
     letters = text[1:]
     for index, letter in enumerate(letters):
         kind = follows("-" + letter)
-        rest = letters[index + 1 :]
+        value = letters[index + 1 :]
         if kind == SWITCH:
             yield "-" + letter, "true"
         elif kind == VALUE:
-            yield "-" + letter, rest or None
+            yield "-" + letter, value or None
             return
         else:
             raise unknown(text)

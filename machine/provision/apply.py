@@ -95,7 +95,7 @@ def run_batch(steps: Sequence[Step], shell: Shell, *, exclusive: bool = False) -
 
 
 def _step_error(step: Step, answer: Completed) -> ProvisionError:
-    output = script_not_run.shortened(answer.output[-script_not_run.LARGEST :], _TAIL)
+    output = script_not_run.shorten(answer.output[-script_not_run.LARGEST :], _TAIL)
     if answer.status < 0:
         output = f"{output}\nthe machine stopped in the middle of it".strip()
     return ProvisionError(

@@ -65,15 +65,15 @@ def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
         removal = [_remove([*SWARM_UNITS], SWARM_FILES, STATE)] if existing else []
         yield from removal
         return [step.name for step in removal]
-    found = _parse_lines((yield LOOK_AT_SERVICES))
+    service_states = _parse_lines((yield LOOK_AT_SERVICES))
     names = []
-    if "python" not in found:
+    if "python" not in service_states:
         (install,) = proxy.with_proxies([_install(facts)], spec.engine.env)
-        found |= _parse_lines((yield install))
+        service_states |= _parse_lines((yield install))
         names.append(install.name)
-    if "python" not in found:
+    if "python" not in service_states:
         raise _no_python_error(facts)
-    changes = list(_changes(facts, spec, swarm, found))
+    changes = list(_changes(facts, spec, swarm, service_states))
     yield from changes
     return [*names, *(step.name for step in changes)]
 
@@ -85,7 +85,7 @@ def removal() -> Plan:
     return Result((step.name,))
 
 
-def _changes(facts: Facts, spec: Spec, swarm: SwarmServices, found: dict[str, str]) -> Iterable[Step]:
+def _changes(facts: Facts, spec: Spec, swarm: SwarmServices, service_states: dict[str, str]) -> Iterable[Step]:
     program = WriteFile(SWARM_PROGRAM, swarm.program)
     environment = WriteFile(
         SWARM_ENVIRONMENT, f'SWARM_DISCOVERY="{_escape(swarm.discovery)}"\n'.encode(), 0o600, secret=True
@@ -103,13 +103,13 @@ def _changes(facts: Facts, spec: Spec, swarm: SwarmServices, found: dict[str, st
         dependencies = [program.content, environment.content]
         if name == "manager":
             dependencies += [spec.ca, spec.server_cert, *([swarm.key] if swarm.key else [])]
-        text, digest = unit(name, found["python"], arguments, dependencies)
+        text, digest = unit(name, service_states["python"], arguments, dependencies)
         file = WriteFile(path, text.encode())
         current = engine_config_files.is_current(facts, file)
         if not current:
             yield file
-        if not current or found.get(name, "").split(" ") != ["active", "enabled", digest]:
-            yield _restart(name, swarm.port if name == "manager" else 0, found["python"])
+        if not current or service_states.get(name, "").split(" ") != ["active", "enabled", digest]:
+            yield _restart(name, swarm.port if name == "manager" else 0, service_states["python"])
 
 
 def unit(name: str, python: str, arguments: tuple[str, ...], dependencies: Iterable[bytes]) -> tuple[str, str]:

@@ -63,22 +63,24 @@ def parse(
         for number, (written, meant) in enumerate(remaining)
         for part in (expand(resolve_specifiers(meant, specifiers), variables or {}) or [""])
     ]
-    taken = _take_flags(command, tokens, drop)
-    touched_words = {token.word for token in taken}
-    command.took_flags = bool(taken)
+    flag_tokens = _take_flags(command, tokens, drop)
+    touched_words = {token.word for token in flag_tokens}
+    command.took_flags = bool(flag_tokens)
     if specifiers is not None:
         command.unknown = tuple(
             token.written
-            for token in taken
+            for token in flag_tokens
             if not variable_names(token.written) and "%" in resolve_specifiers(token.written, specifiers)
         )
-    command.expanded_variables = tuple(dict.fromkeys(name for token in taken for name in variable_names(token.written)))
+    command.expanded_variables = tuple(
+        dict.fromkeys(name for token in flag_tokens for name in variable_names(token.written))
+    )
     seen = set()
     for token in tokens:
         if token.word not in touched_words:
             command.kept += [token.written] if token.word not in seen else []
             seen.add(token.word)
-        elif token not in taken and token.meant:
+        elif token not in flag_tokens and token.meant:
             command.kept.append(quote_argument(token.meant))
     return command
 
@@ -94,34 +96,34 @@ class _Token:
 
 def _take_flags(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list[_Token]:
     """Move the flags that we set from `tokens` to `command`, and return their tokens."""
-    taken: list[_Token] = []
+    flag_tokens: list[_Token] = []
     remaining = list(tokens)
     while remaining:
         token = remaining.pop(0)
         name, value = flag_of(token.meant)
         if name not in ("host", "live-restore", *_LISTS, *TLS, *drop):
             continue
-        taken.append(token)
+        flag_tokens.append(token)
         if value is None:
             value = ""
             if name not in SWITCHES and remaining:
-                taken.append(remaining.pop(0))
-                value = taken[-1].meant
+                flag_tokens.append(remaining.pop(0))
+                value = flag_tokens[-1].meant
         if name == "host":
             command.hosts.append(value)
         elif name in _LISTS:
             command.moved.setdefault(KEYS[name], []).append(value)
         elif name == "live-restore" and name not in drop:
             command.live_restore = value in ("", *GO_TRUE)
-    return taken
+    return flag_tokens
 
 
-def flag_of(word: str) -> tuple[str, str | None]:
+def flag_of(argument: str) -> tuple[str, str | None]:
     """Return the long name of the flag in a word, "" for none, and its value if the word has that too, else None."""
-    if word.startswith("--"):
-        name, equals, value = word[2:].partition("=")
+    if argument.startswith("--"):
+        name, equals, value = argument[2:].partition("=")
         return name, value if equals else None
-    letters = word[1:] if word.startswith("-") else ""
+    letters = argument[1:] if argument.startswith("-") else ""
     while letters and SHORT.get(letters[0]) in SWITCHES and len(letters) > 1 and letters[1] != "=":
         letters = letters[1:]  # -DH tcp://...: switches may stand before another letter
     if not letters or letters[0] not in SHORT:
@@ -160,8 +162,8 @@ def mentions_own_flags(text: str) -> bool:
     return any(re.search(rf"(?<![\w-])(?:{flags})(?![\w-])", line) for line in lines)
 
 
-def _is_dockerd(word: str) -> bool:
-    return word.lstrip(PREFIXES).rpartition("/")[2] == "dockerd"
+def _is_dockerd(argument: str) -> bool:
+    return argument.lstrip(PREFIXES).rpartition("/")[2] == "dockerd"
 
 
 def settings_file(arguments: list[str], options: tuple[str, ...]) -> str:
@@ -209,21 +211,21 @@ def option_keys(options: tuple[str, ...]) -> list[str]:
 def hosts(command: Command, from_daemon_json: list[str], own_host: str, *, socket_unit: bool) -> list[str]:
     """Return all addresses to listen on: the shipped ones and daemon.json's, a local socket, and our own."""
     port = own_host.rsplit(":", 1)[-1]
-    found = list(dict.fromkeys([*command.hosts, *from_daemon_json]))
-    found = [host for host in found if tcp_port(host) != port]
+    addresses = list(dict.fromkeys([*command.hosts, *from_daemon_json]))
+    addresses = [host for host in addresses if tcp_port(host) != port]
     if not socket_unit:
-        found = ["unix:///var/run/docker.sock" if host.startswith("fd://") else host for host in found]
-    if not any(host.startswith(("fd://", "unix://")) for host in found):
-        found.insert(0, "unix:///var/run/docker.sock")
-    return [*found, own_host]
+        addresses = ["unix:///var/run/docker.sock" if host.startswith("fd://") else host for host in addresses]
+    if not any(host.startswith(("fd://", "unix://")) for host in addresses):
+        addresses.insert(0, "unix:///var/run/docker.sock")
+    return [*addresses, own_host]
 
 
 def tcp_port(host: str) -> str:
     """The port at which dockerd listens behind TLS for a -H of its, "" if it is not TCP. A host may lack its scheme."""
-    scheme, _, rest = host.rpartition("://")
+    scheme, _, location = host.rpartition("://")
     if scheme not in ("", "tcp"):
         return ""
-    _, colon, port = rest.partition("/")[0].rpartition(":")
+    _, colon, port = location.partition("/")[0].rpartition(":")
     return port if colon and port.isdigit() else TLS_PORT
 
 

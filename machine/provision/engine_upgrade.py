@@ -47,7 +47,7 @@ def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     """Yield the steps: upgrade the packages and restart the engine if that changed them; one script, for a rollback."""
     upgrade = _upgrade_packages(facts)
     upgrade = replace(upgrade, script=proxy.preamble(env) + upgrade.script)
-    keep_containers = live_restore.needed(facts)
+    keep_containers = live_restore.is_needed(facts)
     yield rollback.begin(facts, [DAEMON_JSON])
     if keep_containers:
         yield from live_restore.switch_on(facts)

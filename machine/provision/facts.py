@@ -109,7 +109,7 @@ def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
 def parse(answer: Completed) -> Facts:
     """Return the facts in the output of GATHER_SCRIPT. ProvisionError if it is incomplete or cannot be parsed."""
     try:
-        return _parsed(answer)
+        return _parse_lines(answer)
     except (KeyError, IndexError, ValueError, RecursionError) as error:
         raise ProvisionError(
             "the machine gave an unreadable answer when its facts were gathered",
@@ -118,7 +118,7 @@ def parse(answer: Completed) -> Facts:
         ) from None
 
 
-def _parsed(answer: Completed) -> Facts:
+def _parse_lines(answer: Completed) -> Facts:
     texts: dict[str, list[str]] = {}
     units: dict[str, list[str]] = {}
     variable_texts: dict[str, list[str]] = {}

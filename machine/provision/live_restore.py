@@ -19,7 +19,7 @@ from machine.provision.steps import Run, Step, WriteFile
 KEY = "live-restore"
 
 
-def needed(facts: Facts) -> bool:
+def is_needed(facts: Facts) -> bool:
     """Whether a restart would end containers that could be kept.
 
     Live-restore that an interrupted run has left switched on is not the user's, and would end at the restart.

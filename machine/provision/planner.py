@@ -46,7 +46,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
                 resolution="remove it with all that it holds (machine ssh NAME sudo snap remove --purge docker)"
                 " and have Docker installed as a package: machine provision NAME",
             )
-        facts = yield from _installed(facts, spec)
+        facts = yield from _install_docker(facts, spec)
         names.append("install Docker")
     _check(facts, spec)
     renaming = hostname(facts, spec.hostname)
@@ -62,7 +62,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     if restart:
         notes += [*live_restore.warnings(facts), *engine_config_files.notes(facts, spec)]
     notes += settings.hidden_images_notes(facts, spec)
-    replaced_keys = settings.replaced(settings.existing(facts), spec)
+    replaced_keys = settings.replaced_keys(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in replaced_keys]
     return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)
 
@@ -108,7 +108,7 @@ rm -f /etc/hosts.machine-new
     return runs
 
 
-def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
+def _install_docker(facts: Facts, spec: Spec) -> Steps[Facts]:
     """Yield the steps that install Docker; return the facts gathered again: its path and its start are known now."""
     if facts.cloud_init == "running":
         yield install.WAIT_FOR_CLOUD_INIT
@@ -241,7 +241,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     enable = [services.enable(facts, restarting=restarting)] if is_to_be_enabled else []
     if not restarting:
         return [*renaming, *enable], False
-    if live_restore.needed(facts):
+    if live_restore.is_needed(facts):
         changes = _with_live_restore(facts, spec, configuration, certificates)
     else:
         changes = [*certificates, *_reload_between(facts, pending), services.restart(facts)]

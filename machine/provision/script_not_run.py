@@ -91,13 +91,13 @@ def known_refusal(result: Completed, script: str) -> ProvisionError | None:
     output = without_script(result.output[-LARGEST:], script)
     for cause in _CAUSES:
         if re.search(cause.pattern, output, re.IGNORECASE):
-            return ProvisionError(cause.brief, details=shortened(output), resolution=cause.resolution)
+            return ProvisionError(cause.brief, details=shorten(output), resolution=cause.resolution)
     return None
 
 
 def unknown_refusal(result: Completed, script: str, probe: Completed) -> ProvisionError:
     """Return the error for a result whose output does not; `probe` is the result of PROBE_COMMAND with PROBE_STDIN."""
-    output = shortened(without_script(result.output[-LARGEST:], script))
+    output = shorten(without_script(result.output[-LARGEST:], script))
     if f"{PROBE_MARK}-command" in probe.output:
         return ProvisionError(
             _NOT_RUN,
@@ -129,7 +129,7 @@ def without_script(output: str, script: str) -> str:
 _MIN_IDENTIFYING_LENGTH = 20  # characters; a shorter line of ours may be part of somebody else's words
 
 
-def shortened(text: str, last: int = SHOWN_LINES) -> str:
-    """Return the `last` lines of what a machine printed, long ones cut."""
+def shorten(text: str, count: int = SHOWN_LINES) -> str:
+    """Return the `count` lines of what a machine printed, long ones cut."""
     lines = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in text.splitlines()]
-    return "\n".join(lines[-last:])
+    return "\n".join(lines[-count:])

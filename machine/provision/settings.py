@@ -24,19 +24,19 @@ def existing(facts: Facts) -> dict[str, Any]:
     if facts.daemon_json is None or not facts.daemon_json.strip(BYTE_ORDER_MARK + " \n\r\t"):
         return {}
     try:
-        found = json.loads(facts.daemon_json.removeprefix(BYTE_ORDER_MARK))
+        parsed = json.loads(facts.daemon_json.removeprefix(BYTE_ORDER_MARK))
     except (ValueError, RecursionError) as error:
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not valid JSON",
             details=str(error),
             resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not a JSON object",
             resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         )
-    return found
+    return parsed
 
 
 def check(facts: Facts) -> None:
@@ -49,16 +49,16 @@ def check(facts: Facts) -> None:
         )
 
 
-def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
-    """Return the settings `found` with ours. Its `hosts` and TLS are left out: they become flags, as ours are."""
-    merged = remove_flags(found, ("hosts", *TLS))
+def merge(existing_settings: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
+    """Return `existing_settings` with ours. Its `hosts` and TLS are left out: they become flags, as ours are."""
+    merged = remove_flags(existing_settings, ("hosts", *TLS))
     engine = spec.engine
     merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
-    for key, wanted in (
+    for key, additions in (
         ("insecure-registries", engine.insecure_registries),
         ("registry-mirrors", engine.registry_mirrors),
     ):
-        values = list(dict.fromkeys([*_list(merged, key), *command.moved.get(key, []), *wanted]))
+        values = list(dict.fromkeys([*_list(merged, key), *command.moved.get(key, []), *additions]))
         if values:
             merged[key] = values
     if command.live_restore is not None:
@@ -70,26 +70,26 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
     return remove_flags(merged, option_keys(engine.flags))
 
 
-def has_tls(found: dict[str, Any]) -> bool:
+def has_tls(settings: dict[str, Any]) -> bool:
     """Whether daemon.json decides about TLS, as that of machine's earlier versions does."""
-    return any(key in found for key in TLS)
+    return any(key in settings for key in TLS)
 
 
-def _has_gateway(merged: dict[str, Any], command: Command) -> bool:
+def _has_gateway(settings: dict[str, Any], command: Command) -> bool:
     """Whether the machine has a gateway of its own already, in daemon.json or as a flag."""
-    return any(key in all_keys(merged) for key in keys_of(GATEWAY)) or any(
+    return any(key in all_keys(settings) for key in keys_of(GATEWAY)) or any(
         f"--{GATEWAY}" in word for word in command.kept
     )
 
 
-def is_plain(merged: dict[str, Any]) -> bool:
+def is_plain(settings: dict[str, Any]) -> bool:
     """Whether there is nothing in it but what every machine gets."""
-    return merged.keys() <= {"labels", GATEWAY}
+    return settings.keys() <= {"labels", GATEWAY}
 
 
-def replaced(found: dict[str, Any], spec: Spec) -> list[str]:
+def replaced_keys(existing_settings: dict[str, Any], spec: Spec) -> list[str]:
     """The machine's own keys that --engine-opt takes the place of."""
-    return [key for key in option_keys(spec.engine.flags) if key in all_keys(found)]
+    return [key for key in option_keys(spec.engine.flags) if key in all_keys(existing_settings)]
 
 
 def text(settings: dict[str, Any]) -> bytes:
@@ -98,25 +98,25 @@ def text(settings: dict[str, Any]) -> bytes:
 
 def check_storage(facts: Facts, spec: Spec) -> None:
     """ProvisionError if the wanted storage driver would hide images that are there, or is gone from this engine."""
-    wanted = spec.engine.storage_driver
-    removed_in = _REMOVED.get(wanted)
+    driver = spec.engine.storage_driver
+    removed_in = _REMOVED.get(driver)
     if removed_in and facts.release >= (removed_in, 0):
         raise ProvisionError(
-            f"Docker {facts.version} has no storage driver {wanted!r} any more",
+            f"Docker {facts.version} has no storage driver {driver!r} any more",
             details=f"It was removed in release {removed_in}.",
             resolution="leave --engine-storage-driver out: the engine chooses a good one",
         )
-    if wanted and facts.data_root_unknown:
+    if driver and facts.data_root_unknown:
         raise ProvisionError(
-            f"machine cannot tell whether the storage driver {wanted} would hide images on the machine",
+            f"machine cannot tell whether the storage driver {driver} would hide images on the machine",
             details=f"its engine does not run, and is configured to keep them in {facts.data_root_unknown}",
             resolution="start the engine there first (systemctl start docker), or leave --engine-storage-driver out",
         )
-    if wanted and facts.images and facts.storage_driver not in ("", wanted):
+    if driver and facts.images and facts.storage_driver not in ("", driver):
         raise ProvisionError(
-            f"changing the storage driver from {facts.storage_driver} to {wanted} would hide the machine's images",
+            f"changing the storage driver from {facts.storage_driver} to {driver} would hide the machine's images",
             details="Images and containers of one storage driver cannot be seen under another.",
-            resolution=f"leave --engine-storage-driver out, or insist with: --engine-opt storage-driver={wanted}",
+            resolution=f"leave --engine-storage-driver out, or insist with: --engine-opt storage-driver={driver}",
         )
 
 
@@ -138,13 +138,13 @@ def hidden_images_notes(facts: Facts, spec: Spec) -> list[str]:
     return notes
 
 
-def live_restore(found: dict[str, Any], command: Command, spec: Spec) -> bool:
+def live_restore(existing_settings: dict[str, Any], command: Command, spec: Spec) -> bool:
     """Whether the engine is to keep live-restore, whoever asked for it."""
     for option in spec.engine.flags:
         name, equals, value = option.lstrip("-").partition("=")
         if name == "live-restore":
             return not equals or value in GO_TRUE
-    return bool(command.live_restore if command.live_restore is not None else found.get("live-restore"))
+    return bool(command.live_restore if command.live_restore is not None else existing_settings.get("live-restore"))
 
 
 def _list(settings: dict[str, Any], key: str) -> list[str]:

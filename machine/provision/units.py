@@ -73,15 +73,15 @@ def resolve_specifiers(text: str, specifiers: Mapping[str, str] | None) -> str:
 def quote_argument(value: str) -> str:
     """Return the word of an ExecStart line that stands for `value`: no specifier, no variable, one word."""
     text = value.replace("%", "%%").replace("$", "$$")
-    return text if text and not re.search(r"""[\s"'\\;]""", text) else _quoted(text)
+    return text if text and not re.search(r"""[\s"'\\;]""", text) else _quote(text)
 
 
 def environment_line(pair: str) -> str:
     """The line that sets one "K=V" exactly; only specifiers and quotes are special there, `$` is not."""
-    return f"Environment={_quoted(pair.replace('%', '%%'))}"
+    return f"Environment={_quote(pair.replace('%', '%%'))}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
 

@@ -22,23 +22,23 @@ _NEEDS_ESCAPE = '"\\`$'  # in double quotes of an environment file a backslash b
 
 def from_units(files: Iterable[tuple[str, str]], specifiers: Mapping[str, str]) -> dict[str, str]:
     """What Environment= lines set, from a unit's files (path, text) in systemd's order. Our own drop-in is left out."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for path, text in files:
         if path.rsplit("/", 1)[-1] == OURS:
             continue
         for value in values_of(text, "Environment"):
             if not value:
-                found.clear()
+                variables.clear()
             for _, meant in split_words(value):
                 name, equals, content = meant.partition("=")
                 if equals and _NAME.fullmatch(name):
-                    found[name] = resolve_specifiers(content, specifiers)
-    return found
+                    variables[name] = resolve_specifiers(content, specifiers)
+    return variables
 
 
 def from_file(text: str) -> dict[str, str]:
     """What an EnvironmentFile= sets. Lines that are no assignment are passed over, as systemd does."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     position = 0
     while position < len(text):
         while position < len(text) and text[position] in " \t\n\r":
@@ -53,8 +53,8 @@ def from_file(text: str) -> dict[str, str]:
         name = text[position:equals].strip()
         value, position = _file_value(text, equals + 1)
         if _NAME.fullmatch(name):
-            found[name] = value
-    return found
+            variables[name] = value
+    return variables
 
 
 def _line_end(text: str, position: int) -> int:
@@ -73,7 +73,7 @@ def _file_value(text: str, position: int) -> tuple[str, int]:
     while position < len(text) and text[position] != "\n":
         char = text[position]
         if char in "'\"" and not plain:
-            quoted, position = _quoted(text, position)
+            quoted, position = _read_quoted(text, position)
             value += quoted
             kept_length = len(value)
             continue
@@ -91,7 +91,7 @@ def _file_value(text: str, position: int) -> tuple[str, int]:
     return value[:kept_length], position
 
 
-def _quoted(text: str, position: int) -> tuple[str, int]:
+def _read_quoted(text: str, position: int) -> tuple[str, int]:
     """The content of the quotes that open at `position`, and where the text goes on after them."""
     quote, value = text[position], ""
     position += 1
@@ -108,18 +108,18 @@ def _quoted(text: str, position: int) -> tuple[str, int]:
     return value, position + 1
 
 
-def expand(meant: str, variables: Mapping[str, str]) -> list[str]:
+def expand(word: str, variables: Mapping[str, str]) -> list[str]:
     """The words that one word of a command stands for: `$NAME` alone may be none or many, `${NAME}` is put in."""
-    if meant.startswith("$") and meant[1:2] not in ("$", "{", ""):
-        return [word for _, word in split_words(variables.get(meant[1:], ""))]
-    return [_BRACED.sub(lambda found: variables.get(found[1], "") if found[1] else "$", meant)]
+    if word.startswith("$") and word[1:2] not in ("$", "{", ""):
+        return [part for _, part in split_words(variables.get(word[1:], ""))]
+    return [_BRACED.sub(lambda found: variables.get(found[1], "") if found[1] else "$", word)]
 
 
-def variable_names(written: str) -> list[str]:
+def variable_names(word: str) -> list[str]:
     """The names of the variables in one word of a command."""
-    if written.strip("\"'").startswith("$") and not written.strip("\"'").startswith(("$$", "${")):
-        return [written.strip("\"'")[1:]]
-    return [name for name in _BRACED.findall(written) if name]
+    if word.strip("\"'").startswith("$") and not word.strip("\"'").startswith(("$$", "${")):
+        return [word.strip("\"'")[1:]]
+    return [name for name in _BRACED.findall(word) if name]
 
 
 def from_shell(text: str, name: str) -> str | None:
@@ -127,7 +127,7 @@ def from_shell(text: str, name: str) -> str | None:
 
     None when that cannot be told without running the file: a substitution, a condition, any other command.
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     position = 0
     while position < len(text):
         match = _SHELL.match(text, position)
@@ -138,14 +138,14 @@ def from_shell(text: str, name: str) -> str | None:
             continue
         key, equals, value = word.partition("=")
         name_only = key.removesuffix("+")
-        content = _shell_value(value, found)
+        content = _shell_value(value, variables)
         if not equals or not _NAME.fullmatch(name_only) or content is None:
             return None
-        found[name_only] = found.get(name_only, "") + content if key != name_only else content
-    return found.get(name, "")
+        variables[name_only] = variables.get(name_only, "") + content if key != name_only else content
+    return variables.get(name, "")
 
 
-def _shell_value(value: str, found: Mapping[str, str]) -> str | None:
+def _shell_value(value: str, variables: Mapping[str, str]) -> str | None:
     """A word of shell without its quotes, variables that were set before put in; None if something would be run."""
     result, position, quote = "", 0, ""
     while position < len(value):
@@ -167,7 +167,7 @@ def _shell_value(value: str, found: Mapping[str, str]) -> str | None:
             match = _SHELL_VARIABLE.match(value, position)
             if match is None:
                 return None
-            result += found.get(match[1] or match[2], "")
+            result += variables.get(match[1] or match[2], "")
             position = match.end() - 1
         else:
             result += char

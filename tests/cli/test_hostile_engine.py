@@ -15,7 +15,7 @@ from machine.cli import connect
 from machine.cli.app import App
 from machine.cli.global_flags import GlobalFlags
 from machine.cli.report import print_error
-from machine.cli.text_table import aligned, print_table
+from machine.cli.text_table import align, print_table
 from machine.console import Console
 from machine.errors import MachineError
 from tests.cli.typed import CommandResult, StoreWithEngines
@@ -134,4 +134,4 @@ def test_cells_of_every_table_are_escaped(world: StoreWithEngines) -> None:
     print_table(App(GlobalFlags({}), {}, out, out), [["NAME", "ORIGIN"], ["a\nforged row", NASTY]])
     assert out.getvalue().count("\n") == 2
     assert out.getvalue().replace("\n", "").isprintable()
-    assert aligned([["a"]]) == ["a"]
+    assert align([["a"]]) == ["a"]

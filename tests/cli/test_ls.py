@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from machine.cli import text_table
 from machine.cli.ls_rows import HEADERS, STATES, Row, fields
-from machine.cli.text_table import aligned
+from machine.cli.text_table import align
 from machine.model import State
 from tests.cli.typed import StoreWithEngines
 from tests.engine.servers import blackhole
@@ -202,8 +202,8 @@ def _in_days(days: int) -> str:
 
 
 def test_columns_are_aligned() -> None:
-    assert aligned([["A", "B", "C"], ["long", "", "x"]]) == ["A      B   C", "long       x"]
-    assert aligned([]) == []
+    assert align([["A", "B", "C"], ["long", "", "x"]]) == ["A      B   C", "long       x"]
+    assert align([]) == []
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_columns_are_aligned() -> None:
 )
 def test_a_narrow_terminal_gets_narrow_gaps_first(wide: int, gap: str) -> None:
     rows = [["A", "B", "LAST"], ["a", "b", ""], ["c", "d", "an error that is longer than the line"]]
-    assert aligned(rows, wide)[:2] == [f"A{gap}B{gap}LAST"[: wide or None], f"a{gap}b"]
+    assert align(rows, wide)[:2] == [f"A{gap}B{gap}LAST"[: wide or None], f"a{gap}b"]
 
 
 @given(
@@ -219,7 +219,7 @@ def test_a_narrow_terminal_gets_narrow_gaps_first(wide: int, gap: str) -> None:
 )
 def test_no_line_is_wider_than_the_terminal_and_what_is_cut_says_so(rows: list[list[str]], wide: int) -> None:
     table = [["NAME", "URL", "DOCKER", "ERRORS"], *rows]
-    lines = aligned(table, wide)
+    lines = align(table, wide)
     assert max(len(line) for line in lines) <= wide
     for row, line in zip(table, lines, strict=True):
         assert "\N{HORIZONTAL ELLIPSIS}" in line or "".join(row).startswith("".join(line.split()))
@@ -227,7 +227,7 @@ def test_no_line_is_wider_than_the_terminal_and_what_is_cut_says_so(rows: list[l
 
 def test_the_last_column_is_cut_before_the_others() -> None:
     rows = [["NAME", "URL", "ERRORS"], ["dev", "tcp://127.84.179.1:2376", "a long story " * 9]]
-    assert aligned(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"
+    assert align(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"
 
 
 def test_a_name_and_a_url_are_cut_after_all_others(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:

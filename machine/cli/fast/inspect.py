@@ -26,11 +26,11 @@ def run(args: Namespace, app: App) -> int:
     """JSON with 4 spaces of indent, a list for several names; or the template's result, a line for each."""
     if args.json and args.format:
         raise UsageError("--json and --format exclude each other", resolution="--format '{{json .}}'")
-    found = [app.store.load(name).redacted() for name in app.names(args.names)]
+    documents = [app.store.load(name).redacted() for name in app.names(args.names)]
     if args.format:
         from machine.template import render
 
-        app.print_text("\n".join(render(args.format, shown) for shown in found))
+        app.print_text("\n".join(render(args.format, shown) for shown in documents))
         return 0
-    app.print_json(found[0] if len(found) == 1 else found, indent=None if args.json else 4)
+    app.print_json(documents[0] if len(documents) == 1 else documents, indent=None if args.json else 4)
     return 0

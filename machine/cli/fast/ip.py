@@ -22,13 +22,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace, app: App) -> int:
     """All addresses, or an error and nothing. Reads the records only. JSON has Name and IP."""
-    found = []
+    addresses = []
     for name in app.names(args.names):
         record = app.store.load(name)
         if not record.address():
             from machine.cli.connect import no_address_error
 
             raise no_address_error(record)
-        found.append({"Name": name, "IP": record.address()})
-    print_values(app, found, "IP", as_json=args.json)
+        addresses.append({"Name": name, "IP": record.address()})
+    print_values(app, addresses, "IP", as_json=args.json)
     return 0

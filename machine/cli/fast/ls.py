@@ -102,10 +102,10 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
 
 def _table_lines(app: App, cells: list[list[str]]) -> list[str]:
     """Return the table's lines, as wide as the terminal: half a name or URL is of no use, so they are cut last."""
-    from machine.cli.text_table import aligned, terminal_width, without_empty
+    from machine.cli.text_table import align, terminal_width, without_empty
 
     width = terminal_width(app)
-    return aligned(without_empty(cells, width), width, NEVER_CUT)
+    return align(without_empty(cells, width), width, NEVER_CUT)
 
 
 def _print_truncated_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) -> None:
