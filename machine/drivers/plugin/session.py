@@ -43,7 +43,7 @@ class Session:
         self.program = Program(path, name, os.environ, self._relay)
         try:
             try:
-                self._connection = rpc.Connection(*self.program.address)
+                self.connection = rpc.Connection(*self.program.address)
             except rpc.Lost as error:
                 raise unusable(path, error.brief, self.program.last_words()) from None
             self._greet()
@@ -81,7 +81,7 @@ class Session:
 
     def start(self, method: str, kind: gob.Type = rpc.NOTHING, argument: Any = None) -> rpc.Call:
         """A call that may take long; its end is to be waited for."""
-        return self._connection.start(f"{self.service}.{method}", kind, argument)
+        return self.connection.start(f"{self.service}.{method}", kind, argument)
 
     def result(self, call: rpc.Call) -> Any:
         """The answer of a call that has ended; when the program is gone, with its last words."""
@@ -106,14 +106,14 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        return not self._connection.lost and self.program.process.poll() is None and not self._stop.is_set()
+        return not self.connection.lost and self.program.process.poll() is None and not self._stop.is_set()
 
     def close(self) -> None:
         """Say goodbye and see that it ends."""
         self._stop.set()
         self.start("Close").wait(CLOSE_SECONDS)
         self.program.end(CLOSE_SECONDS)
-        self._connection.close()
+        self.connection.close()
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.plugin.driver import PluginDriver
+from machine.drivers.plugin.session import Session, session_for
 from machine.errors import MachineError
 from machine.options import resolve
 from tests.drivers import contexts
@@ -28,6 +29,11 @@ def configured(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud, **more: An
     saved: list[dict[str, Any]] = []
     given = {"testcloud-endpoint": cloud.url, **SECRETS, **{name.replace("_", "-"): more[name] for name in more}}
     return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.traits.options, given)), saved
+
+
+def session_of(driver: PluginDriver) -> Session:
+    """The session in which the driver's plugin is at work; a new one if that has ended."""
+    return session_for(driver.path, driver.traits.name, driver.ctx.directory, driver.ctx.log)
 
 
 def programs(place: Path) -> set[int]:

@@ -16,7 +16,7 @@ from machine.drivers.plugin.driver import PluginDriver
 from machine.errors import DriverError, Interrupted, StoreError
 from machine.model import State
 from machine.wait import SystemClock
-from tests.drivers.plugin.driver import configured, failing, until
+from tests.drivers.plugin.driver import configured, failing, session_of, until
 from tests.drivers.plugin.fake_cloud import TOKEN, Cloud
 
 pytestmark = pytest.mark.slow
@@ -52,8 +52,7 @@ def test_a_cut_short_create_is_gone_on_with_or_begun_anew(
     worker = threading.Thread(target=failing, args=(driver,))
     worker.start()
     until(lambda: saved and saved[-1].get("ServerID"))
-    assert driver._session is not None
-    driver._session.program.process.kill()
+    session_of(driver).program.process.kill()
     worker.join()
     left = json.loads(json.dumps(saved[-1]))
     if there:

@@ -14,7 +14,7 @@ from machine.drivers.plugin.driver import PluginDriver
 from machine.errors import DriverError, PreflightFailed, UsageError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option
-from tests.drivers.plugin.driver import SECRETS, configured
+from tests.drivers.plugin.driver import SECRETS, configured, session_of
 from tests.drivers.plugin.fake_cloud import Cloud
 
 pytestmark = pytest.mark.slow
@@ -124,5 +124,4 @@ def test_the_service_of_2015(cls: type[PluginDriver], tmp_path: Path, cloud: Clo
     old = registry.find("testcloud-old")
     assert issubclass(old, PluginDriver)
     driver, _ = configured(old, tmp_path, cloud)
-    assert driver._session is not None
-    assert driver._session.service == "RpcServerDriver"
+    assert session_of(driver).service == "RpcServerDriver"

@@ -16,7 +16,7 @@ from machine.drivers.plugin import rpc, session
 from machine.drivers.plugin.driver import PluginDriver
 from machine.drivers.plugin.program import Program
 from machine.errors import DriverError
-from tests.drivers.plugin.driver import configured, guards, programs, until
+from tests.drivers.plugin.driver import configured, guards, programs, session_of, until
 from tests.drivers.plugin.fake_cloud import Cloud
 
 pytestmark = pytest.mark.slow
@@ -49,14 +49,16 @@ def test_it_is_kept_alive_and_ends_by_itself(cls: type[PluginDriver], tmp_path: 
 
 def test_a_plugin_that_dies_says_why(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     driver, _ = configured(cls, tmp_path, cloud)
-    assert driver._session is not None
-    driver._session.program.process.kill()
-    driver._session.program.process.wait()
+    first = session_of(driver)
+    first.program.process.kill()
+    first.program.process.wait()
     driver.check()  # a new program takes over
-    driver._session.program.process.kill()
-    driver._session.program.process.wait()
+    second = session_of(driver)
+    assert second is not first
+    second.program.process.kill()
+    second.program.process.wait()
     with pytest.raises(DriverError, match="ended in the middle of its work"):
-        driver._session.ask("GetMachineName")
+        second.ask("GetMachineName")
 
 
 def test_a_program_that_was_lost_is_ended_before_the_next(
@@ -65,9 +67,8 @@ def test_a_program_that_was_lost_is_ended_before_the_next(
     """Else two would be at work for one machine."""
     driver, _ = configured(cls, tmp_path, cloud)
     (first,) = programs(tmp_path / "bin")
-    lost = driver._session
-    assert lost is not None
-    lost._connection.close()
+    lost = session_of(driver)
+    lost.connection.close()
     until(lambda: not lost.alive)
     driver.check()
     (second,) = programs(tmp_path / "bin")

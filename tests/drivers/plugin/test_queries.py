@@ -58,7 +58,6 @@ def test_a_query_changes_nothing(cls: type[PluginDriver], tmp_path: Path, cloud:
         step()
         cloud.asked.clear()
         before = len(saved)
-        driver._open()
         with effects() as found:
             queries(driver)
         assert (found.programs, found.files) == ([], [])
