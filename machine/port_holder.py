@@ -29,7 +29,7 @@ def why(address: str, port: int, kind: str = "tcp") -> tuple[str, str]:
     `address` is a dotted one of IPv4, `kind` "tcp" or "udp".
     """
     try:
-        _bind(address, port, kind)
+        probe(address, port, kind)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _in_use(address, port, kind)
@@ -44,7 +44,7 @@ def why(address: str, port: int, kind: str = "tcp") -> tuple[str, str]:
 def forbidden(port: int) -> tuple[str, str]:
     """(what forbids this user to open that port of TCP, what to do about it), whoever has it; ("", "") if nothing."""
     try:
-        _bind("127.0.0.1", port, "tcp")
+        probe("127.0.0.1", port, "tcp")
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM):
             return _forbidden(port)
@@ -72,7 +72,8 @@ def holder(address: str, port: int, kind: str = "tcp", proc: str = PROC) -> tupl
     return 0, ""
 
 
-def _bind(address: str, port: int, kind: str) -> None:
+def probe(address: str, port: int, kind: str) -> None:
+    """Open a port as a server does, and close it again. OSError with the system's reason where that is refused."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as server:
         if kind == "tcp":
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -75,7 +75,7 @@ def test_other_causes(number: int, cause: str, cure: str, monkeypatch: pytest.Mo
 
     (tmp_path / "start").write_text("1024\n")
     monkeypatch.setattr(port_holder, "UNPRIVILEGED", str(tmp_path / "start"))
-    monkeypatch.setattr(port_holder, "_bind", refuse)
+    monkeypatch.setattr(port_holder, "probe", refuse)
     found = port_holder.why(ADDRESS, 80)
     assert cause in found[0]
     assert cure in found[1]

@@ -36,12 +36,12 @@ TABLE = (
 
 def requested(draft: MachineDraft) -> list[ClusterHooks]:
     """Return the hooks of the clusters that a machine is to be made for."""
-    return [_load(kind) for kind in TABLE if kind.is_requested(draft)]
+    return [load_hooks(kind) for kind in TABLE if kind.is_requested(draft)]
 
 
 def hooks_of(record: Record) -> list[ClusterHooks]:
     """Return the hooks of the clusters that a machine is, or is to be, a member of. RecordBroken."""
-    return [_load(kind) for kind in TABLE if kind.is_member(record)]
+    return [load_hooks(kind) for kind in TABLE if kind.is_member(record)]
 
 
 def open_ports(record: Record) -> tuple[int, ...]:
@@ -49,6 +49,7 @@ def open_ports(record: Record) -> tuple[int, ...]:
     return tuple(port for kind in TABLE for port in kind.open_ports(record))
 
 
-def _load(kind: ClusterKind) -> ClusterHooks:
+def load_hooks(kind: ClusterKind) -> ClusterHooks:
+    """Return the hooks of one kind of cluster; their module is imported now."""
     found: ClusterHooks = import_module(kind.module).HOOKS
     return found

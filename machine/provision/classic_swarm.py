@@ -34,9 +34,9 @@ DESCRIPTIONS = {
     "agent": "Registers this engine with a classic Docker swarm",
 }
 
-_PYTHON = script_files.read("find_python", names=" ".join(NEWEST_FIRST))
+FIND_PYTHON = script_files.read("find_python", names=" ".join(NEWEST_FIRST))
 _UNITS = script_files.read("swarm_units", names=" ".join(SWARM_UNITS), config_digest=CONFIG_DIGEST)
-_LISTENS_PROGRAM = """\
+LISTENS_PROGRAM = """\
 import glob, os, sys  # does process ARGV1 listen on TCP port ARGV2? That somebody answers there proves nothing
 files = {os.readlink(path) for path in glob.glob("/proc/%s/fd/*" % sys.argv[1])}
 for name in filter(os.path.exists, ("/proc/net/tcp", "/proc/net/tcp6")):
@@ -45,7 +45,7 @@ for name in filter(os.path.exists, ("/proc/net/tcp", "/proc/net/tcp6")):
             sys.exit(0)
 sys.exit(1)
 """
-LOOK_AT_SERVICES = Run("look at the swarm's services", f"{_PYTHON}python\n{_UNITS}", needs_output=True)
+LOOK_AT_SERVICES = Run("look at the swarm's services", f"{FIND_PYTHON}python\n{_UNITS}", needs_output=True)
 
 
 def check(facts: Facts, spec: Spec) -> None:
@@ -152,7 +152,7 @@ def _restart(name: str, port: int, python: str) -> Run:
     `port` 0: it listens nowhere.
     """
     pid = "$(systemctl show \"$unit\" -p MainPID | sed 's/^MainPID=//')"
-    listens = f'{shlex.quote(python)} -c {shlex.quote(_LISTENS_PROGRAM)} "{pid}" {port} 2>/dev/null'
+    listens = f'{shlex.quote(python)} -c {shlex.quote(LISTENS_PROGRAM)} "{pid}" {port} 2>/dev/null'
     is_up = listens if port else '[ "$tries" -ge 6 ]'
     script = script_files.read("restart_swarm_unit", name=name, is_up=is_up)
     resolution = (
@@ -183,7 +183,7 @@ def _install(facts: Facts) -> Run:
     newer = " ".join(reversed(NEWEST_FIRST[1:]))
     newer = newer.replace(".", "") if manager == "zypper" else newer
     script = f"""\
-{_PYTHON}{commands.prepare}
+{FIND_PYTHON}{commands.prepare}
 install() {{
     {commands.install}
 }}

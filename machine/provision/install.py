@@ -72,9 +72,8 @@ def _repository(facts: Facts, distro: Distro) -> list[Step]:
     if not distro.repository:
         return []
     target = "/etc/yum.repos.d/docker-ce.repo"
-    script = (
-        f"[ -f {target} ] || {{ {_fetch(facts, distro.repository, target + '.new')} && mv {target}.new {target}; }}"
-    )
+    fetch = fetch_command(facts, distro.repository, f"{target}.new")
+    script = f"[ -f {target} ] || {{ {fetch} && mv {target}.new {target}; }}"
     resolution = f"{distro.title} has no Docker of its own; let the machine reach {distro.repository}"
     return [Run("add Docker's package repository", script, resolution=resolution)]
 
@@ -87,7 +86,7 @@ def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
         install_fetcher = [
             Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)
         ]
-    fetch = f"rm -rf {_DIRECTORY}\nmkdir -m 0700 {_DIRECTORY}\n{_fetch(facts, url, _SCRIPT_PATH)}\n"
+    fetch = f"rm -rf {_DIRECTORY}\nmkdir -m 0700 {_DIRECTORY}\n{fetch_command(facts, url, _SCRIPT_PATH)}\n"
     fetch += f'[ -s {_SCRIPT_PATH} ] || {{ echo "{_without_quotes(masked(url))} is empty" >&2; exit 1; }}\n'
     resolution = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
@@ -112,7 +111,7 @@ exit "$status"
     ]
 
 
-def _fetch(facts: Facts, url: str, target: str) -> str:
+def fetch_command(facts: Facts, url: str, target: str) -> str:
     """Return a command that fetches a file and fails for an HTTP error. A URL with a secret is in no argument list."""
     wget = facts.fetcher == "wget"
     limits = "wget -q -T 20 -O" if wget else "curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o"

@@ -111,7 +111,7 @@ def _functions_to_note(facts: Facts) -> str:
     return _functions_of_process(facts) + note
 
 
-def _functions_to_restore(facts: Facts) -> str:
+def functions_to_restore(facts: Facts) -> str:
     """Return the shell functions that have the init system run again what it had running."""
     if facts.init == "systemd":
         return script_files.read("systemd_restore", start_seconds=START_SECONDS)
@@ -136,7 +136,7 @@ def _undo(facts: Facts, files: list[str]) -> str:
     return script_files.read(
         "rollback_undo",
         directory=TRANSACTION,
-        functions=engine_api.FUNCTIONS + _functions_of_process(facts) + _functions_to_restore(facts),
+        functions=engine_api.FUNCTIONS + _functions_of_process(facts) + functions_to_restore(facts),
         files=shlex.join(ordered),
         leftovers=_leftovers(files),
         daemon_json=DAEMON_JSON,

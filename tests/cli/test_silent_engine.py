@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import time
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from machine.drivers.base import Driver, Traits
+from machine.console import Console
+from machine.drivers import registry
+from machine.drivers.base import Traits
 from machine.errors import DriverError
-from machine.lifecycle import provision
-from machine.model import State
+from machine.lifecycle.provision import log_in
+from machine.model import Endpoint, State
+from machine.session import Session
+from machine.store import Record, Store
 from tests.cli.typed import StoreWithEngines
+from tests.lifecycle.cloud import TokenDriver
 
 
 @pytest.mark.parametrize("command", ["env", "config", "version"])
@@ -45,38 +51,58 @@ def test_a_platform_that_does_not_answer_either_costs_no_more_time(
     assert time.monotonic() - began < 2
 
 
-class Powered(Driver):
-    """A driver that can switch machines on; `found` is what its platform says."""
+class Powered(TokenDriver):
+    """A machine that can be switched on; `found` is what its platform says. It is told where it asks for an address."""
 
     traits: ClassVar[Traits] = Traits(name="powered", options=(), can_power=True)
-    found = State.STOPPED
+    found: ClassVar[State] = State.STOPPED
+
+    def check(self) -> None: ...
+
+    def create(self) -> None: ...
 
     def power(self, verb: object) -> None: ...
+
+    def remove(self) -> None: ...
 
     def state(self) -> State:
         return self.found
 
+    def endpoint(self) -> Endpoint | None:
+        raise DriverError("its address was asked for")
 
-def driver_of(found: State) -> Any:
-    """A driver whose platform says `found`."""
-    concrete = type("Concrete", (Powered,), dict.fromkeys(Powered.__abstractmethods__))  # nothing else is called
-    made: Any = object.__new__(concrete)
-    made.found = found
-    return made
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A store with the machine dev of the driver `powered`."""
+    monkeypatch.setitem(registry.TABLE, "powered", f"{__name__}:Powered")
+    store = Store(str(tmp_path / "store"))
+    store.add("dev")
+    return Session(store, Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+
+
+def refusal(session: Session, phase: str, found: State, monkeypatch: pytest.MonkeyPatch) -> DriverError:
+    """Why nobody can log in to dev, whose create came as far as `phase`."""
+    monkeypatch.setattr(Powered, "found", found)
+    record = Record.new(session.store.root, "dev", "powered", {})
+    record.phase = phase
+    with pytest.raises(DriverError) as caught:
+        log_in(session, record)
+    return caught.value
 
 
 @pytest.mark.parametrize("found", [State.STOPPED, State.SAVED, State.PAUSED])
-def test_a_machine_that_is_off_is_to_be_started_first(found: State) -> None:
-    record: Any = SimpleNamespace(name="dev", reached=lambda phase: True)
-    with pytest.raises(DriverError) as caught:
-        provision._check_running(record, driver_of(found))
-    assert caught.value.brief == f"dev is {found.lower()}"
-    assert caught.value.resolution.startswith("machine start dev")
-    assert caught.value.details == ""
+def test_a_machine_that_is_off_is_to_be_started_first(
+    session: Session, monkeypatch: pytest.MonkeyPatch, found: State
+) -> None:
+    error = refusal(session, "ready", found, monkeypatch)
+    assert error.brief == f"dev is {found.lower()}"
+    assert error.resolution.startswith("machine start dev")
+    assert error.details == ""
 
 
-def test_a_machine_that_runs_or_is_half_made_is_gone_on_with() -> None:
-    record: Any = SimpleNamespace(name="dev", reached=lambda phase: True)
-    provision._check_running(record, driver_of(State.RUNNING))
-    half: Any = SimpleNamespace(name="dev", reached=lambda phase: False)
-    provision._check_running(half, driver_of(State.STOPPED))
+def test_a_machine_that_runs_or_is_half_made_is_gone_on_with(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes next is the wait for its address, which has words of its own for a machine that is off."""
+    assert refusal(session, "ready", State.RUNNING, monkeypatch).brief == "its address was asked for"
+    assert refusal(session, "created", State.RUNNING, monkeypatch).brief == "its address was asked for"
+    assert refusal(session, "created", State.STOPPED, monkeypatch).brief == "dev is Stopped instead of Running"

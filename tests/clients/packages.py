@@ -49,7 +49,7 @@ def unpacked(*packages: str, suite: str = SUITE) -> Path:
     What the packages depend on is not fetched; name it too where it matters.
     """
     names = sorted(packages)
-    tree = kept() / "clients" / f"{suite}-{platform.machine()}" / _directory(names)
+    tree = kept() / "clients" / f"{suite}-{platform.machine()}" / directory_name(names)
     if tree.exists():
         return tree
     for tool in ("apt-get", "dpkg"):
@@ -62,7 +62,7 @@ def unpacked(*packages: str, suite: str = SUITE) -> Path:
     return tree
 
 
-def _directory(names: list[str]) -> str:
+def directory_name(names: list[str]) -> str:
     """A name for the tree of these packages: theirs, shortened to what a file system takes."""
     name = "+".join(names)
     return name if len(name) <= LONGEST else f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

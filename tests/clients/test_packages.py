@@ -46,9 +46,9 @@ def test_the_mirror_is_the_one_that_the_hosts_own_sources_name(texts: list[str],
 
 def test_many_packages_have_a_directory_of_their_own() -> None:
     many = [f"python3-package-{n}" for n in range(50)]
-    assert packages._directory(["a", "b"]) == "a+b"
-    assert len(packages._directory(many)) <= packages.LONGEST
-    assert packages._directory(many) != packages._directory(many[1:])
+    assert packages.directory_name(["a", "b"]) == "a+b"
+    assert len(packages.directory_name(many)) <= packages.LONGEST
+    assert packages.directory_name(many) != packages.directory_name(many[1:])
 
 
 def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from machine.store import Record
 
 
 def test_every_row_of_the_table_has_hooks() -> None:
-    assert all(isinstance(table._load(kind), ClusterHooks) for kind in table.TABLE)
+    assert all(isinstance(table.load_hooks(kind), ClusterHooks) for kind in table.TABLE)
 
 
 def test_a_machine_gets_the_hooks_of_its_clusters_only() -> None:

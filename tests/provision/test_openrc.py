@@ -89,7 +89,7 @@ def test_an_engine_that_takes_its_time_is_waited_for(host: Path) -> None:
 @pytest.mark.parametrize(("engine", "status"), [("exit 1", "1"), (": >answers\nexec /bin/sleep 60", "0")])
 def test_taking_back_notices_it_too(host: Path, engine: str, status: str) -> None:
     put(host, "dockerd", f"#!/bin/sh\n{engine}\n")
-    functions = engine_api.FUNCTIONS + rollback._functions_to_restore(ALPINE)
+    functions = engine_api.FUNCTIONS + rollback.functions_to_restore(ALPINE)
     done, took = run(host, f"{functions}\nwas() {{\n echo active\n}}\nlaunch && echo 0 || echo 1\n")
     assert (done.stdout, done.stderr) == (f"{status}\n", "")
     assert took < 15

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from machine.errors import ProvisionError
-from machine.process import Completed
-from machine.provision import apply
+from machine.provision import script
+from machine.provision.apply import run_batch
 from machine.provision.resolutions import resolution_for
 from machine.provision.steps import Run
+from tests.provision.test_apply import LocalShell
 
 SAID = {
     "E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.": "dpkg --conf",
@@ -36,8 +39,15 @@ def test_a_cause_has_its_resolution(said: str) -> None:
     assert SAID[said] in resolution_for(said)
 
 
-def test_an_unknown_cause_leaves_the_resolution_of_the_step() -> None:
+@pytest.mark.parametrize(
+    ("said", "resolution"), [("nothing known", "do y"), ("cp: error writing '/x': No space left on device", "df -h")]
+)
+def test_an_unknown_cause_leaves_the_resolution_of_the_step(
+    monkeypatch: pytest.MonkeyPatch, said: str, resolution: str
+) -> None:
+    monkeypatch.setattr(script, "as_root", lambda text: text)  # the tests may run as another user
     assert resolution_for("E: Unable to locate package docker.io") == ""
     with pytest.raises(ProvisionError) as caught:
-        raise apply._step_error(Run("x", ":", resolution="do y"), Completed(1, "nothing known"))
-    assert caught.value.resolution == "do y"
+        run_batch([Run("x", f"echo {shlex.quote(said)}\nexit 1", resolution="do y")], LocalShell())
+    assert (caught.value.brief, caught.value.details) == ("failed to x", said)
+    assert resolution in caught.value.resolution

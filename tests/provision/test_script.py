@@ -15,7 +15,7 @@ from machine.provision import Facts, Plan, Result, Run, WriteFile, plan, render,
 from machine.provision.engine_upgrade import upgrade_plan
 from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.host_files import DAEMON_JSON
-from machine.provision.install import WAIT_FOR_CLOUD_INIT, _fetch
+from machine.provision.install import WAIT_FOR_CLOUD_INIT, fetch_command
 from machine.provision.packages import MANAGERS, install
 from machine.provision.planner import hostname
 from machine.provision.steps import Step
@@ -230,7 +230,7 @@ def test_an_account_in_the_url_of_the_script_is_in_no_argument_list(fetcher: str
     (tmp_path / fetcher).chmod(0o755)
     host = facts({"recorded": "debian-12-missing.txt"})
     url = "https://me:hunt\"er2'@mirror.example/install.sh"
-    line = _fetch(dataclasses.replace(host, fetcher=fetcher), url, f"{tmp_path}/target")
+    line = fetch_command(dataclasses.replace(host, fetcher=fetcher), url, f"{tmp_path}/target")
     subprocess.run(["sh", "-c", f"PATH={tmp_path}:$PATH\n{line}"], check=True, timeout=30)
     assert "er2" not in (tmp_path / "arguments").read_text()
     given = (tmp_path / "input").read_text()

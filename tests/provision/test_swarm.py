@@ -167,7 +167,7 @@ def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
 
         def holds(pid: int, port: int) -> bool:
             done = subprocess.run(
-                [sys.executable, "-c", classic_swarm._LISTENS_PROGRAM, str(pid), str(port)], capture_output=True
+                [sys.executable, "-c", classic_swarm.LISTENS_PROGRAM, str(pid), str(port)], capture_output=True
             )
             return done.returncode == 0
 
@@ -179,7 +179,7 @@ def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
 
 def test_the_python_of_this_computer_is_found() -> None:
     """The look's first half, run for real; `systemctl` need not be there."""
-    script = classic_swarm._PYTHON + "python"
+    script = classic_swarm.FIND_PYTHON + "python"
     done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, timeout=30, check=True)
     found = done.stdout.strip()
     assert not found or found.startswith("python|/")

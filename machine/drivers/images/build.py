@@ -20,6 +20,7 @@ SECONDS = 1800.0  # for a build over a slow line
 NEEDED = 1600 << 20  # bytes, in the store's disk and in the temporary directory
 IMAGE_UMASK = 0o022  # directories inside the image are for every user of the machine
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH in Debian
+SUBORDINATE_IDS = "/etc/subuid"  # of every user, subuid(5)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -170,10 +171,10 @@ def _finish(image: str, work: str, run: Callable[..., Completed]) -> str:
     return disk
 
 
-def _check_subordinate(user: str, path: str = "/etc/subuid") -> None:
+def _check_subordinate(user: str) -> None:
     """Without root, mmdebstrap needs a range of subordinate user ids (user_namespaces(7), subuid(5))."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(SUBORDINATE_IDS, encoding="utf-8", errors="replace") as file:
             owners = {line.partition(":")[0] for line in file}
     except OSError:
         owners = set()

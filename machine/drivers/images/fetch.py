@@ -199,7 +199,7 @@ def _piece(answer: HTTPResponse) -> bytes:
         raise ConnectionError(error.strerror or str(error)) from error
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class RedirectHandler(urllib.request.HTTPRedirectHandler):
     """From http to https at most: what was asked for with a certificate is not taken without one, nor by FTP."""
 
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
@@ -211,7 +211,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_Redirects)
+    return urllib.request.build_opener(RedirectHandler)
 
 
 def _open(url: str, start: int, driver: str) -> HTTPResponse:

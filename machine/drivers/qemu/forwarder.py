@@ -190,7 +190,7 @@ def main(argv: list[str]) -> int:
     try:
         with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
             guest.connect(guest_path)
-            forwards = Forwards(qmp.monitor, address, _log(log_path))
+            forwards = Forwards(qmp.monitor, address, log_to(log_path))
             forwards.open = existing(qmp.monitor("info usernet"), address, fixed)
             logs = (log_path, os.path.join(os.path.dirname(log_path), paths.CONSOLE))
             threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
@@ -213,7 +213,7 @@ def _answers(qmp_path: str) -> bool:
     return True
 
 
-def _log(path: str) -> Callable[[str], None]:
+def log_to(path: str) -> Callable[[str], None]:
     """The machine's log, 0600. It begins when the machine is switched on; a forwarder that is restarted goes on."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 

@@ -10,11 +10,13 @@ import pytest
 
 from machine import authority
 from machine.clusters.classic import registration
+from machine.clusters.classic.discovery_route import DiscoveryRoute
 from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Store
+from machine.swarm.discovery.token import Token
 from tests.clusters.classic.members import saved_member
 from tests.fake_engine import fake_engine
 from tests.sshd import free_port
@@ -29,14 +31,19 @@ from tests.sshd import free_port
     ],
 )
 def test_a_private_address_is_told_in_its_own_network_only(
-    tmp_path: Path, master: dict[str, Any], node: dict[str, Any], address: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: dict[str, Any], node: dict[str, Any], address: str
 ) -> None:
-    store = Store(str(tmp_path))
-    endpoint = Endpoint("192.0.2.1", peer_address="172.31.0.1")
-    assert (
-        registration._address_seen_by(saved_member(store, "head", master), saved_member(store, "node", node), endpoint)
-        == address
-    )
+    registered: list[str] = []
+
+    async def register(_: Token, address: str, ttl: int) -> None:
+        registered.append(address)
+
+    monkeypatch.setattr(Token, "register", register)
+    session = Session(Store(str(tmp_path)), Console(io.StringIO()), environ={})
+    head = saved_member(session.store, "head", master)
+    member = saved_member(session.store, "node", {**node, "IPAddress": "192.0.2.1", "PeerAddress": "172.31.0.1"})
+    registration.register_on_master(session, head, member, DiscoveryRoute("token://T", token="T"), wait=False)
+    assert registered == [address]
 
 
 def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> None:

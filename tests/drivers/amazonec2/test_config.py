@@ -258,18 +258,25 @@ def test_zones_and_images() -> None:
     assert images.newest([]) is None
 
 
+def root_disk(**given: Any) -> dict[str, Any]:
+    """The root disk that an instance is asked for with."""
+    (disk,) = requests.request(Config.from_record(data(**given)), [])["BlockDeviceMappings"]
+    found: dict[str, Any] = disk["Ebs"]
+    return found
+
+
 @pytest.mark.parametrize("kind", ["io1", "io2"])
 def test_a_provisioned_disk_needs_its_operations_and_gets_them(kind: str) -> None:
     with pytest.raises(UsageError, match=kind) as caught:
         data(volume_type=kind)
     assert "--amazonec2-volume-iops" in caught.value.resolution
-    disk = requests._disk(Config.from_record(data(volume_type=kind, volume_iops=4000)))["Ebs"]
+    disk = root_disk(volume_type=kind, volume_iops=4000)
     assert (disk["VolumeType"], disk["Iops"]) == (kind, 4000)
     assert "Throughput" not in disk
 
 
 def test_a_gp3_disk_takes_both_and_others_none() -> None:
-    disk = requests._disk(Config.from_record(data(volume_iops=6000, volume_throughput=500)))["Ebs"]
+    disk = root_disk(volume_iops=6000, volume_throughput=500)
     assert (disk["Iops"], disk["Throughput"]) == (6000, 500)
     for given in ({"volume_type": "gp2", "volume_iops": 1}, {"volume_type": "io2", "volume_throughput": 125}):
         with pytest.raises(UsageError, match="means nothing for a volume of type"):

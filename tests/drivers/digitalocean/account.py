@@ -200,7 +200,7 @@ class Account:
         return self.firewalls[key]
 
     def tag_firewall(self, key: str, tags: list[str], join: bool) -> None:
-        wall = self._one(self.firewalls, key)
+        wall = self.one(self.firewalls, key)
         if join:
             self._known(tags)
         rest = [tag for tag in wall["tags"] if tag not in tags]
@@ -235,7 +235,7 @@ class Account:
         return self.volumes[key]
 
     def delete_volume(self, key: str) -> None:
-        if self._one(self.volumes, key)["droplet_ids"]:
+        if self.one(self.volumes, key)["droplet_ids"]:
             raise Refusal(409, "conflict", "Volume is still attached to a Droplet.")
         del self.volumes[key]
 
@@ -248,7 +248,7 @@ class Account:
             raise unprocessable("Size is not available in this region.")
         if not all(key in self.keys for key in body.get("ssh_keys", [])):
             raise unprocessable("invalid key identifiers for Droplet creation.")
-        volumes = [self._one(self.volumes, key) for key in body.get("volumes", [])]
+        volumes = [self.one(self.volumes, key) for key in body.get("volumes", [])]
         if any(volume["droplet_ids"] for volume in volumes):
             raise unprocessable("volume is attached to another droplet")
         number = next(self.numbers)
@@ -295,10 +295,10 @@ class Account:
         return {"v4": v4, "v6": v6 * ipv6}
 
     def droplet(self, number: int) -> Json:
-        return self._one(self.droplets, number)
+        return self.one(self.droplets, number)
 
     def delete_droplet(self, number: int) -> None:
-        self._one(self.droplets, number)
+        self.one(self.droplets, number)
         del self.droplets[number]
         for address in self.reserved.values():
             if address["droplet"] is not None and address["droplet"]["id"] == number:
@@ -308,7 +308,7 @@ class Account:
                 self.held[key] = time.monotonic() + self.let_go
 
     def act(self, number: int, kind: str) -> Json:
-        droplet = self._one(self.droplets, number)
+        droplet = self.one(self.droplets, number)
         if number in self.ready:
             raise unprocessable("Droplet already has a pending event.")
         on = droplet["status"] == "active"
@@ -327,11 +327,11 @@ class Account:
         return self.reserved[address]
 
     def assign(self, address: str, body: Json) -> Json:
-        self._one(self.reserved, address)["droplet"] = self._free_for_address(body["droplet_id"])
+        self.one(self.reserved, address)["droplet"] = self._free_for_address(body["droplet_id"])
         return self._action("assign_ip", next(self.numbers), "reserved_ip")
 
     def _free_for_address(self, number: int) -> Json:
-        droplet = self._one(self.droplets, number)
+        droplet = self.one(self.droplets, number)
         if number in self.ready:
             raise unprocessable("Droplet already has a pending event.")
         if any(one["droplet"] is droplet for one in self.reserved.values()):
@@ -351,7 +351,7 @@ class Account:
             "region_slug": "nyc3",
         }
 
-    def _one(self, things: dict[Any, Json], key: Any) -> Json:
+    def one(self, things: dict[Any, Json], key: Any) -> Json:
         if key not in things:
             raise missing()
         return things[key]

@@ -91,7 +91,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("POST", "volumes", lambda a, w, q, b: (201, {"volume": a.make_volume(b)})),
     ("DELETE", "volumes/([^/]+)", _done(lambda a, w, b: a.delete_volume(w[0]))),
     ("GET", "reserved_ips", _page("reserved_ips", lambda a, q: list(a.reserved.values()))),
-    ("GET", "reserved_ips/([^/]+)", lambda a, w, q, b: (200, {"reserved_ip": a._one(a.reserved, w[0])})),
+    ("GET", "reserved_ips/([^/]+)", lambda a, w, q, b: (200, {"reserved_ip": a.one(a.reserved, w[0])})),
     ("POST", "reserved_ips", lambda a, w, q, b: (202, {"reserved_ip": a.make_reserved(b)})),
     ("POST", "reserved_ips/([^/]+)/actions", lambda a, w, q, b: (201, {"action": a.assign(w[0], b)})),
     ("DELETE", "reserved_ips/([^/]+)", _delete("reserved")),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,13 +79,27 @@ def test_a_program_that_is_missing_is_named_with_its_package(tmp_path: Path, mon
     assert "qemu-utils" in caught.value.resolution
 
 
-def test_a_user_without_subordinate_ids(tmp_path: Path) -> None:
-    listing = tmp_path / "subuid"
-    listing.write_text("alice:100000:65536\n")
-    build._check_subordinate("alice", str(listing))
-    for path in (str(listing), str(tmp_path / "nothing")):
+def test_a_user_without_subordinate_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newuidmap = tmp_path / "newuidmap"
+    newuidmap.write_text("")
+    newuidmap.chmod(0o755)
+    monkeypatch.setattr(build, "SYSTEM_PATH", str(tmp_path))
+    monkeypatch.setattr(build, "TOOLS", {})
+    monkeypatch.setattr(build, "KEYRING", "/")
+    monkeypatch.setattr(build, "NEEDED", 0)
+    user, listing = pwd.getpwuid(os.geteuid()).pw_name, tmp_path / "subuid"
+    monkeypatch.setattr(build, "SUBORDINATE_IDS", str(listing))
+    for owner in (user, str(os.geteuid())):
+        listing.write_text(f"{owner}:100000:65536\n")
+        build.check(str(tmp_path), root=False)
+    for others in ("", f"{user}s:100000:65536\n", None):
+        if others is None:
+            listing.unlink()
+        else:
+            listing.write_text(others)
         with pytest.raises(DriverError) as caught:
-            build._check_subordinate("bob", path)
+            build.check(str(tmp_path), root=False)
+        assert caught.value.brief.startswith(f"{user} has no subordinate user ids")
         assert "usermod --add-subuids" in caught.value.resolution
 
 
@@ -109,7 +125,7 @@ def test_a_build_that_fails_shows_its_end(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(not build.tool_path("mke2fs") or not build.tool_path("qemu-img"), reason="no mke2fs or qemu-img")
-def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path) -> None:
+def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real ext4 file system with two kernels in it: the newer one is taken, by number and not by letter."""
     boot = tmp_path / "tree" / "boot"
     boot.mkdir(parents=True)
@@ -119,9 +135,15 @@ def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     image = work / "root.img"
-    words = [build.tool_path("mke2fs"), "-q", "-t", "ext4", "-d", str(tmp_path / "tree"), str(image), "16M"]
-    subprocess.run(words, check=True, timeout=60)
-    built = build._unpack(str(image), str(work), process.run)
+    monkeypatch.setattr(build, "check", lambda *_, **__: None)  # mmdebstrap is not needed here
+
+    def run(argv: list[str], **named: Any) -> Completed:
+        if "mmdebstrap" not in argv:
+            return process.run(argv, **named)
+        words = [build.tool_path("mke2fs"), "-q", "-t", "ext4", "-d", str(tmp_path / "tree"), str(image), "16M"]
+        return process.run(words, timeout=60)
+
+    built = build.build("debian-13", "amd64", "file:///nowhere", str(work), run=run, log=lambda _: None)
     assert Path(built.kernel).read_text() == "6.12.0-cloud-amd64"
     assert (built.initrd, built.root) == ("", "/dev/nvme0n1")
     assert Path(built.disk).read_bytes()[:4] == b"QFI\xfb"

@@ -83,7 +83,7 @@ def test_a_redirection_that_is_not_followed(place: str, tmp_path: Path) -> None:
 
 
 def test_what_was_asked_for_with_a_certificate_is_not_taken_without_one() -> None:
-    handler = fetch._Redirects()
+    handler = fetch.RedirectHandler()
 
     def to(old: str, new: str) -> Any:
         request = urllib.request.Request(old)
@@ -196,7 +196,7 @@ def test_a_redirection_is_judged_by_the_url_and_not_by_the_proxy(proxy: str, pla
 
     def redirected() -> urllib.request.Request | None:
         headers = email.message.Message()
-        return fetch._Redirects().redirect_request(asked, io.BytesIO(), 302, "", headers, f"{place}://site/y")
+        return fetch.RedirectHandler().redirect_request(asked, io.BytesIO(), 302, "", headers, f"{place}://site/y")
 
     if followed:
         assert redirected() is not None

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.qemu import paths, process
+from machine.drivers.qemu import net, paths, process
 from machine.drivers.qemu.driver import PORTS_SECONDS, QemuDriver
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
@@ -40,13 +41,21 @@ class Made:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def place(self) -> None:
-        """Addresses and a disk."""
-        self.driver._assign_ports()
+        """Addresses, as `create` writes them down, and a disk."""
+        on_linux = sys.platform.startswith("linux")
+        found = net.choose(net.lan_of(self.ctx.store), set(), [], net.can_listen, own_addresses=on_linux)
+        self.driver.data |= {
+            "IPAddress": found.address,
+            "PeerAddress": found.peer,
+            "SSHPort": found.ssh,
+            "EnginePort": found.engine,
+            "SwarmPort": found.swarm,
+        }
         Path(self.ctx.directory, paths.DISK).write_bytes(b"")
 
     def start(self) -> int:
         """Start qemu, with the arguments by which the driver knows it; its pid."""
-        qmp, pid = self.driver._socket(paths.QMP), Path(self.ctx.directory, paths.PID)
+        qmp, pid = os.path.join(self.driver.sockets, paths.QMP), Path(self.ctx.directory, paths.PID)
         if self.driver.sockets != self.ctx.directory:
             paths.prepare(self.driver.sockets)
         words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-uuid", self.driver.uuid]

@@ -269,7 +269,7 @@ def test_a_log_is_cut_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(forwarder, "LONGEST_LOG", 100)
     monkeypatch.setattr(forwarder, "KEPT_LOG", 10)
     log, link = tmp_path / "log", tmp_path / "link"
-    say = forwarder._log(str(log))
+    say = forwarder.log_to(str(log))
     say("x")
     before = log.read_bytes()
     forwarder.cut(str(log))

@@ -46,12 +46,12 @@ def test_more_memory_than_there_is() -> None:
 
 
 def test_a_published_port_that_only_root_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bind(address: str, port: int, kind: str) -> None:
+    def probe(address: str, port: int, kind: str) -> None:
         if port < 1024:
             raise PermissionError(errno.EACCES, "Permission denied")
         raise OSError(errno.EADDRINUSE, "Address already in use")  # at one address: there are others
 
-    monkeypatch.setattr(port_holder, "_bind", bind)
+    monkeypatch.setattr(port_holder, "probe", probe)
     monkeypatch.setattr(port_holder, "UNPRIVILEGED", "/nonexistent")
     preflight.check_published(replace(PLAIN, publish=((8080, 80),)))
     with pytest.raises(PreflightFailed) as caught:
