@@ -176,7 +176,7 @@ async def manage(args: ParsedArgs, context: CliContext) -> None:
     # On a master, `create` has named a registry that begins empty: nobody typed the token there.
     own_registry = bool(args.text("--registry")) and context.complete_from_store is None
     async with manager(config, context.log) as backend:
-        backends = await _registering(config, backend, context, expects_token=own_registry)
+        backends = await with_registry(config, backend, context, expects_token=own_registry)
         demands = ListenerPolicy(
             front, "every engine", insecure=args.on("--insecure"), cors=args.on("--api-enable-cors")
         )
@@ -221,7 +221,7 @@ async def discovery(args: ParsedArgs, context: CliContext) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(
+async def with_registry(
     config: ManagerConfig, backend: Backend, context: CliContext, *, expects_token: bool = False
 ) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.

@@ -90,14 +90,14 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
-        from machine.swarm.cli import _registering
+        from machine.swarm.cli import with_registry
         from machine.swarm.cli_flags import MANAGE, parse_args
         from machine.swarm.manager.config import manager_config_from
 
         said: list[str] = []
         around = CliContext(HERE, said.append, said.append, registry=path)
         plan = manager_config_from(parse_args("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
-        await _registering(plan, None, around)  # type: ignore[arg-type]  # not asked here
+        await with_registry(plan, None, around)  # type: ignore[arg-type]  # not asked here
         return said
 
     told = await managed("typo")
@@ -108,7 +108,7 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
 
 
 async def test_the_first_token_of_a_masters_own_registry_is_no_surprise(tmp_path: Path) -> None:
-    from machine.swarm.cli import _registering
+    from machine.swarm.cli import with_registry
     from machine.swarm.cli_flags import MANAGE, parse_args
     from machine.swarm.manager.config import manager_config_from
 
@@ -116,7 +116,7 @@ async def test_the_first_token_of_a_masters_own_registry_is_no_surprise(tmp_path
     said: list[str] = []
     around = CliContext(HERE, said.append, said.append)
     plan = manager_config_from(parse_args("manage", ["--registry", path, "token://new"], MANAGE, HERE), HERE, "")
-    await _registering(plan, None, around, expects_token=True)  # type: ignore[arg-type]  # not asked here
+    await with_registry(plan, None, around, expects_token=True)  # type: ignore[arg-type]  # not asked here
     assert said == []
     assert await plan.discovery.is_known()  # type: ignore[attr-defined]
 

@@ -382,8 +382,8 @@ async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch
 @pytest.mark.parametrize(("died", "removed"), [("die", "destroy"), ("died", "remove")])
 async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died: str, removed: str) -> None:
     class Podman(SimulatedEngine):
-        def _publish(self, action: str, about: Container) -> None:
-            super()._publish({"die": died, "destroy": removed}.get(action, action), about)
+        def publish(self, action: str, about: Container) -> None:
+            super().publish({"die": died, "destroy": removed}.get(action, action), about)
 
     async with swarm(made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:
         found, task = await fleet.events('/events?filters={"type":["container"]}')

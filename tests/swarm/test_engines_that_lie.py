@@ -165,7 +165,7 @@ async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(mo
         ]
         found.bad.send_event("\n".join(lines).encode() + b"\n")
         await asyncio.sleep(0.5)
-        assert len(found.engine("bad")._pending_refreshes) <= 1001
+        assert len(found.engine("bad").pending_refreshes) <= 1001
         assert max(len(r.target) for r in found.bad.requests) < 200_000
         await check_the_others(found)
 

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from machine.swarm.manager.routes.table import HANDLERS
 from tests.scripted_answers import HOSTILE, NASTY, json_answer
@@ -74,7 +73,7 @@ def sound_log(found: Manager) -> None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-async def test_whatever_one_engine_says_every_route_answers(data: DataObject) -> None:
+async def test_whatever_one_engine_says_every_route_answers(data: st.DataObject) -> None:
     script = {
         "~": json_answer(data.draw(values), data.draw(statuses)),
     }

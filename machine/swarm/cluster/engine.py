@@ -65,7 +65,7 @@ class Engine(EngineConnection):
         self.updated = 0.0  # seconds since 1970, of the last look
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self.reschedulable_at_removal: list[Container] = []  # what could move, when the discovery let go of it
-        self._pending_refreshes = DueRefreshes()
+        self.pending_refreshes = DueRefreshes()
         self._short_streams_in_a_row = 0  # how often in a row its events ended at once
         self._list_order = AnswerSequence()
         self._ended = EndedContainers()
@@ -155,7 +155,7 @@ class Engine(EngineConnection):
                 await self.refresh_kinds(*REFRESHED_KINDS)
             if not self._short_streams_in_a_row:
                 self._note_success()
-            self._pending_refreshes.add(*REFRESHED_KINDS)
+            self.pending_refreshes.add(*REFRESHED_KINDS)
         except BaseException:
             await events.close()
             raise
@@ -240,12 +240,12 @@ class Engine(EngineConnection):
         else:
             if change.id in self.containers:
                 self._ended.note(change)
-            self._pending_refreshes.add(change.id if change.kind == "container" else change.kind)
+            self.pending_refreshes.add(change.id if change.kind == "container" else change.kind)
 
     async def _catch_up(self) -> None:
         """Look again at what events named; what comes meanwhile is done together in the next round."""
         while True:
-            due = self._pending_refreshes.take()
+            due = self.pending_refreshes.take()
             for kind in REFRESHED_KINDS:
                 if kind in due:
                     await self._refresh_kind(kind)
@@ -254,12 +254,12 @@ class Engine(EngineConnection):
             ids = due.difference((*REFRESHED_KINDS, "daemon", EVERYTHING))
             if ids:
                 await self.refresh(() if EVERYTHING in due else ids)
-                self._ended.refresh_later(ids, self.containers, self._pending_refreshes.add)
+                self._ended.refresh_later(ids, self.containers, self.pending_refreshes.add)
                 for key in ids:
                     if key in self.containers and not self.containers[key].inspected:
                         await self.inspect(self.containers[key])
-            if not self._pending_refreshes:
-                await self._pending_refreshes.wait()
+            if not self.pending_refreshes:
+                await self.pending_refreshes.wait()
             else:
                 await asyncio.sleep(EVENTS_PAUSE)  # an engine that tells events without end gets no more than its share
 
@@ -285,7 +285,7 @@ class Engine(EngineConnection):
             else:
                 if not self._short_streams_in_a_row:
                     self._note_success()
-                self._pending_refreshes.add(*REFRESHED_KINDS)
+                self.pending_refreshes.add(*REFRESHED_KINDS)
 
     async def refresh(self, ids: Iterable[str] = ()) -> None:
         """List its containers again, all or some; ApiError."""

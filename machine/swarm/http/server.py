@@ -79,6 +79,11 @@ class Server:
             return address
         return address._replace(port=listener.sockets[0].getsockname()[1])
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._tasks)
+
     async def close(self) -> None:
         """Stop listening and drop every connection."""
         for listener in self._listeners:

@@ -39,20 +39,20 @@ class Election:
             while True:
                 try:
                     if await self.candidate.campaign():
-                        self._set(self.candidate.address)
+                        self.set_primary(self.candidate.address)
                         await self._lead()
-                        self._set("")
+                        self.set_primary("")
                     else:
                         leader = await self.candidate.leader()
-                        self._set(host_and_port(leader) if leader else "")
+                        self.set_primary(host_and_port(leader) if leader else "")
                         await self.candidate.wait_for_change(RETRY if self.primary else 1.0)
                 except DiscoveryError as error:
-                    self._set("")
+                    self.set_primary("")
                     self.log(f"election: {error}")
                     await asyncio.sleep(min(RETRY, max(self.candidate.ttl / 4, 0.5)))
         finally:
             if self.leading:
-                self._set("")
+                self.set_primary("")
                 with suppress(DiscoveryError, asyncio.CancelledError):
                     await asyncio.wait_for(self.candidate.resign(), 2)
 
@@ -69,7 +69,8 @@ class Election:
             except (DiscoveryError, TimeoutError) as error:
                 self.log(f"election: the lease could not be renewed: {error}")
 
-    def _set(self, primary: str) -> None:
+    def set_primary(self, primary: str) -> None:
+        """Note the address of the primary, "" for none, and wake who waits for a change."""
         if primary == self.primary:
             return
         self.log(f"election: the primary is {primary or 'nobody'}")

@@ -146,13 +146,13 @@ def _most_common(values: Sequence[CountedValue]) -> Any:
     first: dict[Any, Any] = {}
     counts: Counter[Any] = Counter()
     for value, count in values:
-        spelt = value if type(value) is str else _canonical_key(value)
+        spelt = value if type(value) is str else canonical_key(value)
         first.setdefault(spelt, value)
         counts[spelt] += count
     return first[counts.most_common(1)[0][0]]
 
 
-def _canonical_key(value: Any) -> tuple[str]:
+def canonical_key(value: Any) -> tuple[str]:
     """Something to compare it by, which no text equals."""
     return (json.dumps(value, sort_keys=True),)
 

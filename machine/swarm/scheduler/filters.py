@@ -45,7 +45,7 @@ class NotMet(Exception):
 def health(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """The nodes whose engines answer."""
     fitting = [node for node in nodes if node.health_score > 0]
-    return fitting or _reject(HEALTHY_CONDITION)
+    return fitting or reject(HEALTHY_CONDITION)
 
 
 def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
@@ -56,7 +56,7 @@ def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -
             for n in nodes
             if not any(request.exposed & c.exposed for c in _remaining_containers(request, n, criteria))
         ]
-        return fitting or _reject(f"ports {', '.join(sorted(request.exposed))} free for a container in host mode")
+        return fitting or reject(f"ports {', '.join(sorted(request.exposed))} free for a container in host mode")
     if request.host_mode:
         return nodes
     for binding in request.ports:
@@ -74,7 +74,7 @@ def port(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -
             )
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
             where = f" on {binding.ip}" if binding.ip else ""
-            _reject(f"port {binding.first}{last}/{binding.protocol} free{where}", detail)
+            reject(f"port {binding.first}{last}/{binding.protocol} free{where}", detail)
         nodes = fitting
     return nodes
 
@@ -91,7 +91,7 @@ def _remaining_containers(request: PlacementRequest, node: Node, criteria: Crite
 def containerslots(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
     fitting = [n for n in nodes if "containerslots" not in n.labels or _has_slot(request, n)]
-    return fitting or _reject("a free container slot")
+    return fitting or reject("a free container slot")
 
 
 def dependency(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:  # noqa: ARG001
@@ -100,7 +100,7 @@ def dependency(request: PlacementRequest, nodes: Sequence[Node], criteria: Crite
     if not names:
         return nodes
     fitting = [node for node in nodes if all(_has_container(node, name) for name in names)]
-    return fitting or _reject(f"all of the containers it depends on: {', '.join(names)}")
+    return fitting or reject(f"all of the containers it depends on: {', '.join(names)}")
 
 
 def affinity(request: PlacementRequest, nodes: Sequence[Node], criteria: Criteria) -> Sequence[Node]:
@@ -136,7 +136,7 @@ def required_objects(request: PlacementRequest, nodes: Sequence[Node], criteria:
     Not in FILTERS, for it cannot be switched off: another engine would make new, empty volumes of the same names.
     """
     for kind, name, addresses in request.required_objects:
-        nodes = [node for node in nodes if node.address in addresses] or _reject(f"{kind} {name}")
+        nodes = [node for node in nodes if node.address in addresses] or reject(f"{kind} {name}")
     return nodes
 
 
@@ -188,7 +188,7 @@ def _keep_matching(
             continue
         nodes = [node for node in nodes if passes(expression, node)]
         if not nodes:
-            _reject(f"{kind} {expression}")
+            reject(f"{kind} {expression}")
     return nodes
 
 
@@ -230,6 +230,6 @@ def _has_slot(request: PlacementRequest, node: Node) -> bool:
     return node.slots is None or node.count - node.resources_of(request.replaced_container_ids).slots < node.slots
 
 
-def _reject(condition: str, detail: str = "") -> NoReturn:
+def reject(condition: str, detail: str = "") -> NoReturn:
     """Raise NotMet: no node meets `condition`."""
     raise NotMet(condition, detail)

@@ -33,7 +33,7 @@ class LinearRegex:
 
     def __init__(self, text: str) -> None:
         parsed = _parser.parse(text)
-        self._automaton = _Automaton(parsed)
+        self.automaton = Automaton(parsed)
         ways, open_repeats = _count_ways(parsed)
         self._quick = re.compile(text) if ways <= _QUICK_WAYS and open_repeats <= 1 else None
 
@@ -41,7 +41,7 @@ class LinearRegex:
         """Whether the expression matches anywhere in a text."""
         if self._quick is not None and len(text) <= _QUICK_LETTERS:
             return self._quick.search(text) is not None
-        return self._automaton.search(text)
+        return self.automaton.search(text)
 
 
 def _count_ways(tree: Any) -> tuple[float, int]:
@@ -81,7 +81,7 @@ class _StateSet:
         self.resolved: dict[tuple[int, ...], _StateSet] = {}
 
 
-class _Automaton:
+class Automaton:
     """A nondeterministic automaton; state 0 accepts.
 
     Each state has a test and the states that follow it: a letter or a place in the text passes the test, or there is
@@ -120,7 +120,7 @@ class _Automaton:
                 found.update(self._next[state])
         after = self._state_set((self._closure(found) | self._first) - self._beginnings)
         current.after[letter] = after
-        self._held += 1
+        self.remembered += 1
         return after
 
     def _resolve(self, current: _StateSet, text: str, position: int) -> _StateSet:
@@ -139,7 +139,7 @@ class _Automaton:
             if found is None:
                 opened = self._closure({after for state in fresh for after in self._next[state]})
                 found = current.resolved[fresh] = self._state_set(current.members | opened)
-                self._held += len(fresh)
+                self.remembered += len(fresh)
             current = found
 
     def _closure(self, states: set[int]) -> frozenset[int]:
@@ -157,15 +157,15 @@ class _Automaton:
     def _state_set(self, members: frozenset[int]) -> _StateSet:
         state_set = self._sets.get(members)
         if state_set is None:
-            if self._held > _KEPT:
+            if self.remembered > _KEPT:
                 self._forget()
             state_set = self._sets[members] = _StateSet(members, sorted(members & self._places))
-            self._held += len(members)
+            self.remembered += len(members)
         return state_set
 
     def _forget(self) -> None:
         self._sets: dict[frozenset[int], _StateSet] = {}
-        self._held = 0
+        self.remembered = 0
 
     def _sequence(self, tree: Any, flags: int, next_state: int) -> int:
         """Add the states of a parsed sequence that is followed by state `next_state`; returns its first state."""

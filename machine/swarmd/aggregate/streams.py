@@ -13,7 +13,7 @@ from machine.swarm.pipeline import ApiError, Request
 from machine.swarmd.aggregate.members import AggregateEngine
 
 _QUEUED = 16  # lines between the engines and the client, each of at most limits.EVENT_ONE bytes
-_RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
+RETRY_SECONDS = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
 
 
 async def merge_streams(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
@@ -55,7 +55,7 @@ async def events(
 
     What it tells of the cluster itself, or of containers that are on other engines as `is_anothers` says, is left out.
     """
-    wait = _RETRY[0]
+    wait = RETRY_SECONDS[0]
     while True:
         try:
             reply = await member.ask(request)
@@ -65,7 +65,7 @@ async def events(
                 lines = Lines()
                 async for piece in pieces_of(reply):
                     for event in read_events(lines, piece):
-                        wait = _RETRY[0]
+                        wait = RETRY_SECONDS[0]
                         foreign = any(is_anothers(key, member) for key in subjects(event))
                         if event.get("Type") != CLUSTER_EVENT and not foreign:
                             yield encode(mark_event(event, member.node_info))
@@ -78,4 +78,4 @@ async def events(
                 return
             log(one_line(f"the events of {member.name} stopped: {error}"))
         await asyncio.sleep(wait)
-        wait = min(wait * 2, _RETRY[1])
+        wait = min(wait * 2, RETRY_SECONDS[1])

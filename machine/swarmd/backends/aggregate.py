@@ -26,7 +26,7 @@ async def aggregate(args: Sequence[str], context: BackendContext) -> AsyncIterat
         members = []
         for number, spec in enumerate(args, 1):
             member = AggregateEngine(await context.open(stack, [spec]), f"engine-{number}")
-            member.node_info = NodeInfo(member.name, *_location(spec, context))
+            member.node_info = NodeInfo(member.name, *engine_location(spec, context))
             members.append(member)
         joined_backend = Aggregate(Members(members, context.log))
 
@@ -36,7 +36,7 @@ async def aggregate(args: Sequence[str], context: BackendContext) -> AsyncIterat
         yield backend
 
 
-def _location(spec: str, context: BackendContext) -> tuple[str, str, str]:
+def engine_location(spec: str, context: BackendContext) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
     name, *args = split_words(spec)
     if name == "dockerclient":

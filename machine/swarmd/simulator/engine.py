@@ -170,7 +170,7 @@ class SimulatedEngine(Resources):
         for volume in container.refers.volumes:
             if volume not in self.volumes:
                 self.volume_create({}, {"Name": volume})
-        self._publish("create", container)
+        self.publish("create", container)
         return json_response({"Id": container.id, "Warnings": []}, 201)
 
     def inspect(self, query: Mapping[str, str], body: Any, x: str) -> Response:
@@ -199,7 +199,7 @@ class SimulatedEngine(Resources):
             container.state, container.started = "running", now()
         else:
             return Response(304) if verb == "stop" else json_response({"message": f"Container {x} is not running"}, 409)
-        self._publish(verb, container)
+        self.publish(verb, container)
         return Response(204)
 
     def remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
@@ -210,7 +210,7 @@ class SimulatedEngine(Resources):
                 raise ApiError(409, f"cannot remove container {x}: container is running: stop it or use force")
             self._end(container, 137)
         del self.containers[container.id], self.names[container.name]
-        self._publish("destroy", container)
+        self.publish("destroy", container)
         return Response(204)
 
     def logs(self, query: Mapping[str, str], body: Any, x: str) -> Response:
@@ -272,11 +272,12 @@ class SimulatedEngine(Resources):
 
     def _end(self, container: Container, code: int) -> None:
         container.state, container.exit_code, container.finished = "exited", code, now()
-        self._publish("die", container)
+        self.publish("die", container)
         for call in self.waiting.pop(container.id, []):
             call(code)
 
-    def _publish(self, action: str, container: Container) -> None:
+    def publish(self, action: str, container: Container) -> None:
+        """Send an event of a container to those who listen."""
         container.list_entry = b""
         if not self.listeners:
             return

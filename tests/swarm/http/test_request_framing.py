@@ -6,7 +6,7 @@ import pytest
 
 from machine.swarm.pipeline import Reply, Request
 from tests.swarm.http.recording import front
-from tests.swarm.http.test_server_and_client import _talk
+from tests.swarm.http.test_server_and_client import talk
 
 LINES = b'{"stream":"one"}\r\n{"stream":"two"}\r\n'
 CHUNKED = (b"transfer-encoding", b"chunked")
@@ -20,7 +20,7 @@ async def answer(reply: Reply, request: bytes = GET) -> bytes:
         return reply
 
     async with front(end) as address:
-        return await _talk(address, request)
+        return await talk(address, request)
 
 
 async def test_a_short_progress_comes_in_chunks() -> None:

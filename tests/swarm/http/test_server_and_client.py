@@ -46,7 +46,7 @@ async def _pieces(size: int, count: int) -> AsyncIterator[bytes]:
         yield os.urandom(size)
 
 
-async def _talk(address: Address, text: bytes, trust: TlsConfig | None = None) -> bytes:
+async def talk(address: Address, text: bytes, trust: TlsConfig | None = None) -> bytes:
     stream = await dial(address, trust.for_client() if trust else None)
     await stream.write(text)
     await stream.end()
@@ -154,7 +154,7 @@ async def test_errors_are_worded_as_the_engine_words_them() -> None:
 )
 async def test_what_is_no_request_gets_an_error_and_the_connection_is_closed(text: bytes, status: bytes) -> None:
     async with front(echo) as address:
-        got = await _talk(address, text)
+        got = await talk(address, text)
         assert got.startswith(b"HTTP/1.1 " + status), got[:200]
 
 
@@ -163,7 +163,7 @@ async def test_requests_are_read_whole_byte_by_byte_and_one_after_another() -> N
     two = b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
 
     async with front(echo) as address:
-        whole = await _talk(address, one + two + one)
+        whole = await talk(address, one + two + one)
         assert whole.count(b"HTTP/1.1 200") == 3
         stream = await dial(address)
         for index in range(len(one + two)):
@@ -199,7 +199,7 @@ async def test_an_unread_body_does_not_spoil_the_next_call() -> None:
 
 async def test_head_keeps_the_length_and_has_no_body() -> None:
     async with front(lambda _: _value(Reply(200, ((b"content-length", b"12345"),), b""))) as address:
-        got = await _talk(address, b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        got = await talk(address, b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"content-length: 12345\r\n" in got.lower()
         assert got.endswith(b"\r\n\r\n")
 

@@ -59,9 +59,9 @@ async def test_who_does_not_take_an_answer_is_dropped_after_a_time() -> None:
     deaf = reads_nothing(await server.listen(Address("127.0.0.1", 0)))
     try:
         async with asyncio.timeout(5):
-            while not server._tasks:
+            while not server.connections:
                 await asyncio.sleep(0.01)
-            while server._tasks:
+            while server.connections:
                 await asyncio.sleep(0.01)
     finally:
         deaf.close()
@@ -126,7 +126,7 @@ async def ring(size: int, *, aggregates: bool) -> AsyncIterator[list[Address]]:
             stack.push_async_callback(server.close)
             await server.listen(here)
         yield addresses
-        assert sum(len(server._tasks) for server in servers) <= 4 * size
+        assert sum(server.connections for server in servers) <= 4 * size
 
 
 def _over(back: Client) -> CallNext:

@@ -65,13 +65,16 @@ async def test_a_unix_socket_is_made_private_taken_over_when_stale_and_removed(t
         assert (await ask(Request("GET", "/x"))).ok
     with pytest.raises(UsageError, match="taken"):
         await second.listen(Address(path=path))
-    first._listeners[0].close()  # as after a kill -9: the file is still there
+    await first.close()
+    assert not os.path.exists(path)
+    with socket.socket(socket.AF_UNIX) as killed:  # as after a kill -9: the file is still there
+        killed.bind(path)
+        killed.listen()
     await second.listen(Address(path=path))
     async with client(Address(path=path)) as ask:
         assert (await ask(Request("GET", "/x"))).ok
     await second.close()
     assert not os.path.exists(path)
-    await first.close()
     Path(path).write_text("not a socket")
     with pytest.raises(UsageError, match="not a socket"):
         await second.listen(Address(path=path))

@@ -57,13 +57,13 @@ def replicas(ttl: int = 20, connect: Any = None) -> tuple[Replicas, Election, Si
 async def test_a_change_while_the_rescheduler_is_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager_module, "Rescheduler", SlowRescheduler)
     made, election, context = replicas()
-    election._set(US)
+    election.set_primary(US)
     following = asyncio.ensure_future(made.follow())
     await asyncio.sleep(0.02)
     assert context.role == "primary"
-    election._set("")
+    election.set_primary("")
     await asyncio.sleep(0.02)  # the rescheduler is being closed now
-    election._set(OTHER)
+    election.set_primary(OTHER)
     await asyncio.sleep(0.2)
     following.cancel()
     assert (context.role, context.primary) == ("replica", OTHER)
@@ -80,7 +80,7 @@ async def test_a_change_while_the_primary_is_called_is_seen_at_once() -> None:
     def connect(address: str) -> Any:
         async def call(_: Request) -> Reply:
             if address == US + "0":
-                election._set(OTHER)
+                election.set_primary(OTHER)
                 await asyncio.sleep(0)
                 raise NotConnected(502, "cannot connect")
             return Reply(200, (), address.encode())
@@ -88,7 +88,7 @@ async def test_a_change_while_the_primary_is_called_is_seen_at_once() -> None:
         return call
 
     made, election, _ = replicas(connect=connect)
-    election._set(US + "0")
+    election.set_primary(US + "0")
     began = time.monotonic()
     assert (await made(Request("GET", "/containers/json"), not_implemented)).body == OTHER.encode()
     assert time.monotonic() - began < 0.5

@@ -105,7 +105,7 @@ def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch: pytest
         spelt.append(value)
         return (json.dumps(value),)
 
-    monkeypatch.setattr(merged_info, "_canonical_key", note)
+    monkeypatch.setattr(merged_info, "canonical_key", note)
     merge([("n1", ENGINE)])
     once = len(spelt)
     infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "add-a-filter.md"
 
 def test_the_example_is_a_filter() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    names: dict[str, Any] = {"_reject": filters._reject}
+    names: dict[str, Any] = {"reject": filters.reject}
     exec(textwrap.dedent(example), names)  # noqa: S102 (our own page)
     maintenance = names["maintenance"]
     assert list(inspect.signature(maintenance).parameters) == list(inspect.signature(filters.health).parameters)

@@ -63,7 +63,7 @@ EXPRESSIONS = [
 def test_it_finds_what_re_finds(expression: str) -> None:
     linear = LinearRegex(expression)
     for text in TEXTS:
-        assert linear.search(text) is linear._automaton.search(text) is (re.search(expression, text) is not None), text
+        assert linear.search(text) is linear.automaton.search(text) is (re.search(expression, text) is not None), text
 
 
 LEAVES = st.sampled_from(["a", "b", "[ab]", "[^a]", ".", "^", "$", r"\b", r"\B", r"\Z", ""])
@@ -87,7 +87,7 @@ def test_it_finds_what_re_finds_for_any_expression(expression: str, text: str) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wanted = re.search(expression, text) is not None
-    assert LinearRegex(expression)._automaton.search(text) is wanted
+    assert LinearRegex(expression).automaton.search(text) is wanted
 
 
 def test_what_it_remembers_is_bounded_and_forgetting_changes_nothing() -> None:
@@ -95,7 +95,7 @@ def test_what_it_remembers_is_bounded_and_forgetting_changes_nothing() -> None:
     text = "".join("ab"[number * number % 7 % 2] for number in range(5000))
     assert linear.search(text + "a" + "b" * 40 + "c")
     assert not linear.search(text)
-    assert linear._automaton._held < 10_000
+    assert linear.automaton.remembered < 10_000
 
 
 @pytest.mark.parametrize(

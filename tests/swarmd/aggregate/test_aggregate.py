@@ -268,7 +268,7 @@ async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pyte
 async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     from machine.swarmd.aggregate import streams
 
-    monkeypatch.setattr(streams, "_RETRY", (0.05, 0.1))
+    monkeypatch.setattr(streams, "RETRY_SECONDS", (0.05, 0.1))
 
     world = AggregateWithEngines()
     await world.get("/info")

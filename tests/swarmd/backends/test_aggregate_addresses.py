@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machine.swarm.pipeline import not_implemented
-from machine.swarmd.backends.aggregate import _location
+from machine.swarmd.backends.aggregate import engine_location
 from machine.swarmd.backends.registry import BackendContext
 
 
@@ -22,4 +22,4 @@ from machine.swarmd.backends.registry import BackendContext
 )
 def test_it_is_the_address_that_is_dialled(spec: str, address: str, host: str) -> None:
     context = BackendContext(not_implemented, {"HOME": "/nowhere"}, print)
-    assert _location(spec, context) == ("", address, host)
+    assert engine_location(spec, context) == ("", address, host)

@@ -46,7 +46,7 @@ class ManagerContext:
             OrderedDict()
         )  # id of a network that was made again elsewhere -> its new id
         self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
-        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+        self.locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}  # (kind, name) -> lock, its users
         self.execs: OrderedDict[str, Engine] = OrderedDict()
         self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
         self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
@@ -86,17 +86,17 @@ class ManagerContext:
     async def one_at_a_time(self, kind: str, name: str) -> AsyncIterator[None]:
         """One at a time for each name, so that two who ask for it at once do not make it on two engines."""
         key = (kind, name)
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = (lock, users + 1)
+        lock, users = self.locks.get(key, (asyncio.Lock(), 0))
+        self.locks[key] = (lock, users + 1)
         try:
             async with lock:
                 yield
         finally:
-            lock, users = self._locks[key]
+            lock, users = self.locks[key]
             if users == 1:
-                del self._locks[key]
+                del self.locks[key]
             else:
-                self._locks[key] = (lock, users - 1)
+                self.locks[key] = (lock, users - 1)
 
     def container(self, name: str) -> Container:
         """The container that is meant, on an engine that answers; ApiError(404, 500)."""

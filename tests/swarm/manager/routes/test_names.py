@@ -80,7 +80,7 @@ async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind:
     assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
     conflicts = [each.status for each in done if isinstance(each, ApiError)]
     assert conflicts == ([409] * 19 if kind == "networks" else [])
-    assert fleet.context._locks == {}
+    assert fleet.context.locks == {}
 
 
 async def test_a_network_that_exists_is_refused_as_an_engine_does(fleet: Fleet) -> None:
