@@ -17,7 +17,7 @@ CLUSTER_EVENT = "swarm"  # the type of events of the cluster itself, which no en
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
 
 # what an event changes of what is remembered; container events not named here change nothing
-_CONTAINER = frozenset(("create", "start", "die", "rename", "pause", "unpause", "update", "restart"))
+_CONTAINER_ACTIONS = frozenset(("create", "start", "die", "rename", "pause", "unpause", "update", "restart"))
 
 
 _OBJECTS = ("container", "volume", "network", "daemon", "plugin", "config", "secret", "service")  # by id or name
@@ -113,7 +113,7 @@ def effect(event: Mapping[str, Any]) -> Effect | None:
     if kind == "container":
         if action == "destroy":
             return Effect(kind, key, gone=True)
-        if action in _CONTAINER or action.startswith("health_status"):
+        if action in _CONTAINER_ACTIONS or action.startswith("health_status"):
             return Effect(kind, key, created=action == "create", ended=action == "die")
         return None
     if kind == "network" and action in ("connect", "disconnect"):

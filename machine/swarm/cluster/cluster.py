@@ -10,7 +10,7 @@ from typing import Any
 
 from machine.swarm import events
 from machine.swarm.cluster.engine import Container, Engine
-from machine.swarm.cluster.facts import Facts, api_of
+from machine.swarm.cluster.facts import EngineFacts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.cluster.index import Index
 from machine.swarm.cluster.ledger import Ledger
@@ -33,8 +33,8 @@ LOG_TEXTS = {
     "engine_disconnect": "does not answer any more",
     "engine_removed": "let go",
 }  # in the log; the clients' event streams have classic Swarm's words
-DUPLICATE = "double"  # what watchers hear when a container turns up that is on another engine already
-EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
+DUPLICATE = "container_duplicate"  # the watchers' word for: a container came that is on another engine already
+EMPTY_LIST_SECONDS = 30.0  # how long an empty list has to last before all engines are removed
 BACKGROUND_PAUSE = 0.008  # seconds between two inspects that nobody waits for: a twentieth of a processor at most
 
 
@@ -70,8 +70,8 @@ class Cluster:
         self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
 
     async def run(self) -> None:
-        """Follow the discovery until cancelled; then every engine is let go."""
-        study = asyncio.ensure_future(self._background_inspect())
+        """Follow the discovery until cancelled; then remove every engine."""
+        inspecting = asyncio.ensure_future(self._background_inspect())
         emptied: asyncio.Future[None] | None = None
         try:
             async for addresses in self.discovery.watch(self.settings.heartbeat):
@@ -89,7 +89,7 @@ class Cluster:
                 await self.replace(addresses)
                 self._log_count()
         finally:
-            study.cancel()
+            inspecting.cancel()
             if emptied is not None:
                 emptied.cancel()
             await self.replace([])
@@ -118,7 +118,7 @@ class Cluster:
         self._last_logged = text
 
     async def replace(self, new_addresses: Iterable[str]) -> None:
-        """Have exactly these engines: first let go of the others, then take the new ones in."""
+        """Have exactly these engines: first remove the others, then add the new ones."""
         addresses = dict.fromkeys(new_addresses)
         for address in [a for a in self.engines if a not in addresses]:
             await self._remove(address)
@@ -192,7 +192,7 @@ class Cluster:
         major, minor = min(versions, default=api_of("1.41"))
         return f"{major}.{minor}"
 
-    def reject_duplicate(self, engine: Engine, facts: Facts) -> None:
+    def reject_duplicate(self, engine: Engine, facts: EngineFacts) -> None:
         """Refuse an engine that is here already under another address."""
         same_id = self._admitted.setdefault((facts.id, facts.name), set())
         same_id.add(engine)
@@ -218,7 +218,7 @@ class Cluster:
             watcher(engine, event_name)
 
     def on_container(self, container: Container) -> None:
-        """A container was taken in: watchers hear of it if it is the double of another."""
+        """Note a new container; watchers are called if another engine has the same one, by its id in the swarm."""
         if container.is_reschedulable and len(self.index.with_swarm_id(container.swarm_id)) > 1:
             for watcher in self.watchers:
                 watcher(container.engine, DUPLICATE)

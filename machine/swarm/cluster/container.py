@@ -1,4 +1,4 @@
-"""A container as the cluster remembers it: facts that are asked for, and its entry of `ps` as finished bytes. Pure."""
+"""A container as the cluster keeps it: its fields, and its entry of GET /containers/json as encoded JSON. Pure."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class ContainerRecord(Generic[E]):
         self.qualified = False  # shown as NODE/NAME, because another container has the same name
         self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
         self.cpus = self.memory = 0
-        self.bindings: tuple[Port, ...] = ()
-        self.public: tuple[Port, ...] = ()
-        self.exposed: frozenset[str] = frozenset()
+        self.bindings: tuple[Port, ...] = ()  # ports of the host that its inspect fixes, also while it is stopped
+        self.public: tuple[Port, ...] = ()  # ports of the host that the engine's list shows
+        self.exposed: frozenset[str] = frozenset()  # ports it listens on in host mode, "80/tcp"
         self.inspected = False
         self.signed: SignedCreate | None = (
             None  # set if it may be made again elsewhere: its create, as a manager signed it
@@ -145,7 +145,7 @@ class ContainerRecord(Generic[E]):
         Its fields are of the types that machine.swarm.api.response_shapes.CONTAINER has, or null.
         """
         names = [name.lstrip("/") for name in entry.get("Names") or ()]
-        if self.id != entry["Id"]:  # what it was called before stands for what is equal: no second copy stays
+        if self.id != entry["Id"]:  # an equal id or name keeps its old object, so that memory holds it once
             self.id = entry["Id"]
         own = tuple([name for name in names if "/" not in name])
         if self.names != own:

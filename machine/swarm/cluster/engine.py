@@ -23,7 +23,7 @@ from machine.swarm.cluster.due import EVERYTHING, DueRefreshes
 from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.engine_connection import EngineConnection
 from machine.swarm.cluster.engine_context import EngineContext
-from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
+from machine.swarm.cluster.facts import EngineFacts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.signature_check import signed_create
@@ -36,11 +36,11 @@ from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import ID
 
-INFO_SECONDS = 300.0  # seconds between two looks at /info
+INFO_SECONDS = 300.0  # seconds between two reads of /info
 Container = ContainerRecord["Engine"]
 REFRESHED_KINDS = ("image", "network", "volume")
-EVENTS_LAST_SECONDS = 3.0  # seconds of events after which they count as going on
-EVENTS_PAUSE = 0.01  # seconds between two looks because of events
+EVENTS_LAST_SECONDS = 3.0  # how long a stream of events has to last to count as stable
+EVENTS_PAUSE = 0.01  # seconds between two refreshes because of events
 _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
     "image": ("/images/json", {"all": ["0"]}),
     "network": ("/networks", None),
@@ -62,9 +62,9 @@ class Engine(EngineConnection):
         self.image_table = ImageTable()
         self.networks: list[dict[str, Any]] = []
         self.volumes: list[dict[str, Any]] = []
-        self.updated = 0.0  # seconds since 1970, of the last look
-        self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
-        self.reschedulable_at_removal: list[Container] = []  # what could move, when the discovery let go of it
+        self.updated = 0.0  # when its containers were last listed, in seconds since 1970
+        self.summary: Any = None  # its part of `info`, computed when needed; None after a change
+        self.reschedulable_at_removal: list[Container] = []  # what could move when it left the discovery
         self.pending_refreshes = DueRefreshes()
         self._short_streams_in_a_row = 0  # how often in a row its events ended at once
         self._list_order = AnswerSequence()
@@ -142,7 +142,7 @@ class Engine(EngineConnection):
                     await close()
 
     async def _reach(self, version: Any) -> EngineReply:
-        """Learn what it is and all that is on it. The answer is its stream of events, opened before the looking."""
+        """Read its facts, open its stream of events, list its containers: no change is missed. Return the stream."""
         await self._refresh_facts(version)
         async with asyncio.timeout(engine_connection.ANSWER):
             call = Request("GET", build(negotiate_version("1.99", self._facts()), "/events"))
@@ -151,7 +151,7 @@ class Engine(EngineConnection):
             if not events.ok:
                 await events.json_body()
             await self.refresh()
-            if self.health.failures:  # it was lost, or is wrong in something: everything has to be right again
+            if self.health.failures:  # only an engine that lists everything again counts as healthy again
                 await self.refresh_kinds(*REFRESHED_KINDS)
             if not self._short_streams_in_a_row:
                 self._note_success()
@@ -161,7 +161,7 @@ class Engine(EngineConnection):
             raise
         return events
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> EngineFacts:
         if self.facts is None:
             raise Unreachable(502, f"{self.address} was not reached yet")
         return self.facts
@@ -186,28 +186,28 @@ class Engine(EngineConnection):
         self.summary = None
 
     async def _follow(self, events: EngineReply) -> None:
-        """Apply events, look now and then, until one of the two fails."""
+        """Apply its events and refresh periodically, until one of the two fails. Unreachable when the events end."""
         if not isinstance(events.body, AsyncIterator):
             raise Unreachable(502, f"{self.address} ends its events at once")
         jobs = [
             asyncio.ensure_future(job)
             for job in (self._listen(events.body), self._catch_up(), self._refresh_periodically())
         ]
-        settled = asyncio.get_running_loop().call_later(EVENTS_LAST_SECONDS * self.health.pace, self._events_last)
+        stable = asyncio.get_running_loop().call_later(EVENTS_LAST_SECONDS * self.health.pace, self._on_stable_events)
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
                 job.result()
         finally:
-            settled.cancel()
+            stable.cancel()
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
             await events.close()
         raise Unreachable(502, f"{self.address} ended its events")
 
-    def _events_last(self) -> None:
-        """The events have gone on for a while. What ended them at once, again and again, is over."""
+    def _on_stable_events(self) -> None:
+        """Note a success if its streams of events ended at once before: this one has lasted."""
         if self._short_streams_in_a_row:
             self._short_streams_in_a_row = 0
             self._note_success()
@@ -265,7 +265,7 @@ class Engine(EngineConnection):
 
     async def _refresh_periodically(self) -> None:
         settings = self.cluster.settings
-        specs = time.monotonic()
+        facts_read_at = time.monotonic()
         while True:
             pause = random.uniform(settings.refresh_min, settings.refresh_max)  # noqa: S311
             with suppress(TimeoutError):
@@ -275,9 +275,9 @@ class Engine(EngineConnection):
             try:
                 with self.refresh_in_time():
                     await self.refresh()
-                if time.monotonic() - specs > INFO_SECONDS:
+                if time.monotonic() - facts_read_at > INFO_SECONDS:
                     await self._refresh_facts()
-                    specs = time.monotonic()
+                    facts_read_at = time.monotonic()
             except ApiError as error:
                 self.note_failure(error.message)
                 if not self.reachable:
@@ -318,9 +318,9 @@ class Engine(EngineConnection):
                 self._authenticate(container)
                 self.cluster.on_container(container)
             return
-        names, created, seal = container.names, container.created, container.signature_label
+        names, created, signature_label = container.names, container.created, container.signature_label
         container.update(entry, self.name, self.ip, now)
-        if names != container.names or seal != container.signature_label:
+        if names != container.names or signature_label != container.signature_label:
             self._authenticate(container)
         if names != container.names or created != container.created:
             index.update_names(container, names)
@@ -335,16 +335,16 @@ class Engine(EngineConnection):
     def forget(self, key: str) -> None:
         """Remove a container that is no more."""
         self._list_order.remove(key)
-        container = self._let_go(key)
+        container = self._remove(key)
         if container is not None and container.swarm_id:
             self.cluster.ledger.record_removal(container.swarm_id, key)
 
     def forget_all(self) -> None:
-        """The engine is let go, and its containers with it, wherever they may go on running."""
+        """Remove all containers with their engine, which leaves the cluster; they may go on running there."""
         for key in list(self.containers):
-            self._let_go(key)
+            self._remove(key)
 
-    def _let_go(self, key: str) -> Container | None:
+    def _remove(self, key: str) -> Container | None:
         container = self.containers.pop(key, None)
         if container is not None:
             self.cluster.index.drop(container)

@@ -7,7 +7,7 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
-from machine.swarm.cluster.facts import Facts, negotiate_version
+from machine.swarm.cluster.facts import EngineFacts, negotiate_version
 from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
 from machine.swarm.events import Lines, read_events
@@ -25,7 +25,7 @@ class EngineConnection:
         self.address = address
         self.client = client
         self.health = health
-        self.facts: Facts | None = None
+        self.facts: EngineFacts | None = None
         self.open_calls = PendingCalls()  # clients' calls that wait for the head of their answer
         self.suspect = False  # whether it failed, or let a call wait, since it last answered a refresh
         self._probe_requested = asyncio.Event()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from machine.swarm.cluster.container import ContainerRecord, Host
-from machine.swarm.cluster.facts import Facts
+from machine.swarm.cluster.facts import EngineFacts
 from machine.swarm.cluster.index import Index
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.settings import Settings
@@ -27,7 +27,7 @@ class EngineContext(Protocol[E]):
     dial_limit: asyncio.Semaphore
     list_limit: asyncio.Semaphore
 
-    def reject_duplicate(self, engine: E, facts: Facts) -> None:
+    def reject_duplicate(self, engine: E, facts: EngineFacts) -> None:
         """Raise Unreachable for an engine that is in the cluster already under another address."""
 
     def engine_changed(self, engine: E, event_name: str) -> None:

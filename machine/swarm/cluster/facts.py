@@ -14,8 +14,8 @@ _SEPARATORS = re.compile(r"[\s/|:]")  # NODE/NAME, ID|ADDRESS, HOST:PORT
 Api = tuple[int, int]
 
 
-class Facts(NamedTuple):
-    """One engine. `cpus` and `memory` are the real ones, without overcommit; `labels` has the automatic ones too."""
+class EngineFacts(NamedTuple):
+    """What an engine says of itself. `cpus` and `memory` have no overcommit; `labels` has the automatic ones too."""
 
     id: str
     name: str
@@ -29,7 +29,7 @@ class Facts(NamedTuple):
     arch: str
     info: EngineInfo = EngineInfo()  # what its answer to /info gives to the cluster's
 
-    def reuse_info(self, previous: Facts | None) -> Facts:
+    def reuse_info(self, previous: EngineFacts | None) -> EngineFacts:
         """These facts, with the `info` of those before if only counters in it differ: no reason to merge it again."""
         if (
             previous is None
@@ -48,7 +48,7 @@ def api_of(text: str, default: Api = OLDEST) -> Api:
     return (int(major), int(minor)) if known else default
 
 
-def negotiate_version(requested: str, facts: Facts) -> str:
+def negotiate_version(requested: str, facts: EngineFacts) -> str:
     """The version to ask the engine in for a client that asked in `requested`; "" stays "" (the engine's own)."""
     if not requested:
         return ""
@@ -65,7 +65,7 @@ def _api(version: Mapping[str, Any], field: str, default: Api) -> Api:
     return found
 
 
-def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
+def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
     """The facts in both answers. ValueError when they are no engine's."""
     name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
     if not name or not key:
@@ -91,7 +91,7 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
         "ostype": info.get("OSType") or version.get("Os"),
     }
     labels.update({label_key: str(value) for label_key, value in automatic.items() if value})
-    return Facts(
+    return EngineFacts(
         id=key,
         name=name,
         labels=labels,

@@ -1,6 +1,7 @@
 """Whether an engine counts as reachable: a state machine over single successes and failures. Pure.
 
 Pending (not reached yet) -> Healthy -> Unhealthy after `retry` failures in a row -> Healthy at the next success.
+An engine that has left the discovery is Disconnected: the cluster sets that.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class HealthTracker:
     """The health of an engine, from its answers and failures. `error` is why it is not healthy, "" if it is."""
 
     def __init__(self, retry: int = 3, pace: float = 1.0) -> None:
-        """`pace` stretches or shortens the pauses between tries."""
+        """`retry` failures in a row make it unhealthy; `pace` is a factor for the pauses between tries."""
         self.retry = retry
         self.pace = pace
         self.state = Health.PENDING
@@ -31,13 +32,13 @@ class HealthTracker:
         self.error = ""
 
     def success(self) -> str:
-        """It answered. Returns the event that this is: engine_connect, engine_reconnect, or ""."""
+        """Note that the engine answered; return the event that this is: engine_connect, engine_reconnect, or ""."""
         before, self.state = self.state, Health.HEALTHY
         self.failures, self.error = 0, ""
         return {Health.PENDING: "engine_connect", Health.UNHEALTHY: "engine_reconnect"}.get(before, "")
 
     def failure(self, reason: str) -> str:
-        """It did not. Returns engine_disconnect when that was once too often, else ""."""
+        """Note that it did not; return engine_disconnect if that made it unhealthy, else ""."""
         self.failures += 1
         self.error = reason
         if self.state is Health.HEALTHY and self.failures >= self.retry:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from machine.swarm.cluster.container import ContainerRecord
-from machine.swarm.cluster.facts import Facts
+from machine.swarm.cluster.facts import EngineFacts
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import Keyring, SignedCreate
 
 
 def signed_create(
-    container: ContainerRecord[Any], keyring: Keyring, ledger: Ledger, engine: Facts
+    container: ContainerRecord[Any], keyring: Keyring, ledger: Ledger, engine: EngineFacts
 ) -> SignedCreate | None:
     """The create that a manager signed for just this container on just this engine, noted in the ledger; else None."""
     signed = keyring.read(container.signature_label) if container.signature_label else None

@@ -1,8 +1,8 @@
 """Containers that move: those with `reschedule:on-node-failure` are made again elsewhere when their engine fails.
 
-What classic Swarm got wrong here: it killed doubles with their volumes, whichever came back last. Here the newer of
-two is kept, volumes are never removed, and the old record goes only once the new container is there and, if it is to
-run, has been started.
+What classic Swarm got wrong here: of a container that was on two engines it removed the one that came back last, with
+its volumes. Here the newer of two is kept, volumes are never removed, and the old record goes only once the new
+container is there and, if it is to run, has been started.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Rescheduler:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _on_removed(self, engine: Engine) -> None:
-        """The discovery let go of an engine, perhaps because it died: then its movable containers are made again."""
+        """Make the movable containers of an engine again that left the discovery, unless it still answers."""
         log = self._context.cluster.log
         with suppress(ApiError):
             await engine.get("/version", versioned=False)
@@ -99,7 +99,7 @@ class Rescheduler:
             if container.swarm_id in self._moving or self._is_elsewhere(container):
                 continue  # the engine failed twice, and the first care for it still goes on
             try:
-                for half_made in self._doubles(container):
+                for half_made in self._duplicates_elsewhere(container):
                     await self._drop(half_made)
                     self._put_back(container)
                 if self._context.cluster.ledger.is_current(container.swarm_id, container.id):
@@ -169,7 +169,7 @@ class Rescheduler:
         others = self._context.cluster.index.with_swarm_id(container.swarm_id)
         return [c for c in others if c.is_reschedulable and c.engine is not container.engine and c.engine.reachable]
 
-    def _doubles(self, container: Container) -> list[Container]:
+    def _duplicates_elsewhere(self, container: Container) -> list[Container]:
         """Those of them that were made again. One with the same id was not: its engine's disk was cloned."""
         return [c for c in self._copies_elsewhere(container) if c.id != container.id]
 
@@ -185,7 +185,7 @@ class Rescheduler:
         while engine.reachable:
             failures = 0
             for container in [c for c in list(engine.containers.values()) if c.is_reschedulable]:
-                for other in self._doubles(container):
+                for other in self._duplicates_elsewhere(container):
                     if container.swarm_id not in self._moving:
                         old, kept = sorted((container, other), key=_rank)
                         failures += not await self._drop(old)
@@ -215,7 +215,7 @@ def _half_made(container: Container) -> bool:
 
 
 def _rank(container: Container) -> tuple[bool, int, float, str]:
-    """Sorts doubles so that the one to keep comes last: by what managers signed, not by what engines say.
+    """Return the key that sorts duplicates, the one to keep last: by what managers signed, not by what engines say.
 
     Whether one that was incomplete counts is up to its own engine's word only.
     """

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from machine.swarm.cluster import Cluster, Container, Engine
-from machine.swarm.cluster.facts import Facts
+from machine.swarm.cluster.facts import EngineFacts
 from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import ApiError, Headers, Request
@@ -28,7 +28,7 @@ MAX_REMEMBERED_NETWORKS = 10_000  # networks of which the body, or the move, is 
 class MergedInfo(NamedTuple):
     """What `merge` made of the infos of engines with these facts, and the same as JSON."""
 
-    facts: list[Facts]
+    facts: list[EngineFacts]
     value: dict[str, Any]
     text: bytes
 

@@ -8,7 +8,7 @@ from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.facts import Facts, api_of
+from machine.swarm.cluster.facts import EngineFacts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.manager.routes.context import ManagerContext, MergedInfo
 from machine.swarm.manager.routes.system import NAME
@@ -19,7 +19,7 @@ from machine.swarm.pipeline import JSON, Reply, Request
 
 @HANDLERS.handles("GET", "/info")
 async def info(context: ManagerContext, request: Request) -> Reply:
-    """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
+    """Answer from memory: sums, what most engines say of themselves, and in SystemStatus a table of the engines."""
     cluster = context.cluster
     engines = sorted(cluster.engines.values(), key=_ORDER)
     up = [e for e in engines if e.reachable]
@@ -42,10 +42,10 @@ async def info(context: ManagerContext, request: Request) -> Reply:
         "Debug": context.debug,
         "Swarm": NO_SWARM_MODE,
         "Labels": [],
-        "SystemStatus": _ROWS,
+        "SystemStatus": _ROWS_PLACEHOLDER,
     }
     if _has_old_api(request):
-        own["DriverStatus"] = _ROWS
+        own["DriverStatus"] = _ROWS_PLACEHOLDER
     merged = _merge_infos(context, [e.facts for e in up if e.facts])
     body = (
         _json({**merged.value, **own}) if own.keys() & merged.value.keys() else merged.text[:-1] + b"," + _json(own)[1:]
@@ -53,10 +53,11 @@ async def info(context: ManagerContext, request: Request) -> Reply:
     rows = [_json(_heading(context, len(engines)))[1:-1], *[engine.summary.rows for engine in engines]]
     rows[0] = b"[" + rows[0]
     rows[-1] += b"]"  # which is the same one while there are no engines
-    return Reply(200, (JSON,), b",".join(rows).join(body.split(b'"%s"' % _ROWS.encode())))  # long: copied twice only
+    around = body.split(b'"%s"' % _ROWS_PLACEHOLDER.encode())
+    return Reply(200, (JSON,), b",".join(rows).join(around))  # long: copied twice only
 
 
-def _merge_infos(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
+def _merge_infos(context: ManagerContext, facts: list[EngineFacts]) -> MergedInfo:
     """The engines' own infos as one; worked out again when one of them says something else."""
     merged = context.merged_info
     if merged is None or len(merged.facts) != len(facts):
@@ -76,7 +77,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _differ(first: Facts, second: Facts) -> bool:
+def _differ(first: EngineFacts, second: EngineFacts) -> bool:
     return first.info is not second.info or first.name != second.name
 
 
@@ -97,7 +98,7 @@ class Summary(NamedTuple):
 
 _ORDER = attrgetter("node.name", "address")  # there may be a thousand engines: read by C, in a third of the time
 _CPUS, _MEMORY = attrgetter("node.cpus"), attrgetter("node.memory")
-_ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
+_ROWS_PLACEHOLDER = "the rows of the table of engines"  # replaced by them once the rest is JSON
 
 
 def _heading(context: ManagerContext, count: int) -> list[list[str]]:
