@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import json
 import os
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from machine.errors import UsageError
 from machine.swarm import limits
 from machine.swarm.cli_flags import MANAGE, parse_args
-from machine.swarm.cluster import Settings
+from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
@@ -359,16 +358,24 @@ def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_wit
     assert old.read(new.sign(CREATE)) is None
 
 
-async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path: Path) -> None:
+async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clusters: list[Cluster] = []
+
+    def new_cluster(*args: Any, **named: Any) -> Cluster:
+        clusters.append(Cluster(*args, **named))
+        return clusters[-1]
+
     def plan(*words: str) -> ManagerConfig:
         return manager_config_from(
             parse_args("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db")
         )
 
-    found = []
+    monkeypatch.setattr("machine.swarm.manager.manager.Cluster", new_cluster)
     for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):
-        async with manager(plan(*words)) as backend:
-            found.append(inspect.getclosurevars(backend).nonlocals["context"].cluster.keyring)
-    alone, given = found
+        async with manager(plan(*words)):
+            pass
+    alone, given = (cluster.keyring for cluster in clusters)
     assert given.read(alone.sign(CREATE)) == CREATE
     assert alone.read(given.sign(CREATE)) is None
