@@ -41,8 +41,8 @@ from machine.swarm.pipeline import Backend, compose
 from machine.swarm.printable import printable_log
 
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
-MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
-EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
+DEFAULT_MANAGER_URL, DEFAULT_SERVICE_URL = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
+ANY_ADDRESS = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
 GLOBAL_FLAGS = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
 LEVELS = ("debug", "info", "warning", "warn", "error", "fatal", "panic")  # only debug says more than the others
 COMMANDS = {
@@ -172,30 +172,30 @@ async def join(args: ParsedArgs, context: CliContext) -> None:
 
 async def manage(args: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
-    config, front = _parse_manager_config(args, context)
+    config, listener_tls = _parse_manager_config(args, context)
     # On a master, `create` has named a registry that begins empty: nobody typed the token there.
     own_registry = bool(args.text("--registry")) and context.complete_from_store is None
     async with manager(config, context.log) as backend:
         backends = await with_registry(config, backend, context, expects_token=own_registry)
-        demands = ListenerPolicy(
-            front, "every engine", insecure=args.on("--insecure"), cors=args.on("--api-enable-cors")
+        policy = ListenerPolicy(
+            listener_tls, "every engine", insecure=args.on("--insecure"), cors=args.on("--api-enable-cors")
         )
-        async with _serve(backends, demands, context, args.all("--host") or [MANAGER_AT]) as addresses:
+        async with _serve(backends, policy, context, args.all("--host") or [DEFAULT_MANAGER_URL]) as addresses:
             if context.complete_from_store:  # somebody sits here, who has the client's certificates
-                for line in ("the docker client uses it after:", *exports(addresses[0], front, config.tls)):
+                for line in ("the docker client uses it after:", *exports(addresses[0], listener_tls, config.tls)):
                     context.log(line)
             await asyncio.Event().wait()
 
 
-def exports(address: Address, front: TlsConfig | None, client: TlsConfig | None) -> list[str]:
+def exports(address: Address, listener_tls: TlsConfig | None, client: TlsConfig | None) -> list[str]:
     """The lines that point the docker client at a manager on this computer.
 
     DOCKER_CERT_PATH only if `client`'s files lie in one directory under the names that the docker client looks for.
     """
-    if address.host in (EVERYWHERE, "::"):
+    if address.host in (ANY_ADDRESS, "::"):
         address = address._replace(host="127.0.0.1")
     lines = [f"export DOCKER_HOST={shlex.quote(str(address))}"]
-    if front is not None:
+    if listener_tls is not None:
         lines.append("export DOCKER_TLS_VERIFY=1")
         files = (client.ca, client.cert, client.key) if client else ()
         directories = {os.path.dirname(os.path.abspath(path)) for path in files}
@@ -211,13 +211,13 @@ async def discovery(args: ParsedArgs, context: CliContext) -> None:
 
     args.reject_positionals()
     path = args.text("--registry") or context.registry or "registry.db"
-    front = tls_from_flags(args.switches(), context.environ)
-    if front is not None and not args.on("--tlsverify"):
-        front = front._replace(verify=False)
+    listener_tls = tls_from_flags(args.switches(), context.environ)
+    if listener_tls is not None and not args.on("--tlsverify"):
+        listener_tls = listener_tls._replace(verify=False)
     backends = [service(Registry(os.path.abspath(path)))]
-    demands = ListenerPolicy(front, "its tokens", insecure=args.on("--insecure"), open_to_all=True)
+    policy = ListenerPolicy(listener_tls, "its tokens", insecure=args.on("--insecure"), open_to_all=True)
     limits = Limits(body=TOKEN_BODY)
-    async with _serve(backends, demands, context, args.all("--host") or [SERVICE_AT], limits):
+    async with _serve(backends, policy, context, args.all("--host") or [DEFAULT_SERVICE_URL], limits):
         await asyncio.Event().wait()
 
 
@@ -244,7 +244,7 @@ async def with_registry(
 
 
 def _parse_manager_config(args: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
-    """The manager, and the TLS of its front."""
+    """The config of the manager, and the TLS of its listener."""
     url = args.positionals or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:
         return context.complete_from_store(args, None)
@@ -263,7 +263,7 @@ def _uses_store_registry(args: ParsedArgs, context: CliContext) -> bool:
 @contextlib.asynccontextmanager
 async def _serve(
     backends: Sequence[Backend],
-    demands: ListenerPolicy,
+    policy: ListenerPolicy,
     context: CliContext,
     urls: Sequence[str],
     limits: Limits | None = None,
@@ -273,8 +273,8 @@ async def _serve(
     addresses = []
     try:
         for url in urls:
-            addresses.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
-            context.log(f"listening on {addresses[-1]}{' with TLS' if demands.tls else ''}")
+            addresses.append(await listen(server, url, policy, port=PLAIN_PORT, host=ANY_ADDRESS))
+            context.log(f"listening on {addresses[-1]}{' with TLS' if policy.tls else ''}")
         yield addresses
     finally:
         await server.close()

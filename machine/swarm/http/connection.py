@@ -1,4 +1,4 @@
-"""One client of the front: its requests one after another, read with h11, and their answers."""
+"""One client's connection to the server: its requests one after another, read with h11, and their answers."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class Limits(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """What one listener demands. `verified` = its TLS takes only clients with a certificate, or it is a unix socket.
+    """What one listener checks and allows.
 
-    `log` takes one line about what went wrong here. `refuses` says why a request is not taken, "" if it is.
+    `verified` = its TLS takes only clients with a certificate, or it is a unix socket. `log` takes one line about what
+    went wrong here. `refuses` says why a request is not taken, "" if it is.
     """
 
     limits: Limits

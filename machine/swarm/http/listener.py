@@ -1,4 +1,4 @@
-"""Opening a listener safely: what each of them demands, in one place for the manager, swarmd and the token service.
+"""Opening a listener safely, by the same rules for the manager, swarmd and the token service.
 
 docs/security.md has the table.
 """
@@ -21,8 +21,8 @@ OPEN_CERTIFICATES = "--tls --tlscert --tlskey"  # of a listener whose clients sh
 class ListenerPolicy(NamedTuple):
     """What the command line says of a listener.
 
-    `grants` is what who reaches it gets, for messages. `open_to_all` = with TLS it serves clients without a certificate
-    by design, because what they know (a token) is what counts. `cors` = web pages of other sites are allowed.
+    `grants` are words for what somebody who reaches it can use. `open_to_all` = with TLS it serves clients without a
+    certificate by design, because they have to know a token. `cors` = web pages of other sites are allowed.
     """
 
     tls: TlsConfig | None
@@ -32,36 +32,36 @@ class ListenerPolicy(NamedTuple):
     cors: bool = False
 
 
-async def listen(server: Server, url: str, demands: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
+async def listen(server: Server, url: str, policy: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
     """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address. UsageError."""
-    trust = demands.tls
+    trust = policy.tls
     address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
-    check(address, demands)
-    return await server.listen(address, trust, rejection_check(address, demands))
+    check(address, policy)
+    return await server.listen(address, trust, rejection_check(address, policy))
 
 
-def check(address: Address, demands: ListenerPolicy) -> None:
+def check(address: Address, policy: ListenerPolicy) -> None:
     """UsageError if whoever reaches the address would get what only clients with a certificate should."""
-    if address.loopback or demands.insecure:
+    if address.loopback or policy.insecure:
         return
-    if demands.tls is None:
-        flags = OPEN_CERTIFICATES if demands.open_to_all else CERTIFICATES
+    if policy.tls is None:
+        flags = OPEN_CERTIFICATES if policy.open_to_all else CERTIFICATES
         raise UsageError(
-            f"listening on {address} without TLS would give {demands.grants} to whoever can reach it",
+            f"listening on {address} without TLS would give {policy.grants} to whoever can reach it",
             resolution=f"add {flags}, or --insecure if you mean it",
         )
-    if not demands.tls.verify and not demands.open_to_all:
+    if not policy.tls.verify and not policy.open_to_all:
         raise UsageError(
-            f"listening on {address} with TLS but without TLS of clients would give {demands.grants} to whoever can "
+            f"listening on {address} with TLS but without TLS of clients would give {policy.grants} to whoever can "
             "reach it: no certificate is asked for",
             resolution="add --tlsverify and --tlscacert, or --insecure if you mean it",
         )
 
 
-def rejection_check(address: Address, demands: ListenerPolicy) -> Callable[[Request], str]:
+def rejection_check(address: Address, policy: ListenerPolicy) -> Callable[[Request], str]:
     """Why a request is not taken at this address, "" if it is. Web pages are kept off where no certificate is shown."""
-    if address.path or (demands.tls is not None and demands.tls.verify):
+    if address.path or (policy.tls is not None and policy.tls.verify):
         return lambda _: ""
     own = frozenset((address.host.lower(),))
-    check_host = address.loopback and demands.tls is None
-    return lambda request: rejection_reason(request, own=own, check_host=check_host, check_origin=not demands.cors)
+    check_host = address.loopback and policy.tls is None
+    return lambda request: rejection_reason(request, own=own, check_host=check_host, check_origin=not policy.cors)

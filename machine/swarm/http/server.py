@@ -1,4 +1,4 @@
-"""The front of a pipeline: listens, and makes every connection a task of its own.
+"""The server of a pipeline: listens, and makes every connection a task of its own.
 
 A connection waits only for its own client and its own answer, so a slow client stalls nobody.
 """
@@ -51,10 +51,10 @@ class Server:
         loop = asyncio.get_running_loop()
         backlog = backlog_for(raise_limit())
         verified = bool(address.path) or (trust is not None and trust.verify)
-        demands = Listener(self.limits, self.log, self._limit_admission(), verified, refuses, self._mark)
+        rules = Listener(self.limits, self.log, self._limit_admission(), verified, refuses, self._mark)
 
         def stream() -> Stream:
-            return Stream(tls, server_side=True, on_open=lambda stream: self._on_connection(stream, demands))
+            return Stream(tls, server_side=True, on_open=lambda stream: self._on_connection(stream, rules))
 
         try:
             if address.path:

@@ -22,11 +22,11 @@ async def dockerserver(args: Sequence[str], context: BackendContext) -> AsyncIte
     """Listens until the pipeline is closed. As a backend behind another it passes calls on."""
     flags, urls = read("dockerserver", args, _FLAGS)
     trust = tls_from_flags(flags, context.environ)
-    demands = ListenerPolicy(trust, "this cluster", insecure=flags.get("--insecure") == "true")
+    policy = ListenerPolicy(trust, "this cluster", insecure=flags.get("--insecure") == "true")
     server = Server(context.call_next, log=context.log)
     try:
         for url in urls or [DEFAULT]:
-            context.log(f"dockerserver listens on {await listen(server, url, demands, port=PORT)}")
+            context.log(f"dockerserver listens on {await listen(server, url, policy, port=PORT)}")
         yield _pass_on
     finally:
         await server.close()

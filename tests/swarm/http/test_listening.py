@@ -29,12 +29,12 @@ def pair(tmp_path: Path) -> Keys:
 @pytest.mark.parametrize("tls", ["none", "no clients"])
 def test_an_open_listener_is_refused(pair: Keys, host: str, tls: str) -> None:
     trust = None if tls == "none" else pair.server._replace(verify=False)
-    demands = ListenerPolicy(trust, "every engine")
+    policy = ListenerPolicy(trust, "every engine")
     with pytest.raises(UsageError, match="without TLS") as found:
-        check(Address(host, 2375), demands)
+        check(Address(host, 2375), policy)
     assert "--insecure" in found.value.resolution
-    check(Address(host, 2375), demands._replace(insecure=True))
-    check(Address(host, 2375), demands._replace(tls=pair.server))
+    check(Address(host, 2375), policy._replace(insecure=True))
+    check(Address(host, 2375), policy._replace(tls=pair.server))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
