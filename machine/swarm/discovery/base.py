@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from machine.swarm.discovery.fetch import DiscoveryError
 
-FIRST_WAIT = 1.0  # seconds until the second look; it doubles up to the heartbeat while nothing changes
+FIRST_PAUSE = 1.0  # seconds between the first two reads; it doubles up to the heartbeat while nothing changes
 
 
 class Discovery(ABC):
@@ -22,19 +22,19 @@ class Discovery(ABC):
         """The addresses registered now, in a stable order. DiscoveryError when they cannot be had."""
 
     async def register(self, address: str, ttl: int) -> None:  # noqa: ARG002
-        """Enter an address for `ttl` seconds; to be repeated before they are over. DiscoveryError."""
+        """Register an address for `ttl` seconds; to be repeated before they are over. DiscoveryError."""
         raise DiscoveryError(f"{self.description} is a fixed list: nothing can join it")
 
     async def deregister(self, address: str) -> None:  # noqa: ARG002
-        """Take an address out; one that is not there is out."""
+        """Remove an address; one that is not registered is no error."""
         raise DiscoveryError(f"{self.description} is a fixed list: nothing can leave it")
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
-        """The addresses now, and again whenever they change; an error is yielded, not raised, and asking goes on.
+        """Yield the addresses now, and again whenever they change; errors are yielded too, and reading goes on.
 
-        Looks often at first (an engine registers seconds after its manager started), then every `heartbeat` seconds.
+        Reads often at first (an engine registers seconds after its manager started), then every `heartbeat` seconds.
         """
-        wait = min(FIRST_WAIT, heartbeat)
+        wait = min(FIRST_PAUSE, heartbeat)
         last: list[str] | None = None
         while True:
             try:
@@ -43,7 +43,7 @@ class Discovery(ABC):
                 yield error
             else:
                 if addresses != last:
-                    wait = min(FIRST_WAIT, heartbeat)
+                    wait = min(FIRST_PAUSE, heartbeat)
                     last = addresses
                     yield addresses
             await asyncio.sleep(wait)

@@ -74,7 +74,7 @@ class Registry:
         return token
 
     def add_token(self, token: str) -> None:
-        """Take a token that somebody else made. UnknownToken if it cannot be one; Full."""
+        """Add a token that somebody else made, if it is not there. UnknownToken if it cannot be one; Full."""
         with self._open() as db:
             self._add(db, token, reuse=True)
 
@@ -104,7 +104,7 @@ class Registry:
         return addresses
 
     def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
-        """Enter an address for `ttl` seconds (0: until removed). UnknownToken unless `create`; Full; DiscoveryError."""
+        """Register an address for `ttl` seconds (0: for ever). UnknownToken unless `create`; Full; DiscoveryError."""
         address = checked(address)
         if not 0 <= ttl <= MAX_ENTRY_TTL:
             raise DiscoveryError(f"a ttl of {ttl} seconds is not between 1 and {MAX_ENTRY_TTL}")
@@ -125,7 +125,7 @@ class Registry:
             db.execute("UPDATE maker SET unused = 0 WHERE token = ?", (token,))
 
     def remove(self, token: str, address: str) -> None:
-        """Take an address out; one that is not there is out."""
+        """Remove an address; one that is not registered is no error."""
         with self._open() as db:
             db.execute("DELETE FROM entry WHERE token = ? AND address = ?", (token, address))
 

@@ -17,7 +17,7 @@ from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch
 from machine.swarm.discovery.ranges import addresses_in_answer
 from machine.swarm.discovery.registry import TOKEN, Registry
 
-LOOK = 2.0  # seconds between two looks at a registry on this disk
+REGISTRY_POLL_SECONDS = 2.0  # between two reads of a registry on this disk
 _NOTHING_TO_WITHDRAW = (404, 405)  # the token is gone, or the service has no DELETE: it forgets entries after their ttl
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -92,7 +92,7 @@ class LocalToken(Discovery):
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """Yield the addresses whenever they change; the file is read every few seconds, which costs nothing."""
         await self.record_token()
-        async for found in super().watch(min(heartbeat, LOOK)):
+        async for found in super().watch(min(heartbeat, REGISTRY_POLL_SECONDS)):
             yield found
 
     async def nodes(self) -> list[str]:

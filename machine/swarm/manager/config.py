@@ -44,7 +44,7 @@ def manager_config_from(
         raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
     if args.text("--cluster-driver") != "swarm":
         raise UsageError(f"there is no cluster driver {args.text('--cluster-driver')!r}; there is swarm")
-    state = _state(args.text("--registry") or registry, environ)
+    state = _state_directory(args.text("--registry") or registry, environ)
     own_key = os.path.join(state, signing.KEY_FILE)
     return ManagerConfig(
         discovery=discovery,
@@ -89,8 +89,8 @@ def _check_advertised(text: str) -> None:
         raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT, our address") from error
 
 
-def _state(registry: str, environ: Mapping[str, str]) -> str:
-    """The directory for what a manager has to know again after a restart: beside its registry, or systemd's, or ours.
+def _state_directory(registry: str, environ: Mapping[str, str]) -> str:
+    """Return the directory for what a manager keeps: that of its registry, else systemd's for it, else the user's.
 
     https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory= ,
     https://specifications.freedesktop.org/basedir-spec/latest/

@@ -9,7 +9,7 @@ from machine.swarm.api.scope import is_spanning
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
 from machine.swarm.merge.values import list_of, object_of, objects
 
-NOBODY: Collection[str] = ()
+NO_NAMES: Collection[str] = ()
 
 
 def shared_names(lists: Iterable[Iterable[Json]]) -> frozenset[str]:
@@ -18,7 +18,7 @@ def shared_names(lists: Iterable[Iterable[Json]]) -> frozenset[str]:
     return frozenset(name for name, times in count.items() if times > 1)
 
 
-def merge_networks(answers: Answers, shared: Collection[str] = NOBODY, *, one_per_name: bool = False) -> list[Json]:
+def merge_networks(answers: Answers, shared: Collection[str] = NO_NAMES, *, one_per_name: bool = False) -> list[Json]:
     """Return the networks of GET /networks of all engines, each once by its id.
 
     Those of one engine whose names are in `shared` are called NODE/NAME. With `one_per_name` the engines' networks of
@@ -37,7 +37,7 @@ def merge_networks(answers: Answers, shared: Collection[str] = NOBODY, *, one_pe
     return list(merged.values())
 
 
-def merge_volumes(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
+def merge_volumes(answers: Answers, shared: Collection[str] = NO_NAMES) -> Json:
     """Return the answers to GET /volumes of all engines as one, with the warnings of each after its name.
 
     There is one volume per name; those of one engine whose names are in `shared` are called NODE/NAME.

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from machine.swarm.merge.containers import merge_containers
 from machine.swarm.merge.images import merge_used_images
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
-from machine.swarm.merge.objects import NOBODY, display_name, merge_volumes
+from machine.swarm.merge.objects import NO_NAMES, display_name, merge_volumes
 from machine.swarm.merge.values import object_of, objects, total
 
 _LISTS = ("Images", "Containers", "Volumes")  # of a disk usage
 _NAMES = ("NetworksDeleted", "VolumesDeleted")  # lists of names, not of ids
 
 
-def merge_disk_usage(answers: Answers, shared: Collection[str] = NOBODY, *, always_qualified: bool) -> Json:
+def merge_disk_usage(answers: Answers, shared: Collection[str] = NO_NAMES, *, always_qualified: bool) -> Json:
     """Return the answers to GET /system/df as one: sizes added up, lists as in the lists of their own.
 
     Keys that are not known here, such as those of a newer API, are merged by the kind of their values. `shared` are the
@@ -36,7 +36,7 @@ def merge_disk_usage(answers: Answers, shared: Collection[str] = NOBODY, *, alwa
     return merged
 
 
-def merge_prune(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
+def merge_prune(answers: Answers, shared: Collection[str] = NO_NAMES) -> Json:
     """Return the answers to any of the five calls of prune as one; names in `shared` as NODE/NAME."""
     return total(_qualify_names(node, object_of(answer), shared) for node, answer in answers) or {}
 

@@ -12,7 +12,7 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, Port, li
 from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
 ENDED = frozenset(("exited", "dead"))  # states of a container that ran and does not any more
-NOBODY: frozenset[str] = frozenset()
+NO_IDS: frozenset[str] = frozenset()
 
 
 class ScheduledContainer(Protocol):
@@ -96,7 +96,7 @@ class ListedContainer:
 
     __slots__ = ("_entry", "id")
     cpus = memory = 0
-    exposed = NOBODY
+    exposed: frozenset[str] = frozenset()
     inspected = True
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
@@ -146,10 +146,8 @@ class FreedResources(NamedTuple):
 class Node:
     """An engine, as filters and strategies see it. After changing `containers` or `creating` call `invalidate`.
 
-    `cpus` and `memory` carry the overcommit.
-    `health_score` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
-    `update_health` sets it.
-    `owner` is whatever the caller needs to find its own object again.
+    `health_score` is 100 for a healthy engine without failures since its last success, less with each failure, 0 for an
+    unhealthy one.
     """
 
     name: str
@@ -157,15 +155,15 @@ class Node:
     ip: str = ""
     id: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    cpus: int = 0
-    memory: int = 0
+    cpus: int = 0  # with the overcommit, as is `memory`
+    memory: int = 0  # bytes
     healthy: bool = True
-    failures: int = 0
-    retry: int = 3
+    failures: int = 0  # since its last success
+    retry: int = 3  # so many failures make it unhealthy
     images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
     containers: Mapping[str, ScheduledContainer] = field(default_factory=dict)
-    creating: dict[str, ScheduledContainer] = field(default_factory=dict)
-    owner: Any = None
+    creating: dict[str, ScheduledContainer] = field(default_factory=dict)  # being made there, by their ids in the swarm
+    owner: Any = None  # the caller's own object for the engine
     health_score: int = field(default=0, init=False)
     count: int = field(default=0, init=False)  # containers in any state, those being made too
     _used: tuple[int, int] | None = None
@@ -176,7 +174,7 @@ class Node:
         self.invalidate()
 
     def update_health(self, healthy: bool, failures: int) -> None:
-        """Set whether the engine answers, and how often it failed lately; `health_score` follows."""
+        """Set whether the engine is healthy, how often it failed since a success, and `health_score` from that."""
         self.healthy, self.failures = healthy, failures
         self.health_score = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 
@@ -234,7 +232,7 @@ class Node:
                     return holders
         return holders
 
-    def is_free(self, binding: Port, ignored_ids: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
+    def is_free(self, binding: Port, ignored_ids: frozenset[str] = NO_IDS, *, ended_count: bool = True) -> bool:
         """Whether one of the ports wanted is taken by no container on the same address or on all addresses.
 
         Containers in `ignored_ids` do not count, nor those that have ended if `ended_count` is False.
@@ -242,7 +240,7 @@ class Node:
         return self.holder(binding, ignored_ids, ended_count=ended_count) is None
 
     def holder(
-        self, binding: Port, ignored_ids: frozenset[str] = NOBODY, *, ended_count: bool = True
+        self, binding: Port, ignored_ids: frozenset[str] = NO_IDS, *, ended_count: bool = True
     ) -> ScheduledContainer | None:
         """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
         holder: ScheduledContainer | None = None
