@@ -37,7 +37,7 @@ def test_an_address_where_nothing_listens() -> None:
 def test_a_record_with_no_address_is_no_bug(tmp_path: Path, host: str, line: tuple[str, ...]) -> None:
     with new_world(tmp_path) as world:
         record = world.machine("dev", 2376)
-        record.driver["IPAddress"] = host
+        record.driver_object["IPAddress"] = host
         world.store.save(record)
         typed = world.type(*line)
     assert "bug" not in typed.err + typed.out

@@ -168,7 +168,7 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
         old = Record.new(store.root, driver_name, driver_name, {"IPAddress": "192.0.2.1", **hidden}).encode()
         (directory / "config.json").write_bytes(old)
         record = store.load(driver_name)
-        assert {key: record.driver[key] for key in hidden} == hidden  # readable before the move
+        assert {key: record.driver_object[key] for key in hidden} == hidden  # readable before the move
         assert "pa55" not in json.dumps(record.redacted())
         store.save(record)
         written = json.loads((directory / "config.json").read_bytes())["Driver"]
@@ -176,7 +176,7 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
         assert secrets.read(str(directory)) == hidden
         assert stat.S_IMODE((directory / "secrets.json").stat().st_mode) == 0o600
         options = tuple(Option(key.lower(), secret=True, key=key) for key in hidden)
-        found = secrets.merge(store.load(driver_name).driver, str(directory), options, {})
+        found = secrets.merge(store.load(driver_name).driver_object, str(directory), options, {})
         assert {key: found[key] for key in hidden} == hidden  # and after it
         assert not any("pa55" in path.read_text() for path in directory.iterdir() if path.name != "secrets.json")
 

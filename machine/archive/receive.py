@@ -65,7 +65,7 @@ def unpack(
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
     missing = _missing(manifest, _add_values(record, values))
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
-    record.driver["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
+    record.driver_object["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
     _forget_files(record)
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"import {name}"):
         store.add(name)
@@ -139,12 +139,12 @@ def _forget_files(record: Record) -> None:
     if not record.driver_keys.local_disk:
         return
     for key in LOCAL_FILES:
-        value = record.driver.get(key)
+        value = record.driver_object.get(key)
         if value and "://" not in str(value):
-            record.driver[key] = {} if isinstance(value, dict) else ""
-    image = str(record.driver.get(IMAGE) or "")
+            record.driver_object[key] = {} if isinstance(value, dict) else ""
+    image = str(record.driver_object.get(IMAGE) or "")
     if "/" in image and "://" not in image:
-        record.driver[IMAGE] = ""
+        record.driver_object[IMAGE] = ""
 
 
 def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:

@@ -100,7 +100,7 @@ def _users(app: App) -> list[tuple[str, str]]:
     users = []
     for name in app.store.names():
         try:
-            base = app.store.load(name).driver.get(BASE)
+            base = app.store.load(name).driver_object.get(BASE)
         except MachineError:
             continue
         if isinstance(base, dict) and base.get("disk"):

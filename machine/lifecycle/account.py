@@ -74,8 +74,8 @@ def check_before_resume(session: Session, record: Record, driver: Driver) -> Non
 
 def _overriding_variables(session: Session, record: Record, driver: Driver) -> list[str]:
     """Return the environment variables whose secrets are used instead of those that are kept."""
-    options = driver.secret_options(record.driver)
-    return secrets.overridden(record.driver, session.store.directory(record.name), options, session.environ)
+    options = driver.secret_options(record.driver_object)
+    return secrets.overridden(record.driver_object, session.store.directory(record.name), options, session.environ)
 
 
 def without_secret_env(session: Session, options: Iterable[Option]) -> Session:

@@ -25,7 +25,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
 
     def siblings() -> list[dict[str, Any]]:
         return [
-            dict(other.driver)
+            dict(other.driver_object)
             for other in readable_records(session.store)
             if other.name != record.name and other.driver_name == record.driver_name
         ]
@@ -55,16 +55,16 @@ def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
         secret_values = secrets.exclude_env(secret_values, driver.secret_options(dump), session.environ)
     if secret_values:
         secrets.save(directory, secret_values, session.environ)
-    record.driver.update(clean)
+    record.driver_object.update(clean)
     session.store.save(record)
 
 
 def open_driver(session: Session, record: Record) -> Driver:
     """Return the driver of a stored machine, with its secrets. RecordBroken when the driver cannot read its config."""
     cls = registry.find(record.driver_name)
-    options = cls.secret_options(record.driver)
+    options = cls.secret_options(record.driver_object)
     _hide_settings(session, record.engine_options())
-    data = secrets.merge(record.driver, session.store.directory(record.name), options, session.environ)
+    data = secrets.merge(record.driver_object, session.store.directory(record.name), options, session.environ)
     for option in options:
         if option.secret and isinstance(data.get(option.key), str):
             session.console.hide(data[option.key])
@@ -111,9 +111,9 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     }
     if not record.is_only_url():  # there it is host:port, as docker-machine writes it
         fields["IPAddress"] = endpoint.address
-    if any(record.driver.get(key) != value for key, value in fields.items()):
+    if any(record.driver_object.get(key) != value for key, value in fields.items()):
         old_url = record.url()
-        record.driver.update(fields)
+        record.driver_object.update(fields)
         _update_docker_context(session, record, old_url)
         session.store.save(record)
 

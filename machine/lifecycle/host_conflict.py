@@ -54,7 +54,7 @@ def _is_same_host(endpoint: Endpoint, other: Record) -> bool:
             return True
         if not other.is_only_url() and known.ssh_port == endpoint.ssh_port:
             return True
-    forwarded_to = other.driver.get("SSHPort") if other.ssh_is_forwarded() else None
+    forwarded_to = other.driver_object.get("SSHPort") if other.ssh_is_forwarded() else None
     return address == "127.0.0.1" and forwarded_to == endpoint.ssh_port
 
 

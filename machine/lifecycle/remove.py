@@ -75,7 +75,7 @@ def _delete_directory(session: Session, name: str) -> None:
 
 
 def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
-    keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
+    keys = [option.key for option in driver.secret_options(record.driver_object) if option.secret]
     secrets.forget(session.store.directory(record.name), keys, session.environ)
 
 

@@ -82,6 +82,6 @@ def ensure_keys(session: Session, record: Record, driver: Driver) -> Driver:
 
 
 def _record_key_path(session: Session, record: Record, path: str) -> None:
-    if record.driver.get("SSHKeyPath") != path:
-        record.driver["SSHKeyPath"] = path
+    if record.driver_object.get("SSHKeyPath") != path:
+        record.driver_object["SSHKeyPath"] = path
         session.store.save(record)

@@ -49,7 +49,7 @@ class Record:
         store_root: str,
         name: str,
         driver_name: str,
-        driver: Mapping[str, Any],
+        driver_object: Mapping[str, Any],
         engine: EngineOptions | None = None,
         swarm: SwarmOptions | None = None,
         sans: Sequence[str] = (),
@@ -59,7 +59,7 @@ class Record:
     ) -> Record:
         """The record of a machine about to be made, in the phase "recorded".
 
-        `driver` is the driver's dump; `sans` extra names for the certificate; `machine_id` is made up if "";
+        `driver_object` is the driver's dump; `sans` extra names for the certificate; `machine_id` is made up if "";
         `tls` the --tls-* paths (ca_cert, ca_key, client_cert, client_key; "" or missing: the store's own).
         """
         from machine.store import options_codec
@@ -83,7 +83,7 @@ class Record:
             "SwarmOptions": options_codec.swarm_object(swarm),
             "AuthOptions": auth,
         }
-        own = {"MachineName": name, **driver}
+        own = {"MachineName": name, **driver_object}
         if swarm is not None:
             own.update(SwarmMaster=swarm.master, SwarmHost=swarm.host, SwarmDiscovery=swarm.discovery)
         raw = {
@@ -99,7 +99,7 @@ class Record:
         """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
         from machine import secrets
 
-        return {**self.raw, "Driver": secrets.redact(self.driver_keys.secrets, self.driver)}
+        return {**self.raw, "Driver": secrets.redact(self.driver_keys.secrets, self.driver_object)}
 
     def encode(self) -> bytes:
         """The bytes of config.json. StoreError if something in `raw` is not JSON."""
@@ -111,7 +111,7 @@ class Record:
         return found
 
     @property
-    def driver(self) -> dict[str, Any]:
+    def driver_object(self) -> dict[str, Any]:
         """The driver's own object."""
         found: dict[str, Any] = self.raw["Driver"]
         return found
@@ -191,12 +191,12 @@ class Record:
             return (
                 hostport.of_url(self._text(self.driver_keys.url) or self._text("IPAddress"))[1] or hostport.ENGINE_PORT
             )
-        return self.driver.get("EnginePort") or self.driver.get("DockerPort") or hostport.ENGINE_PORT
+        return self.driver_object.get("EnginePort") or self.driver_object.get("DockerPort") or hostport.ENGINE_PORT
 
     def manager_port(self) -> int:
         """The port of a swarm's manager on this machine, as seen from here."""
         port = hostport.of_url(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or hostport.MANAGER_PORT
-        forwarded = self.driver.get("SwarmPort")
+        forwarded = self.driver_object.get("SwarmPort")
         return forwarded if port == hostport.MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
 
     def url(self) -> str:
@@ -222,7 +222,7 @@ class Record:
     def ssh_is_forwarded(self) -> bool:
         """Whether SSHPort is a port of 127.0.0.1 that leads to the machine, whose own address is another."""
         marker_key = self.driver_keys.key_absent_when_ssh_forwarded
-        return bool(marker_key) and marker_key not in self.driver
+        return bool(marker_key) and marker_key not in self.driver_object
 
     def endpoint(self) -> Endpoint | None:
         """How the machine is reached, as last seen; None while the address is unknown."""
@@ -231,7 +231,7 @@ class Record:
         address = self.address()
         if not address:
             return None
-        own = self.driver
+        own = self.driver_object
         return Endpoint(
             address=address,
             ssh_user=own["SSHUser"] or "root",
@@ -254,4 +254,4 @@ class Record:
         return options_codec.swarm(self.raw["HostOptions"]["SwarmOptions"])
 
     def _text(self, key: str) -> str:
-        return str(self.driver.get(key) or "")
+        return str(self.driver_object.get(key) or "")

@@ -73,7 +73,7 @@ class Store:
         secrets.move(
             directory,
             record.driver_keys.secrets,
-            record.driver,
+            record.driver_object,
             self._environ,
             together=record.driver_keys.secrets_belong_together,
         )

@@ -146,7 +146,7 @@ def test_no_secret_and_no_path_of_the_owner_travels(mine: Store, tmp_path: Path,
         assert engine["Env"] == []
         assert (engine["RegistryMirror"], engine["InstallURL"]) == (["https://open.example"], "")
     assert config["Driver"]["nested"] == [{"apiKey": "", "Zone": "z1"}]
-    assert mine.load("cloud").driver["AccessToken"] == "hush", "the owner's record stays as it was"
+    assert mine.load("cloud").driver_object["AccessToken"] == "hush", "the owner's record stays as it was"
 
 
 def test_under_another_name(mine: Store, theirs: Store, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_a_virtual_machines_record_names_no_file_of_this_computer(
     add(mine, "vm", driver, named)
     archive.export(mine, "vm", str(tmp_path / "vm.tgz"), True)
     archive.import_(theirs, str(tmp_path / "vm.tgz"))
-    found = theirs.load("vm").driver
+    found = theirs.load("vm").driver_object
     assert not [key for key in named if key != "IPAddress" and found.get(key)]
     assert found["IPAddress"] == "127.84.1.2"
 

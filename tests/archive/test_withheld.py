@@ -150,7 +150,7 @@ def test_a_password_in_a_discovery_stays_with_the_keys_too(store: Store) -> None
     assert b"consul://" not in contents(archive.export(store, "dev", "", True))
     for discovery in (f"token://me:{SECRET}@disco.example/v1/t", f"etcd://me:{SECRET}@kv:2379/x"):
         record = store.load("dev")
-        record.raw["HostOptions"]["SwarmOptions"]["Discovery"] = record.driver["SwarmDiscovery"] = discovery
+        record.raw["HostOptions"]["SwarmOptions"]["Discovery"] = record.driver_object["SwarmDiscovery"] = discovery
         store.save(record)
         assert discovery.encode() not in contents(archive.export(store, "dev", "", True))
 

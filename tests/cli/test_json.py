@@ -118,7 +118,7 @@ def test_ls_ends_with_the_command_for_an_incomplete_machine(world: StoreWithEngi
 def _set_back(world: StoreWithEngines, name: str, phase: str, **driver: object) -> None:
     record = world.store.load(name)
     record.phase = phase
-    record.driver.update(driver)
+    record.driver_object.update(driver)
     Path(world.store.directory(name), "config.json").write_bytes(record.encode())
 
 

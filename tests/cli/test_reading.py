@@ -67,7 +67,7 @@ def test_ip_prints_addresses_in_the_order_of_the_names(world: StoreWithEngines) 
 
 def test_an_address_that_is_not_known_yet(world: StoreWithEngines) -> None:
     record = world.machine("m", 2376)
-    record.driver["IPAddress"] = ""
+    record.driver_object["IPAddress"] = ""
     world.store.save(record)
     for command in ("ip", "url", "env", "config"):
         typed = world.type(command, "m")
@@ -140,7 +140,7 @@ def test_swarm_swaps_the_port(world: StoreWithEngines, command: str) -> None:
     assert (typed.status, typed.out) == (1, "")
     assert "down is Stopped" in typed.err
     record = world.store.load("down")
-    record.driver["SSHPort"] = manager  # the host answers
+    record.driver_object["SSHPort"] = manager  # the host answers
     world.store.save(record)
     typed = world.type(command, "down", "--swarm")
     assert (typed.status, typed.out) == (1, "")

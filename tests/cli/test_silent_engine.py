@@ -27,7 +27,7 @@ def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: StoreWithEn
     """Its host goes on: both ports take connections, and the engine's never answers."""
     with socket.create_server(("127.0.0.1", 0)) as engine, socket.create_server(("127.0.0.1", 0)) as sshd:
         record = world.machine("dev", engine.getsockname()[1])
-        record.driver["SSHPort"] = sshd.getsockname()[1]
+        record.driver_object["SSHPort"] = sshd.getsockname()[1]
         world.store.save(record)
         began = time.monotonic()
         typed = world.type(command, "dev")

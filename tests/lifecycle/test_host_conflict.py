@@ -142,7 +142,7 @@ def test_a_machine_that_was_imported_without_keys_may_be_adopted(session: Sessio
     record = add(session, "qemu", {**QEMU, "IPAddress": "127.0.0.1", "SSHPort": free_port()})
     record.raw["Machine"]["Imported"] = "2026-01-01T00:00:00Z"
     session.store.save(record)
-    port = record.driver["SSHPort"]
+    port = record.driver_object["SSHPort"]
     assert "no sshd answers" in refusal(session, "127.0.0.1", ssh=port).brief
     Path(record.cert_dir(), paths.KEY).write_text("key")
     assert "already machine head" in refusal(session, "127.0.0.1", ssh=port).brief

@@ -61,7 +61,7 @@ def test_what_would_be_something_else_to_ssh_is_not_taken_for_an_address(odd: En
     store.add("dev")
     world, record = Session(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
     save_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
-    before = dict(record.driver)
+    before = dict(record.driver_object)
     with pytest.raises(DriverError, match="which is not valid"):
         save_endpoint(world, record, odd)
-    assert record.driver == before
+    assert record.driver_object == before

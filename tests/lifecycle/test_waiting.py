@@ -60,7 +60,7 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
     record = Record.new(world.store.root, "dev", driver, data)
     record.phase = phase
     world.store.save(record)
-    opened = registry.find(driver).load(driver_context(world, record), record.driver)
+    opened = registry.find(driver).load(driver_context(world, record), record.driver_object)
     with pytest.raises(error):
         wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
     assert world.clock.now() == passed

@@ -56,7 +56,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 store = Store(sys.argv[1])
 record = store.load("dev")
-record.driver["Pad"] = "x" * 5000
+record.driver_object["Pad"] = "x" * 5000
 try:
     store.save(record)
 except StoreError as error:
@@ -87,8 +87,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def whole(record: Record) -> bool:
-    mark = record.driver["Mark"]
-    return bool(record.driver["End"] == mark and set(record.driver.get("Pad", [mark])) == {mark})
+    mark = record.driver_object["Mark"]
+    return bool(record.driver_object["End"] == mark and set(record.driver_object.get("Pad", [mark])) == {mark})
 
 
 def test_one_of_many_takers_gets_the_name(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_readers_see_whole_records_while_two_processes_save(store: Store) -> Non
             for _ in range(20):
                 record = store.load("dev")
                 assert whole(record)
-                seen.add(record.driver["Mark"])
+                seen.add(record.driver_object["Mark"])
     finally:
         for saver in savers:
             kill(saver)
@@ -172,7 +172,7 @@ def test_a_really_full_file_system_leaves_the_old_record(tmp_path: Path) -> None
         with pytest.raises(OSError, match="No space"):
             (place / "filler").write_bytes(b"x" * 65536)
         record = store.load("dev")
-        record.driver["IPAddress"] = "192.0.2.2"
+        record.driver_object["IPAddress"] = "192.0.2.2"
         with pytest.raises(StoreError, match="no space"):
             store.save(record)
         assert store.load("dev").address() == "192.0.2.1"

@@ -71,10 +71,10 @@ def test_paths_are_those_of_the_store_as_it_lies_now(stores: Path, version: int,
     assert auth["CaCertPath"] == f"{root}/certs/ca.pem"
     assert auth["CaPrivateKeyPath"] == f"{root}/certs/ca-key.pem"
     assert auth["ServerKeyPath"] == f"{here}/server-key.pem"
-    assert record.driver["StorePath"] == root
-    assert record.driver["SSHKeyPath"] == ("" if driver == "none" else f"{here}/id_rsa")
+    assert record.driver_object["StorePath"] == root
+    assert record.driver_object["SSHKeyPath"] == ("" if driver == "none" else f"{here}/id_rsa")
     if driver == "generic":
-        assert record.driver["SSHKey"] == "/home/alice/.ssh/id_rsa"  # was never in the store
+        assert record.driver_object["SSHKey"] == "/home/alice/.ssh/id_rsa"  # was never in the store
 
 
 @pytest.mark.parametrize(("version", "driver"), CASES)
@@ -121,7 +121,7 @@ def test_what_docker_machine_made_of_old_records_is_repaired(tmp_path: Path) -> 
     record = moved(str(tmp_path), CertDir="certs", StorePath=".", Driver={"StorePath": "."})
     assert record.auth["CertDir"] == f"{tmp_path}/certs"
     assert record.auth["StorePath"] == f"{tmp_path}/machines/dev"
-    assert record.driver["StorePath"] == str(tmp_path)
+    assert record.driver_object["StorePath"] == str(tmp_path)
 
 
 def test_a_recorded_store_path_may_be_the_store_itself(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_a_recorded_store_path_may_be_the_store_itself(tmp_path: Path) -> None:
 
 
 def test_a_renamed_machine_takes_its_files_along(tmp_path: Path) -> None:
-    assert moved(OLD).driver["SSHKeyPath"] == f"{OLD}/machines/dev/id_rsa"
-    assert moved(OLD).driver["MachineName"] == "generic-1"  # what the platform calls it
+    assert moved(OLD).driver_object["SSHKeyPath"] == f"{OLD}/machines/dev/id_rsa"
+    assert moved(OLD).driver_object["MachineName"] == "generic-1"  # what the platform calls it
 
 
 def test_certificates_of_another_place_stay_where_they_are(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_certificates_of_another_place_stay_where_they_are(tmp_path: Path) -> No
 
 def test_a_neighbour_with_a_longer_name_is_not_in_the_store() -> None:
     record = moved("/new", Driver={"SSHKeyPath": OLD + "-other/key"})
-    assert record.driver["SSHKeyPath"] == OLD + "-other/key"
+    assert record.driver_object["SSHKeyPath"] == OLD + "-other/key"
 
 
 def test_a_store_from_windows_is_read_elsewhere(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_store_from_windows_is_read_elsewhere(tmp_path: Path) -> None:
         Driver={"StorePath": old, "SSHKeyPath": old + "\\machines\\dev\\id_rsa"},
     )
     assert record.auth["CaCertPath"] == os.path.join(tmp_path, "certs", "ca.pem")
-    assert record.driver["SSHKeyPath"] == os.path.join(tmp_path, "machines", "dev", "id_rsa")
+    assert record.driver_object["SSHKeyPath"] == os.path.join(tmp_path, "machines", "dev", "id_rsa")

@@ -71,8 +71,8 @@ def test_what_was_asked_for_survives_the_disk() -> None:
     assert record.engine_options() == engine
     assert record.swarm_options() == swarm
     assert record.sans == ["a", "b"]
-    assert record.driver["Mine"] == {"deep": [1, None]}
-    assert (record.driver["SwarmMaster"], record.driver["SwarmDiscovery"]) == (True, "token://x")
+    assert record.driver_object["Mine"] == {"deep": [1, None]}
+    assert (record.driver_object["SwarmMaster"], record.driver_object["SwarmDiscovery"]) == (True, "token://x")
 
 
 def test_the_default_options_are_the_models() -> None:
@@ -177,8 +177,8 @@ def test_keys_are_found_whatever_their_case_and_unknown_ones_stay() -> None:
     }
     record = Record.parse(json.dumps(raw).encode(), ROOT, "dev")
     assert record.endpoint() == Endpoint("192.0.2.1", ssh_port=2200)
-    assert (record.driver["DomainID"], record.driver["FlavorId"], record.driver["Rancher"]) == ("d", "f", 1)
-    assert "DomainId" not in record.driver
+    assert (record.driver_object["DomainID"], record.driver_object["FlavorId"], record.driver_object["Rancher"]) == ("d", "f", 1)
+    assert "DomainId" not in record.driver_object
     assert record.sans == ["x"]
     assert record.auth["ServerName"] == "n"
     assert record.engine_options().install_url == "none"
@@ -308,7 +308,7 @@ def test_shown_holds_no_clear_text_of_known_drivers_and_changes_nothing() -> Non
     record = made({"AccessToken": "tok", "Size": "s"}, "digitalocean")
     assert record.redacted()["Driver"]["AccessToken"] == ""
     assert record.redacted()["Driver"]["Size"] == "s"
-    assert record.driver["AccessToken"] == "tok"
+    assert record.driver_object["AccessToken"] == "tok"
     assert made({"Password": "p"}, "vmwarevsphere").redacted()["Driver"]["Password"] == "p"
 
 

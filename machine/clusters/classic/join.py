@@ -34,7 +34,7 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         if old_addresses and role.runs_manager:
             registration.deregister_on_master(session, record, record, route, old_addresses)
     if old_addresses != addresses:
-        record.driver[REGISTERED_ADDRESSES] = list(addresses)
+        record.driver_object[REGISTERED_ADDRESSES] = list(addresses)
         session.store.save(record)
     if role.runs_agent(route):
         registration.ensure_registered(session, record, peer_address(options, endpoint))

@@ -29,7 +29,7 @@ def leave_swarm(
     has_programs = role.is_master or role.runs_containers or route.self_registering
     if keep_host and has_programs and record.reached("reachable"):  # maybe killed while it was provisioned
         cleanup.remove_services(session, record)
-    record.driver.pop(REGISTERED_ADDRESSES, None)
+    record.driver_object.pop(REGISTERED_ADDRESSES, None)
     if not role.has_begun_to_join:
         return
     addresses = role.registered_addresses

@@ -198,7 +198,7 @@ def _address_seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
 
 def _on_same_network(one: Record, other: Record) -> bool:
     """Return whether two machines reach each other by their addresses for peers: one driver, one cloud, one network."""
-    alike = all(one.driver.get(key) == other.driver.get(key) for key in one.driver_keys.network)
+    alike = all(one.driver_object.get(key) == other.driver_object.get(key) for key in one.driver_keys.network)
     return alike and one.driver_name == other.driver_name
 
 

@@ -54,7 +54,7 @@ class Role:
 def resolve_role(options: SwarmOptions, record: Record) -> Role:
     """Return the role that the options and the state of a machine's record give it."""
     made_by_us = bool(record.machine_id and options.is_swarm and options.discovery)
-    addresses = record.driver.get(REGISTERED_ADDRESSES)
+    addresses = record.driver_object.get(REGISTERED_ADDRESSES)
     runs_something = made_by_us and not record.is_only_url()
     return Role(
         is_master=options.master,

@@ -23,7 +23,7 @@ def saved_member(store: Store, name: str, driver: dict[str, Any], *, master: boo
     data = {"IPAddress": "127.0.0.1", "SSHUser": "root", "SwarmEntered": ["127.0.0.1:1"], **driver}
     record = Record.new(store.root, name, "amazonec2", data, swarm=options)
     store.add(name)
-    record.driver["SwarmPort"] = free_port()
+    record.driver_object["SwarmPort"] = free_port()
     pair = authority.ensure(store.root).client
     for file, data_ in ((paths.CA, authority.ensure(store.root).ca), (paths.CERT, pair.cert), (paths.KEY, pair.key)):
         files.write(str(Path(record.cert_dir()) / file), data_)

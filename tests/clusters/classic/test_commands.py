@@ -99,9 +99,9 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     program = Program(tmp_path / "user")
     world = Session(Store(str(program.store)), Console(io.StringIO()), environ={})
     head = saved_member(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
-    head.driver["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
+    head.driver_object["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
     registry = Registry(str(program.store / "swarm" / "registry.db"))
-    for address in head.driver["SwarmEntered"]:
+    for address in head.driver_object["SwarmEntered"]:
         registry.register(TOKEN, address, create=True)
     manager = program.start("swarm", "manage", "-H", f"tcp://127.0.0.1:{head.manager_port()}", f"token://{TOKEN}")
     try:
@@ -109,7 +109,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
         assert endpoint is not None
         join_swarm(world, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
-        assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
+        assert world.store.load("head").driver_object["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:
         manager.terminate()
         manager.communicate(timeout=20)

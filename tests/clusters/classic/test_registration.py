@@ -63,7 +63,7 @@ def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatc
     head = saved_member(world.store, "head", {}, master=True)
     own = authority.ensure(world.store.root)
     with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:
-        head.driver["SwarmPort"] = port
+        head.driver_object["SwarmPort"] = port
         with pytest.raises(WaitTimeout) as caught:
             registration.wait_for_manager(world, head, Endpoint("127.0.0.1"))
     assert "not a manager but an engine, 27.9.9" in str(caught.value.details)
