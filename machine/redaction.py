@@ -77,9 +77,9 @@ def withhold(raw: dict[str, Any], allowed: Collection[str] = (), *, keep_token: 
         found.container[found.key] = [one for one in value if one != found.item] if isinstance(value, list) else ""
         if found.setting not in withheld:
             withheld.append(found.setting)
-    driver = raw.get("Driver")
-    if isinstance(driver, dict) and driver.get("SwarmDiscovery") != raw["HostOptions"]["SwarmOptions"].get("Discovery"):
-        driver["SwarmDiscovery"] = ""  # the same address once more, where docker-machine's drivers kept it
+    driver_object, swarm_object = raw.get("Driver"), raw["HostOptions"]["SwarmOptions"]
+    if isinstance(driver_object, dict) and driver_object.get("SwarmDiscovery") != swarm_object.get("Discovery"):
+        driver_object["SwarmDiscovery"] = ""  # the same address once more, where docker-machine's drivers kept it
     return withheld
 
 

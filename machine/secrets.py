@@ -33,27 +33,30 @@ CHOICE = "MACHINE_SECRETS"  # "file" (default) or "keyring"
 SERVICE = "machine"  # the keyring's name for this program
 
 
-def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(`driver` with "" for every secret, the secrets by key). A secret is an Option with `secret` and a `key`."""
-    values = {key: str(driver[key]) for key in _keys(options) if driver.get(key)}
-    return {key: "" if key in values else value for key, value in driver.items()}, values
+def split(driver_object: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return `driver_object` with "" for every secret, and the secrets by key.
+
+    A secret is an Option with `secret` and a `key`.
+    """
+    values = {key: str(driver_object[key]) for key in _keys(options) if driver_object.get(key)}
+    return {key: "" if key in values else value for key, value in driver_object.items()}, values
 
 
 def merge(
-    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
+    driver_object: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """A copy of the Driver object with its secrets filled in, for Driver.load. StoreError if they cannot be read."""
     options = list(options)
     if not _keys(options):
-        return dict(driver)
+        return dict(driver_object)
     stored = read(directory)
     lead_options = {option.name: option for option in options}
 
     def kept(option: Option) -> str:
         found = stored.get(option.key, "") or _from_keyring(directory, option.key, environ)
-        return found or str(driver.get(option.key) or "")
+        return found or str(driver_object.get(option.key) or "")
 
-    merged = dict(driver)
+    merged = dict(driver_object)
     for option in options:
         if option.secret and option.key:
             found = _resolve_secret(option, lead_options.get(option.belongs_to), kept, environ)
@@ -84,12 +87,12 @@ def exclude_env(values: Mapping[str, str], options: Iterable[Option], environ: M
 
 
 def overridden(
-    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
+    driver_object: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
 ) -> list[str]:
     """The variables that hold another secret than the one kept for the machine: new ones, or another account's."""
     options = list(options)
-    kept = merge(driver, directory, options, {CHOICE: environ.get(CHOICE, "file")})
-    used = merge(driver, directory, options, environ)
+    kept = merge(driver_object, directory, options, {CHOICE: environ.get(CHOICE, "file")})
+    used = merge(driver_object, directory, options, environ)
     return [
         option.env
         for option in options
@@ -137,14 +140,19 @@ def find(directory: str, key: str, environ: Mapping[str, str]) -> str:
 
 
 def move(
-    directory: str, keys: Iterable[str], driver: dict[str, Any], environ: Mapping[str, str], *, together: bool = False
+    directory: str,
+    keys: Iterable[str],
+    driver_object: dict[str, Any],
+    environ: Mapping[str, str],
+    *,
+    together: bool = False,
 ) -> None:
-    """Take the clear text that docker-machine left in `driver` under `keys` out of it and keep it where secrets live.
+    """Move the clear text that docker-machine left in `driver_object` under `keys` to where secrets are kept.
 
     A secret that is kept already is not replaced, and of those that belong `together` none is if one differs.
-    StoreError, and `driver` as it was, when it cannot be kept.
+    StoreError, and `driver_object` as it was, when it cannot be kept.
     """
-    found = {key: driver[key] for key in keys if isinstance(driver.get(key), str)}
+    found = {key: driver_object[key] for key in keys if isinstance(driver_object.get(key), str)}
     found = {key: value for key, value in found.items() if value}
     if not found:
         return
@@ -154,12 +162,12 @@ def move(
         fresh = {}  # of other keys than those that are kept
     if fresh:
         save(directory, fresh, environ)
-    driver.update(dict.fromkeys(found, ""))
+    driver_object.update(dict.fromkeys(found, ""))
 
 
-def redact(keys: Collection[str], driver: Mapping[str, Any]) -> dict[str, Any]:
+def redact(keys: Collection[str], driver_object: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of the Driver object to be shown or exported: text under one of the secret `keys` is ""."""
-    return {key: "" if key in keys and value else value for key, value in driver.items()}
+    return {key: "" if key in keys and value else value for key, value in driver_object.items()}
 
 
 def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str]) -> None:

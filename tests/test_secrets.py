@@ -51,19 +51,22 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
 
 
 def test_split_takes_the_secrets_out_and_leaves_their_keys() -> None:
-    driver = {"Size": "s", "AccessToken": "t", "Password": ""}
-    assert secrets.split(driver, OPTIONS) == ({"Size": "s", "AccessToken": "", "Password": ""}, {"AccessToken": "t"})
-    assert driver["AccessToken"] == "t"
+    driver_object = {"Size": "s", "AccessToken": "t", "Password": ""}
+    assert secrets.split(driver_object, OPTIONS) == (
+        {"Size": "s", "AccessToken": "", "Password": ""},
+        {"AccessToken": "t"},
+    )
+    assert driver_object["AccessToken"] == "t"
 
 
 def test_the_environment_wins_then_the_file_then_clear_text(place: Path) -> None:
-    driver = {"Size": "s", "AccessToken": "clear", "Password": "clear"}
-    assert secrets.merge(driver, str(place), OPTIONS, {})["AccessToken"] == "clear"
+    driver_object = {"Size": "s", "AccessToken": "clear", "Password": "clear"}
+    assert secrets.merge(driver_object, str(place), OPTIONS, {})["AccessToken"] == "clear"
     secrets.save(str(place), {"AccessToken": "filed"}, {})
-    merged = secrets.merge(driver, str(place), OPTIONS, {"CLOUD_SIZE": "big"})
+    merged = secrets.merge(driver_object, str(place), OPTIONS, {"CLOUD_SIZE": "big"})
     assert merged == {"Size": "s", "AccessToken": "filed", "Password": "clear"}
-    assert secrets.merge(driver, str(place), OPTIONS, {"CLOUD_TOKEN": "env"})["AccessToken"] == "env"
-    assert driver["AccessToken"] == "clear"
+    assert secrets.merge(driver_object, str(place), OPTIONS, {"CLOUD_TOKEN": "env"})["AccessToken"] == "env"
+    assert driver_object["AccessToken"] == "clear"
 
 
 PAIR = (
@@ -127,10 +130,10 @@ def test_what_a_variable_brings_is_not_the_machines_own() -> None:
 
 def test_clear_text_of_other_keys_is_not_mixed_into_kept_ones(place: Path) -> None:
     secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, {})
-    driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
-    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver, {}, together=True)
+    driver_object = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
+    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver_object, {}, together=True)
     assert secrets.read(str(place)) == {"AccessKey": "id1", "SecretKey": "secret1"}
-    assert set(driver.values()) == {""}
+    assert set(driver_object.values()) == {""}
 
 
 def test_the_file_is_private_keeps_the_others_and_forgets_the_empty(place: Path) -> None:
@@ -183,24 +186,24 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
 
 def test_a_secret_that_is_kept_already_is_not_replaced(place: Path) -> None:
     secrets.save(str(place), {"Password": "new"}, {})
-    driver = {"Password": "old"}
-    secrets.move(str(place), record_keys_of("openstack").secrets, driver, {})
-    assert driver == {"Password": ""}
+    driver_object = {"Password": "old"}
+    secrets.move(str(place), record_keys_of("openstack").secrets, driver_object, {})
+    assert driver_object == {"Password": ""}
     assert secrets.read(str(place)) == {"Password": "new"}
 
 
 def test_a_failed_move_loses_nothing(place: Path) -> None:
     (place / "secrets.json").write_text("{")
-    driver = {"Password": "old"}
+    driver_object = {"Password": "old"}
     with pytest.raises(StoreError):
-        secrets.move(str(place), record_keys_of("openstack").secrets, driver, {})
-    assert driver == {"Password": "old"}
+        secrets.move(str(place), record_keys_of("openstack").secrets, driver_object, {})
+    assert driver_object == {"Password": "old"}
 
 
 def test_drivers_that_are_not_known_are_left_as_they_are(place: Path) -> None:
-    driver = {"Password": "theirs"}
-    secrets.move(str(place), record_keys_of("vmwarevsphere").secrets, driver, {})
-    assert driver == {"Password": "theirs"}
+    driver_object = {"Password": "theirs"}
+    secrets.move(str(place), record_keys_of("vmwarevsphere").secrets, driver_object, {})
+    assert driver_object == {"Password": "theirs"}
     assert os.listdir(place) == []
 
 
@@ -279,9 +282,9 @@ def test_a_keyring_that_is_missing_or_locked_is_advice(tmp_path: Path) -> None:
 def test_move_leaves_a_secret_alone_that_the_keyring_keeps(place: Path, ring: dict[tuple[str, str], str]) -> None:
     environ = {"MACHINE_SECRETS": "keyring"}
     secrets.save(str(place), {"AccessToken": "kept"}, environ)
-    driver = {"AccessToken": "old clear text", "Password": "only clear text"}
-    secrets.move(str(place), ["AccessToken", "Password"], driver, environ)
-    assert driver == {"AccessToken": "", "Password": ""}
+    driver_object = {"AccessToken": "old clear text", "Password": "only clear text"}
+    secrets.move(str(place), ["AccessToken", "Password"], driver_object, environ)
+    assert driver_object == {"AccessToken": "", "Password": ""}
     assert secrets.find(str(place), "AccessToken", environ) == "kept"
     assert secrets.find(str(place), "Password", environ) == "only clear text"
 
@@ -292,16 +295,16 @@ def test_move_does_not_mix_clear_text_with_keys_that_the_keyring_keeps(
     environ = {"MACHINE_SECRETS": "keyring"}
     secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, environ)
     before = dict(ring)
-    driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
-    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver, environ, together=True)
+    driver_object = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
+    secrets.move(str(place), record_keys_of("amazonec2").secrets, driver_object, environ, together=True)
     assert ring == before
-    assert set(driver.values()) == {""}
+    assert set(driver_object.values()) == {""}
 
 
 def test_move_asks_no_keyring_that_was_not_chosen(place: Path, ring: dict[tuple[str, str], str]) -> None:
     secrets.save(str(place), {"AccessToken": "kept"}, {"MACHINE_SECRETS": "keyring"})
-    driver = {"AccessToken": "clear"}
-    secrets.move(str(place), ["AccessToken"], driver, {})
+    driver_object = {"AccessToken": "clear"}
+    secrets.move(str(place), ["AccessToken"], driver_object, {})
     assert secrets.read(str(place)) == {"AccessToken": "clear"}
 
 

@@ -103,10 +103,10 @@ def portable(
     goes `with_keys`: a `provision` over there needs it.
     """
     raw: dict[str, Any] = copy.deepcopy(record.redacted())
-    raw["Driver"] = driver = _without_secrets(raw["Driver"])
+    raw["Driver"] = driver_object = _without_secrets(raw["Driver"])
     auth = raw["HostOptions"]["AuthOptions"]
     withheld = redaction.withhold(raw, with_values, keep_token=with_keys)
-    driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
+    driver_object["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
     return Record.parse(json.dumps(raw).encode(), _PLACEHOLDER_STORE, record.name), withheld
 

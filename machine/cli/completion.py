@@ -86,9 +86,9 @@ def _swarmd_backends() -> list[str]:
     return list(names())
 
 
-def _create_flags(driver: str, environ: Mapping[str, str]) -> dict[str, Argument]:
+def _create_flags(driver_name: str, environ: Mapping[str, str]) -> dict[str, Argument]:
     try:
-        return parser_of("create", load("create"), ["-d", driver], environ).flags()
+        return parser_of("create", load("create"), ["-d", driver_name], environ).flags()
     except Exception:
         return {}  # a third party's driver that does not load is no reason to complete nothing
 

@@ -40,9 +40,9 @@ def driver_from_argv(parser: Parser) -> str:
     return name
 
 
-def add_options(parser: Parser, driver: str, options: Sequence[Option]) -> None:
+def add_options(parser: Parser, driver_name: str, options: Sequence[Option]) -> None:
     """Add a driver's options under a heading of their own."""
-    group = parser.add_argument_group(f"flags of the driver {driver}")
+    group = parser.add_argument_group(f"flags of the driver {driver_name}")
     for option in options:
         argument = group.add_argument(
             f"--{option.name}",

@@ -39,12 +39,12 @@ def normalize(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
         ("AuthOptions", key_names.AUTH),
     ):
         options[key] = validate(options[key], schema, name, f"HostOptions.{key}.")
-    driver = raw["Driver"]
-    normalize_key_case(driver, dict.fromkeys(record_keys_of(raw["DriverName"]).known))
-    driver = raw["Driver"] = validate(driver, key_names.BASE_DRIVER, name, "Driver.")
-    driver.update(validate(driver, key_names.ENDPOINT, name, "Driver.", fill=False))
-    _check_driver(driver, raw["DriverName"], name)
-    relocate(root, name, driver, options["AuthOptions"])
+    driver_object = raw["Driver"]
+    normalize_key_case(driver_object, dict.fromkeys(record_keys_of(raw["DriverName"]).known))
+    driver_object = raw["Driver"] = validate(driver_object, key_names.BASE_DRIVER, name, "Driver.")
+    driver_object.update(validate(driver_object, key_names.ENDPOINT, name, "Driver.", fill=False))
+    _check_driver(driver_object, raw["DriverName"], name)
+    relocate(root, name, driver_object, options["AuthOptions"])
     for key, (shared, file) in _CERT_FILES.items():
         directory = options["AuthOptions"]["CertDir"] if shared else paths.machine(root, name)
         options["AuthOptions"][key] = options["AuthOptions"][key] or os.path.join(directory, file)
@@ -67,13 +67,13 @@ def _machine(found: Any, name: str) -> dict[str, Any]:
     return machine
 
 
-def _check_driver(driver: dict[str, Any], driver_name: str, name: str) -> None:
+def _check_driver(driver_object: dict[str, Any], driver_name: str, name: str) -> None:
     """Refuse what could not be an address, a user or a port: these go into command lines and URLs."""
     for key in key_names.PORTS:
-        if not 0 <= driver.get(key, 0) < 65536:
-            raise record_error(name, f"Driver.{key} in config.json is no port: {driver[key]}")
+        if not 0 <= driver_object.get(key, 0) < 65536:
+            raise record_error(name, f"Driver.{key} in config.json is no port: {driver_object[key]}")
     for key in _PLAIN:
-        text = driver.get(key, "")
+        text = driver_object.get(key, "")
         if text.startswith("-") or any(character.isspace() or not character.isprintable() for character in text):
             raise record_error(name, f"Driver.{key} in config.json is not usable: {text!r}")
     if not driver_name.isprintable():

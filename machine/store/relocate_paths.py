@@ -17,8 +17,8 @@ _ABSOLUTE = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # also a Windows path read on 
 _MACHINE = re.compile(r"[\\/]machines[\\/][^\\/]+[\\/]?$")
 
 
-def relocate(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -> None:
-    """Point every path in `driver` and `auth` that lies in the recorded store to the store `root`, machine `name`.
+def relocate(root: str, name: str, driver_object: dict[str, Any], auth: dict[str, Any]) -> None:
+    """Point every path in both objects that lies in the recorded store to the store `root`, machine `name`.
 
     The recorded places are AuthOptions.StorePath (the machine's directory; the store itself in what docker-machine
     migrated from version 1), Driver.StorePath (the store) and AuthOptions.CertDir, which is kept when it is a
@@ -26,17 +26,17 @@ def relocate(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any])
     """
     directory, certs = os.path.join(root, "machines", name), os.path.join(root, "certs")
     old_machine = auth["StorePath"] if _MACHINE.search(auth["StorePath"]) else ""
-    old_root = _store_of(driver["StorePath"]) or _store_of(auth["StorePath"])
+    old_root = _store_of(driver_object["StorePath"]) or _store_of(auth["StorePath"])
     moves = [(old_machine, directory), (old_root, root)]
     old_certs = auth["CertDir"]
     if not _under(old_certs, old_root) and not (_ABSOLUTE.match(old_certs) and os.path.isdir(old_certs)):
         moves.append((old_certs, certs))
     moves = [(old, new) for old, new in moves if _ABSOLUTE.match(old) and _parent(old) != old and old != new]
     if moves:
-        for value in (driver, auth):
+        for value in (driver_object, auth):
             _apply(value, moves)
     auth["StorePath"] = directory
-    driver["StorePath"] = root
+    driver_object["StorePath"] = root
     auth["CertDir"] = auth["CertDir"] if _ABSOLUTE.match(auth["CertDir"]) else certs
 
 

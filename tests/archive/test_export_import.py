@@ -38,7 +38,7 @@ def theirs(tmp_path: Path) -> Store:
     return store
 
 
-def add(store: Store, name: str, driver: str, data: dict[str, object]) -> Path:
+def add(store: Store, name: str, driver_name: str, data: dict[str, object]) -> Path:
     store.add(name)
     here = Path(store.directory(name))
     own = authority.ensure(store.root)
@@ -55,7 +55,7 @@ def add(store: Store, name: str, driver: str, data: dict[str, object]) -> Path:
     (here / "machine.log").write_text("a log\n")
     data = {"SSHKeyPath": str(here / "id_ed25519"), **data}
     engine = EngineOptions(env=ENV, registry_mirrors=MIRRORS, install_url="https://me:hush@files.example/get.sh")
-    record = Record.new(store.root, name, driver, data, engine)
+    record = Record.new(store.root, name, driver_name, data, engine)
     record.phase = "ready"
     store.save(record)
     return here

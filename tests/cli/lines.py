@@ -31,10 +31,10 @@ def names() -> list[str]:
     return CommandLine(["ls", "-q"]).out.split()
 
 
-def change(store: Path, driver: str, name: str = "m", /, **values: object) -> None:
+def change(store: Path, driver_name: str, name: str = "m", /, **values: object) -> None:
     """Make a machine one of another driver, as if that had made it."""
     config = store / "machines" / name / "config.json"
     record = json.loads(config.read_text())
-    record["DriverName"] = driver
+    record["DriverName"] = driver_name
     record["Driver"] |= values
     config.write_text(json.dumps(record))

@@ -383,7 +383,7 @@ class CloudContract:
         with serving(server_context(files.server, files.ca)) as port:
             store.add("dev")
             endpoint = {"IPAddress": "127.0.0.1", "EnginePort": port}
-            store.save(Record.new(store.root, "dev", cloud.driver, {**new(cloud, tmp_path).dump(), **endpoint}))
+            store.save(Record.new(store.root, "dev", cloud.driver_name, {**new(cloud, tmp_path).dump(), **endpoint}))
             client = certs.make_client(files.authority, "test")
             for name, content in (
                 ("ca.pem", files.authority.cert),

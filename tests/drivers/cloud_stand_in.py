@@ -24,7 +24,7 @@ from tests.drivers.fault_proxy import Answer, FaultProxy
 class Cloud(Protocol):
     """One account on a stand-in, behind a door."""
 
-    driver: str  # its name
+    driver_name: str
     making: str  # the name of the call that makes the machine
     pausing: str  # the module of the SDK that sleeps before a call is repeated
     throttled: Answer
@@ -69,7 +69,7 @@ class Cloud(Protocol):
 
 def new(cloud: Cloud, place: Path, name: str = "contract", /, **more: Any) -> Driver:
     """The driver of a machine that is not made yet, in a context that really saves; `driver.saved` is what it saved."""
-    cls = registry.find(cloud.driver)
+    cls = registry.find(cloud.driver_name)
     saved: list[dict[str, Any]] = []
     ctx = contexts.real(place, name, saved)
     ctx = dataclasses.replace(ctx, machine_id=os.urandom(16).hex())
@@ -140,7 +140,7 @@ def unmake(driver: Driver) -> None:
 def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
     """The refusal of a check with these flags (without the driver's name, `_` for `-`); nothing was made."""
     before = cloud.listing()
-    flags = {f"{cloud.driver}-{name.replace('_', '-')}": value for name, value in given.items()}
+    flags = {f"{cloud.driver_name}-{name.replace('_', '-')}": value for name, value in given.items()}
     with pytest.raises(PreflightFailed) as caught:
         new(cloud, place, **flags).check()
     assert caught.value.exit_code == 3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def line(cloud: Cloud, name: str = "dev") -> list[str]:
     """`create` as typed."""
-    typed = ["create", "-d", cloud.driver]
+    typed = ["create", "-d", cloud.driver_name]
     for option, value in cloud.options().items():
         items = value if isinstance(value, list) else [value]
         typed += [f"--{option}={str(item).lower() if isinstance(item, bool) else item}" for item in items]

@@ -35,10 +35,10 @@ def session(tmp_path: Path) -> Session:
     return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
 
 
-def add(session: Session, driver_name: str, driver: dict[str, Any], phase: str = "ready") -> Record:
+def add(session: Session, driver_name: str, driver_object: dict[str, Any], phase: str = "ready") -> Record:
     """Write the record of machine `head`."""
     session.store.add("head")
-    record = Record.new(session.store.root, "head", driver_name, driver)
+    record = Record.new(session.store.root, "head", driver_name, driver_object)
     record.phase = phase
     session.store.save(record)
     return record

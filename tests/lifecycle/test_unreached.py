@@ -20,17 +20,17 @@ from tests.sshd import free_port
 
 
 @pytest.mark.parametrize(
-    ("driver", "user", "undo"),
+    ("driver_name", "user", "undo"),
     [
         ("generic", "root", f"machine ssh m '{CLOSE_ENGINE_PORT}' closes that port, then machine rm m"),
         ("generic", "ops", "sudo sh -c "),
         ("digitalocean", "root", "to undo that: machine rm m"),
     ],
 )
-def test_what_stands_open_is_said(tmp_path: Path, driver: str, user: str, undo: str) -> None:
+def test_what_stands_open_is_said(tmp_path: Path, driver_name: str, user: str, undo: str) -> None:
     store = Store(str(tmp_path))
     world = Session(store, Console(io.StringIO()), environ={}, clock=LeapingClock())
-    record = Record.new(store.root, "m", driver, {"IPAddress": "127.0.0.1"})
+    record = Record.new(store.root, "m", driver_name, {"IPAddress": "127.0.0.1"})
     store.add("m")
     own = authority.ensure(store.root)
     for name, data in ((paths.CA, own.ca), (paths.CERT, own.client.cert), (paths.KEY, own.client.key)):

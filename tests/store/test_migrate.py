@@ -33,8 +33,8 @@ def stores(tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-def load(stores: Path, version: int, driver: str) -> Record:
-    return Store(str(stores / f"v{version}")).load(f"{driver}-1")
+def load(stores: Path, version: int, driver_name: str) -> Record:
+    return Store(str(stores / f"v{version}")).load(f"{driver_name}-1")
 
 
 @pytest.mark.parametrize("version", range(4))

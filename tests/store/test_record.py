@@ -14,8 +14,8 @@ from machine.store import Record
 ROOT = "/srv/store"
 
 
-def made(driver: dict[str, Any], driver_name: str = "generic", **more: Any) -> Record:
-    return Record.new(ROOT, "dev", driver_name, driver, **more)
+def made(driver_object: dict[str, Any], driver_name: str = "generic", **more: Any) -> Record:
+    return Record.new(ROOT, "dev", driver_name, driver_object, **more)
 
 
 def again(record: Record) -> Record:
@@ -110,7 +110,7 @@ def test_the_end_of_the_certificates_is_kept_and_does_not_change_the_phase() -> 
 
 
 @pytest.mark.parametrize(
-    ("driver_name", "driver", "address", "url"),
+    ("driver_name", "driver_object", "address", "url"),
     [
         ("generic", {"IPAddress": "192.0.2.1"}, "192.0.2.1", "tcp://192.0.2.1:2376"),
         ("generic", {"IPAddress": "192.0.2.1", "EnginePort": 4243}, "192.0.2.1", "tcp://192.0.2.1:4243"),
@@ -128,15 +128,15 @@ def test_the_end_of_the_certificates_is_kept_and_does_not_change_the_phase() -> 
         ("none", {}, "", ""),
     ],
 )
-def test_address_and_url(driver_name: str, driver: dict[str, Any], address: str, url: str) -> None:
-    record = again(made(driver, driver_name))
+def test_address_and_url(driver_name: str, driver_object: dict[str, Any], address: str, url: str) -> None:
+    record = again(made(driver_object, driver_name))
     assert (record.address(), record.url()) == (address, url)
 
 
 def test_the_endpoint_is_the_cached_one() -> None:
-    driver = {"IPAddress": "127.84.0.3", "SSHUser": "d", "SSHPort": 2222, "EnginePort": 23760}
-    driver |= {"PeerAddress": "10.84.0.3", "ListenPort": 2376}
-    assert again(made(driver)).endpoint() == Endpoint("127.84.0.3", "d", 2222, 23760, "10.84.0.3", 2376)
+    driver_object = {"IPAddress": "127.84.0.3", "SSHUser": "d", "SSHPort": 2222, "EnginePort": 23760}
+    driver_object |= {"PeerAddress": "10.84.0.3", "ListenPort": 2376}
+    assert again(made(driver_object)).endpoint() == Endpoint("127.84.0.3", "d", 2222, 23760, "10.84.0.3", 2376)
     assert again(made({"IPAddress": "192.0.2.1"})).endpoint() == Endpoint("192.0.2.1", "root", 22, 2376, "", 2376)
     assert again(made({"URL": "tcp://192.0.2.7:2375"}, "none")).endpoint() == Endpoint(
         "192.0.2.7", engine_port=2375, listen_port=2375
@@ -177,7 +177,11 @@ def test_keys_are_found_whatever_their_case_and_unknown_ones_stay() -> None:
     }
     record = Record.parse(json.dumps(raw).encode(), ROOT, "dev")
     assert record.endpoint() == Endpoint("192.0.2.1", ssh_port=2200)
-    assert (record.driver_object["DomainID"], record.driver_object["FlavorId"], record.driver_object["Rancher"]) == ("d", "f", 1)
+    assert (record.driver_object["DomainID"], record.driver_object["FlavorId"], record.driver_object["Rancher"]) == (
+        "d",
+        "f",
+        1,
+    )
     assert "DomainId" not in record.driver_object
     assert record.sans == ["x"]
     assert record.auth["ServerName"] == "n"

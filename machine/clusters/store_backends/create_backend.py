@@ -65,8 +65,8 @@ class _RequestedMachine:
     def __init__(self, store: Store, arguments: Sequence[str], context: BackendContext) -> None:
         if not arguments or arguments[0].startswith("-"):
             raise UsageError("create needs a driver", resolution="'create qemu --name dev --rm'")
-        self.driver = arguments[0]
-        self.name = f"swarmd-{self.driver}"
+        self.driver_name = arguments[0]
+        self.name = f"swarmd-{self.driver_name}"
         self.remove = False
         self.made = False
         self.flags: list[str] = []
@@ -88,7 +88,7 @@ class _RequestedMachine:
         """Raise UsageError if there can be no such machine, before any call comes."""
         if self.store.exists(names.check(self.name)):
             return
-        status, last = await self._machine("drivers", self.driver, log=lambda _: None)
+        status, last = await self._machine("drivers", self.driver_name, log=lambda _: None)
         if status != 0:
             brief, _, resolution = last.removeprefix("Error: ").partition("Try: ")
             raise UsageError(
@@ -101,8 +101,8 @@ class _RequestedMachine:
         if exists and self.store.load(self.name).reached("ready"):
             return
         self.made = self.made or not exists
-        self.context.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
-        flags = ("--resume",) if exists else ("-d", self.driver, *self.flags)
+        self.context.log(f"creating {self.name} with the driver {self.driver_name}; calls wait for it")
+        flags = ("--resume",) if exists else ("-d", self.driver_name, *self.flags)
         status, last = await self._machine("create", *flags, self.name)
         if status != 0:
             await self.unmake()

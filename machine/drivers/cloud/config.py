@@ -56,9 +56,9 @@ class RecordField:
 
     def from_flags(self, flags: DriverFlags, values: Values) -> Any:
         """What is recorded of the flag's value; UsageError names a flag that is empty or makes no sense."""
-        given = values[f"{flags.driver}-{self.flag}"]
+        given = values[f"{flags.driver_name}-{self.flag}"]
         if self.alias:
-            other = values[f"{flags.driver}-{self.alias}"]
+            other = values[f"{flags.driver_name}-{self.alias}"]
             given = flags.same(values, self.flag, self.alias) if isinstance(given, str) else given or other
         if self.excludes:
             flags.check_exclusive(values, self.flag, self.excludes)
@@ -246,7 +246,7 @@ class CloudConfig(RecordConfig):
     def from_values(cls, values: Values) -> Self:
         """The config that option values ask for; UsageError names the flag that makes no sense, or is missing."""
         config = cls.from_flags(cls.flags, values)
-        check_complete(cls.flags.driver, list(config.missing_options()))
+        check_complete(cls.flags.driver_name, list(config.missing_options()))
         config.validate()
         return config
 

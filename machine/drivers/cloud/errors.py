@@ -143,7 +143,7 @@ class ErrorTable:
 
     def __init__(
         self,
-        driver: str,
+        driver_name: str,
         *,
         advice: Mapping[ErrorClass, str],
         codes: Mapping[ErrorClass, str] | None = None,
@@ -151,13 +151,13 @@ class ErrorTable:
         sentences: Iterable[tuple[str, ErrorClass]] = (),
         longest: int = 500,
     ) -> None:
-        """The table of `driver`; `advice` is added to the one that holds for every cloud.
+        """The table of the driver `driver_name`; `advice` is added to the one that holds for every cloud.
 
         `codes` are the cloud's own, with white space between; one that ends in a dot stands for all that begin with it.
         `sentences` are regular expressions, of which the first that is found decides. `longest` is how many
         characters of the cloud's text are shown.
         """
-        self._advice = {**{kind: text.format(driver=driver) for kind, text in ADVICE.items()}, **advice}
+        self._advice = {**{kind: text.format(driver=driver_name) for kind, text in ADVICE.items()}, **advice}
         self._by_code = {code: kind for kind, text in (codes or {}).items() for code in text.split()}
         self._by_status = dict(statuses or {})
         self._sentences = tuple(sentences)
@@ -214,15 +214,15 @@ def sdk_errors(convert: Callable[[Exception, str], MachineError | None], doing: 
 
 
 @contextmanager
-def sdk_needed(driver: str, package: str, table: ErrorTable) -> Iterator[None]:
+def sdk_needed(driver_name: str, package: str, table: ErrorTable) -> Iterator[None]:
     """For the import of a cloud's SDK: PreflightFailed when its package is not installed, Unreachable when it does not
     load, as when $SSL_CERT_FILE names no file."""
     try:
         yield
     except ImportError:
         raise PreflightFailed(
-            f"the driver {driver} needs the package {package}",
-            resolution=f"pip install '.[{driver}]' in the source's directory;"
+            f"the driver {driver_name} needs the package {package}",
+            resolution=f"pip install '.[{driver_name}]' in the source's directory;"
             f" with pipx: pipx inject container-hosts {package}",
         ) from None
     except ValueError as error:

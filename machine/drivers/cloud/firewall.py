@@ -121,7 +121,7 @@ def closed_port_warnings(
         for port, who in ((config.ssh_port, "ssh"), (config.engine_port, "Docker"))
         if not networks(sources(present, PortRange("tcp", port, port), family))
     ]
-    more = [(parse(text), f"--{config.flags.driver}-open-port") for text in config.open_ports]
+    more = [(parse(text), f"--{config.flags.driver_name}-open-port") for text in config.open_ports]
     more += [(opening, "the swarm") for opening in cluster_port_ranges(cluster_ports)]
     return lines + [
         f"{said} {opening.ports}/{opening.protocol} in: {who} needs it"

@@ -22,11 +22,11 @@ PRICE = (r"\d*\.?\d+", "dollars an hour, such as 0.05")  # a pattern for config.
 class DriverFlags:
     """The flags `--DRIVER-...` of one driver."""
 
-    driver: str
+    driver_name: str
 
     def wrong(self, flag: str, value: object, wanted: str) -> UsageError:
         """The error for a value that a flag (without `--DRIVER-`) cannot have; `wanted` completes "give ..."."""
-        return UsageError(f"--{self.driver}-{flag} cannot be {value!r}", resolution=f"give {wanted}")
+        return UsageError(f"--{self.driver_name}-{flag} cannot be {value!r}", resolution=f"give {wanted}")
 
     def check_range(self, flag: str, value: int, span: tuple[int, int]) -> None:
         """UsageError when the number of a flag (without `--DRIVER-`) is less than the first or more than the second."""
@@ -50,18 +50,18 @@ class DriverFlags:
 
     def check_exclusive(self, values: Values, flag: str, other: str) -> None:
         """UsageError when both of two flags are given."""
-        if values[f"{self.driver}-{flag}"] and values[f"{self.driver}-{other}"]:
+        if values[f"{self.driver_name}-{flag}"] and values[f"{self.driver_name}-{other}"]:
             raise UsageError(
-                f"--{self.driver}-{flag} and --{self.driver}-{other} exclude each other",
+                f"--{self.driver_name}-{flag} and --{self.driver_name}-{other} exclude each other",
                 resolution="give one of the two",
             )
 
     def same(self, values: Values, flag: str, other: str) -> str:
         """The text of two flags that mean the same, of which one may be left out; UsageError when they differ."""
-        first, second = str(values[f"{self.driver}-{flag}"]), str(values[f"{self.driver}-{other}"])
+        first, second = str(values[f"{self.driver_name}-{flag}"]), str(values[f"{self.driver_name}-{other}"])
         if first and second and first != second:
             raise UsageError(
-                f"--{self.driver}-{flag} and --{self.driver}-{other} differ",
+                f"--{self.driver_name}-{flag} and --{self.driver_name}-{other} differ",
                 resolution="they mean the same: give one (their variables count too)",
             )
         return first or second
@@ -91,12 +91,12 @@ class DriverFlags:
         if empty is not None:
             before = f", after {words[empty - 1]!r}" if empty else ""
             raise UsageError(
-                f"--{self.driver}-{flag} has nothing between two commas or at an end: word {empty + 1}{before}",
+                f"--{self.driver_name}-{flag} has nothing between two commas or at an end: word {empty + 1}{before}",
                 resolution="write key,value,key,value, without a comma too many",
             )
         if len(words) % 2:
             raise UsageError(
-                f"--{self.driver}-{flag} has a key without a value: {words[-1]!r}",
+                f"--{self.driver_name}-{flag} has a key without a value: {words[-1]!r}",
                 resolution="write key,value,key,value",
             )
         return dict(zip(words[::2], words[1::2], strict=True))
@@ -104,8 +104,8 @@ class DriverFlags:
     def missing_private_key(self, key_pair: str, key_path: str) -> MissingOption:
         """What to say when the flag of a key pair that the cloud has is given, and that of its private key is not."""
         return MissingOption(
-            f"--{self.driver}-{key_pair} needs the private key that belongs to it",
-            f"add --{self.driver}-{key_path} PATH, or leave the name out to have a key pair made",
+            f"--{self.driver_name}-{key_pair} needs the private key that belongs to it",
+            f"add --{self.driver_name}-{key_path} PATH, or leave the name out to have a key pair made",
         )
 
     def tags(self, text: str, own: Sequence[str], *, flag: str = "tags", refused: str = "") -> dict[str, str]:
@@ -115,7 +115,7 @@ class DriverFlags:
         for key in found:
             if key in own or (refused and re.search(refused, key)):
                 raise UsageError(
-                    f"--{self.driver}-{flag} cannot set {key!r}",
+                    f"--{self.driver_name}-{flag} cannot set {key!r}",
                     resolution=f"choose another key; {' and '.join(own)} {'are' if len(own) > 1 else 'is'} set",
                 )
         return found
@@ -137,8 +137,10 @@ class DriverFlags:
         login, _, password = user.partition(":")
         shown = text.replace(f":{password}@", ":*****@") if password else text
         given = [(flag, host), (user_flag, login), (port_flag, port)]
-        words = " ".join(f"--{self.driver}-{name} {shlex.quote(value)}" for name, value in given if value)
-        raise UsageError(f"--{self.driver}-{flag} takes an address alone, not {shown!r}", resolution=f"write: {words}")
+        words = " ".join(f"--{self.driver_name}-{name} {shlex.quote(value)}" for name, value in given if value)
+        raise UsageError(
+            f"--{self.driver_name}-{flag} takes an address alone, not {shown!r}", resolution=f"write: {words}"
+        )
 
 
 def _host_and_port(text: str) -> tuple[str | None, str]:

@@ -51,7 +51,7 @@ def build(
     *,
     run: Callable[..., Completed],
     log: Callable[[str], None],
-    driver: str = "qemu",
+    driver_name: str = "qemu",
 ) -> Built:
     """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong.
 
@@ -60,12 +60,12 @@ def build(
     if not sys.platform.startswith("linux"):
         raise DriverError(
             "an image can only be built on Linux",
-            resolution=f"let it be downloaded, or give one with --{driver}-image URL or PATH",
+            resolution=f"let it be downloaded, or give one with --{driver_name}-image URL or PATH",
         )
     check(
         work,
         root=os.geteuid() == 0,
-        driver=driver,
+        driver_name=driver_name,
         tools={**TOOLS, **(grub.needs(arch) if image_spec.bootable(name) else {})},
     )
     image = os.path.join(work, "root.img")
@@ -81,8 +81,8 @@ def build(
         raise DriverError(
             f"the image {name} could not be built",
             details=_end(error.details or error.brief),
-            resolution=f"check that {mirror or THIS_HOST} can be reached (--{driver}-image-mirror names another), "
-            f"or give an image with --{driver}-image URL or PATH",
+            resolution=f"check that {mirror or THIS_HOST} can be reached (--{driver_name}-image-mirror names another), "
+            f"or give an image with --{driver_name}-image URL or PATH",
         ) from error
     os.chmod(image, 0o600)
     if image_spec.bootable(name):
@@ -99,7 +99,7 @@ def sources(name: str, arch: str, mirror: str) -> list[str]:
     return apt_sources.lines(suite, arch)
 
 
-def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, str] | None = None) -> None:
+def check(work: str, *, root: bool, driver_name: str = "qemu", tools: Mapping[str, str] | None = None) -> None:
     """What a build needs on this host; DriverError names the cure for the first thing that is missing."""
     missing = sorted({package for tool, package in (TOOLS if tools is None else tools).items() if not tool_path(tool)})
     if not os.path.exists(KEYRING):
@@ -109,7 +109,8 @@ def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, st
     if missing:
         raise DriverError(
             "building an image needs programs that are not installed: " + ", ".join(missing),
-            resolution=f"sudo apt-get install {' '.join(missing)}, or give an image with --{driver}-image URL or PATH",
+            resolution=f"sudo apt-get install {' '.join(missing)},"
+            f" or give an image with --{driver_name}-image URL or PATH",
         )
     if not root:
         import pwd

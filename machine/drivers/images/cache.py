@@ -103,12 +103,12 @@ class Cache:
         run: Callable[..., Completed],
         log: Callable[[str], None],
         site: str = fetch.SITE,
-        driver: str = "qemu",
+        driver_name: str = "qemu",
         machine: str = "",
     ) -> None:
         self.directory = paths.cache(store, "images")
         self._run, self._log, self._site = run, log, site
-        self._driver = driver  # whose flags an error names
+        self._driver_name = driver_name  # whose flags an error names
         self._machine = machine
 
     def find(self, name: str, arch: str) -> Image | None:
@@ -148,7 +148,7 @@ class Cache:
 
     def obtain(self, word: str, arch: str, mirror: str) -> Image:
         """The image that `--DRIVER-image` means: from the cache, by download, or built here."""
-        kind = classify(word, self._driver)
+        kind = classify(word, self._driver_name)
         if kind == "path":
             return self._local(word, arch)
         name = word if kind == "name" else url_name(word)
@@ -176,16 +176,16 @@ class Cache:
 
     def build(self, name: str, arch: str, mirror: str) -> Image:
         """Build the image anew. Machines over an older one keep theirs."""
-        _known(name, self._driver)
+        _known(name, self._driver_name)
         with self.lock(name):
             return self._build(name, arch, mirror)
 
     def pull(self, word: str, arch: str) -> Image:
         """Download the image anew, by name or URL."""
-        kind = classify(word, self._driver)
+        kind = classify(word, self._driver_name)
         if kind == "path":
             raise DriverError(
-                f"{word} is a file on this host", resolution=f"use it as it is: --{self._driver}-image PATH"
+                f"{word} is a file on this host", resolution=f"use it as it is: --{self._driver_name}-image PATH"
             )
         name = word if kind == "name" else url_name(word)
         with self.lock(name):
@@ -237,7 +237,7 @@ class Cache:
         work = self.path(f".build-{name}-{arch}-{_stamp()}")
         files.need_directory(work)
         try:
-            built = build.build(name, arch, mirror, work, run=self._run, log=self._log, driver=self._driver)
+            built = build.build(name, arch, mirror, work, run=self._run, log=self._log, driver_name=self._driver_name)
             names = {}
             for part, suffix in ((built.disk, "qcow2"), (built.kernel, "vmlinuz"), (built.initrd, "initrd")):
                 names[suffix] = f"{stem}.{suffix}" if part else ""
@@ -262,7 +262,7 @@ class Cache:
 
     def _pull(self, name: str, arch: str) -> Image:
         url, sums = fetch.official(name, arch, self._site)
-        listing = fetch.text(sums, driver=self._driver)
+        listing = fetch.text(sums, driver_name=self._driver_name)
         checksum = "sha512:" + fetch.published_sum(listing, url.rpartition("/")[2])
         return self._download(url, name, arch, checksum)
 
@@ -276,9 +276,9 @@ class Cache:
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:
         files.need_directory(self.directory)
         arrived = self.path(f"{name}-{arch}-{image_usage.host_tag()}.download")
-        fetch.download(url, arrived, checksum, self._log, driver=self._driver)
+        fetch.download(url, arrived, checksum, self._log, driver_name=self._driver_name)
         try:
-            kind = disk_format(arrived, self._driver, called=url)
+            kind = disk_format(arrived, self._driver_name, called=url)
         except DriverError:
             os.unlink(arrived)
             raise
@@ -288,7 +288,7 @@ class Cache:
 
     def _local(self, word: str, arch: str) -> Image:
         path = os.path.abspath(os.path.expanduser(word))
-        return Image(word, arch, path, disk_format(path, self._driver), origin=path)
+        return Image(word, arch, path, disk_format(path, self._driver_name), origin=path)
 
     def _keep(self, image: Image) -> Image:
         made: dict[str, Any] = {**asdict(image), "made": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -319,7 +319,7 @@ class Cache:
         yield from os.listdir(self.directory) if os.path.isdir(self.directory) else ()
 
 
-def classify(word: str, driver: str = "qemu") -> str:
+def classify(word: str, driver_name: str = "qemu") -> str:
     """What `--DRIVER-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
     if "://" in word:
         fetch.split(word)
@@ -328,7 +328,7 @@ def classify(word: str, driver: str = "qemu") -> str:
         return "path"
     if word.lower().endswith(FILES):
         return "path"
-    _known(word, driver)
+    _known(word, driver_name)
     return "name"
 
 
@@ -339,19 +339,19 @@ def url_name(url: str) -> str:
     return f"{stem.lstrip('.') or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:
-    """qcow2, raw, or what else `driver` takes; DriverError for no image, or one that needs another file.
+def disk_format(path: str, driver_name: str = "qemu", called: str = "") -> str:
+    """qcow2, raw, or what else the driver takes; DriverError for no image, or one that needs another file.
 
     `called` is where it is from, for errors.
     """
     name = called or path
     try:
-        seen = disks.check_plain(path, name, FORMATS.get(driver, FORMATS["qemu"]))
+        seen = disks.check_plain(path, name, FORMATS.get(driver_name, FORMATS["qemu"]))
     except DriverError as error:
         raise DriverError(
             f"{name} is no disk image that can be used",
             details=error.brief,
-            resolution=f"{error.resolution}; --{driver}-image takes images that need no other file",
+            resolution=f"{error.resolution}; --{driver_name}-image takes images that need no other file",
         ) from error
     if seen.base:
         raise DriverError(
@@ -371,16 +371,16 @@ def _plain(name: str) -> bool:
     return bool(name) and name == os.path.basename(name) and not name.startswith(".")
 
 
-def _known(name: str, driver: str) -> None:
+def _known(name: str, driver_name: str) -> None:
     if name not in NAMES:
         raise PreflightFailed(
             f"there is no image called {name!r}",
             details="known names: " + ", ".join(NAMES),
-            resolution=_another_image(name, driver),
+            resolution=_another_image(name, driver_name),
         )
 
 
-def _another_image(name: str, driver: str) -> str:
+def _another_image(name: str, driver_name: str) -> str:
     """What to give instead of a name that is none: any image with cloud-init will do, by its URL."""
     ubuntu = re.fullmatch(r"ubuntu-?([0-9]{2}\.[0-9]{2})?", name.lower())
     release = (ubuntu[1] if ubuntu else "") or "24.04"
@@ -391,5 +391,5 @@ def _another_image(name: str, driver: str) -> str:
     )
     return (
         f"give one of them, or the URL of any cloud image: machine image pull {example};"
-        f" machine create --{driver}-image {example}, or a path with a slash in it"
+        f" machine create --{driver_name}-image {example}, or a path with a slash in it"
     )

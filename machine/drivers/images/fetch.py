@@ -65,11 +65,11 @@ def split(word: str) -> tuple[str, str]:
     return url, f"{kind}:{wanted}" if mark else ""
 
 
-def text(url: str, *, driver: str = "qemu") -> str:
+def text(url: str, *, driver_name: str = "qemu") -> str:
     """A small text file."""
     found = bytearray()
     try:
-        with _open(url, 0, driver) as answer:
+        with _open(url, 0, driver_name) as answer:
             for piece in _pieces(answer):
                 found += piece
                 if len(found) > LONGEST_TEXT:
@@ -90,19 +90,19 @@ def exists(url: str) -> bool:
         return False
 
 
-def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver: str = "qemu") -> None:
+def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver_name: str = "qemu") -> None:
     """Bring `url` to the file `target`, whole. `checksum` is "sha512:HEX", "sha256:HEX" or "" for none known.
 
     What an earlier try left in `target`.part is continued, if there is a checksum. Unreachable when the site does not
-    answer; DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver`: whose flags
-    it names.
+    answer; DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver_name`: whose
+    flags it names.
     """
     part = f"{target}.part"
     # without a checksum nothing would tell that the site has another file now, and that two are put together
     if not checksum or not _ours(part):
         disks.remove(part)
     try:
-        _transfer(url, part, log, driver)
+        _transfer(url, part, log, driver_name)
     except HTTPException as error:
         raise _unreachable(url, error) from error
     except urllib.error.URLError as error:
@@ -126,7 +126,7 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
                 f"the checksum of {masked(url)} is wrong; what was downloaded is removed",
                 details=f"{kind} published: {published}\n{kind} downloaded: {downloaded}",
                 resolution="run the command again; if it fails again, a proxy or mirror on the way changes the file: "
-                f"give another image with --{driver}-image URL or PATH, or `machine image build`",
+                f"give another image with --{driver_name}-image URL or PATH, or `machine image build`",
             )
     os.replace(part, target)
 
@@ -146,11 +146,11 @@ def digest(path: str, kind: str) -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> None:
+def _transfer(url: str, part: str, log: Callable[[str], None], driver_name: str) -> None:
     """Append to `part` what it lacks of `url`."""
     have = os.path.getsize(part) if os.path.exists(part) else 0
     try:
-        answer = _open(url, have, driver)
+        answer = _open(url, have, driver_name)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:  # 416: nothing is left to send, the part is whole
             raise
@@ -214,9 +214,11 @@ def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(RedirectHandler)
 
 
-def _open(url: str, start: int, driver: str) -> HTTPResponse:
+def _open(url: str, start: int, driver_name: str) -> HTTPResponse:
     if not url.startswith(("http://", "https://", "file://")):
-        raise DriverError(f"{masked(url)} is no http, https or file URL", resolution=f"give another --{driver}-image")
+        raise DriverError(
+            f"{masked(url)} is no http, https or file URL", resolution=f"give another --{driver_name}-image"
+        )
     request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked above)
     if start:
         request.add_header("Range", f"bytes={start}-")

@@ -274,7 +274,7 @@ class VirtualBoxDriver(Driver):
         word = self.settings.image
         if classify(word, self.traits.name) == "name" and not image_spec.bootable(word):
             word += image_spec.GENERIC
-        cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.traits.name)
+        cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver_name=self.traits.name)
         found = cache.obtain(word, "arm64" if hardware.is_arm64() else "amd64", self.settings.mirror)
         return cache.path(found.disk), found.format
 

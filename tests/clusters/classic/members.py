@@ -17,10 +17,10 @@ AWAY = Endpoint("192.0.2.1", peer_address="10.0.0.1")  # a cloud's, with a priva
 HOME = Endpoint("127.84.0.1", engine_port=12376, peer_address="10.84.0.1")  # a virtual machine on this computer
 
 
-def saved_member(store: Store, name: str, driver: dict[str, Any], *, master: bool = False) -> Record:
+def saved_member(store: Store, name: str, driver_object: dict[str, Any], *, master: bool = False) -> Record:
     """A machine that has entered its swarm; nothing listens at its address."""
     options = SwarmOptions(True, master, True, f"token://{TOKEN}")
-    data = {"IPAddress": "127.0.0.1", "SSHUser": "root", "SwarmEntered": ["127.0.0.1:1"], **driver}
+    data = {"IPAddress": "127.0.0.1", "SSHUser": "root", "SwarmEntered": ["127.0.0.1:1"], **driver_object}
     record = Record.new(store.root, name, "amazonec2", data, swarm=options)
     store.add(name)
     record.driver_object["SwarmPort"] = free_port()

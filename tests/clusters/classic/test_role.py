@@ -53,10 +53,12 @@ def rule_of(case: Case) -> Rule:
     return rule
 
 
-def role_of(case: Case, *, master: bool = False, node: bool = False, driver: dict[str, Any] | None = None) -> Role:
+def role_of(
+    case: Case, *, master: bool = False, node: bool = False, driver_object: dict[str, Any] | None = None
+) -> Role:
     discovery = "token://T" if case.has_discovery else ""
     options = SwarmOptions(case.is_swarm, master, node, discovery, use_containers=case.use_containers)
-    record = Record.new("/store", "m", "none" if case.only_url else "generic", driver or {}, swarm=options)
+    record = Record.new("/store", "m", "none" if case.only_url else "generic", driver_object or {}, swarm=options)
     if not case.has_machine_id:
         record.raw["Machine"]["Id"] = ""
     return resolve_role(record.swarm_options(), record)
@@ -97,7 +99,7 @@ def test_by_whom_a_machine_is_registered(
 
 
 @pytest.mark.parametrize(
-    ("driver", "begun", "addresses"),
+    ("driver_object", "begun", "addresses"),
     [
         ({}, False, None),
         ({"SwarmEntered": None}, False, None),
@@ -106,7 +108,9 @@ def test_by_whom_a_machine_is_registered(
         ({"SwarmEntered": ["192.0.2.1:2376", "10.0.0.1:2376"]}, True, ("192.0.2.1:2376", "10.0.0.1:2376")),
     ],
 )
-def test_how_far_a_machine_has_joined(driver: dict[str, Any], begun: bool, addresses: tuple[str, ...] | None) -> None:
+def test_how_far_a_machine_has_joined(
+    driver_object: dict[str, Any], begun: bool, addresses: tuple[str, ...] | None
+) -> None:
     for case in CASES:
-        role = role_of(case, driver=driver)
+        role = role_of(case, driver_object=driver_object)
         assert (role.has_begun_to_join, role.registered_addresses) == (begun, addresses)

@@ -36,20 +36,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
 
 
-def keep(world: Session, name: str, driver: str, wish: Membership) -> Record:
+def keep(world: Session, name: str, driver_name: str, wish: Membership) -> Record:
     """A record that is incomplete."""
-    record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
+    record = Record.new(world.store.root, name, driver_name, {"AccessToken": ""})
     membership.set_membership(record, wish)
     world.store.add(name)
     world.store.save(record)
     return record
 
 
-def check(world: Session, driver: str, wish: Membership, name: str = "new") -> None:
+def check(world: Session, driver_name: str, wish: Membership, name: str = "new") -> None:
     """What `create` asks before it makes `name`."""
-    record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
+    record = Record.new(world.store.root, name, driver_name, {"AccessToken": ""})
     membership.set_membership(record, wish)
-    cls = registry.find(driver)
+    cls = registry.find(driver_name)
     values = resolve(cls.traits.options, {"url": "tcp://192.0.2.1:2376"}, {})
     join.check(world, record, cls.configure(driver_context(world, record), values))
 

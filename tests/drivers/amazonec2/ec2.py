@@ -68,7 +68,7 @@ class Ec2Door(FaultProxy):
 class Ec2:
     """A fresh account."""
 
-    driver = "amazonec2"
+    driver_name = "amazonec2"
     making = "RunInstances"
     secrets = KEYS[1:]
     sdk = ("boto3", "botocore")

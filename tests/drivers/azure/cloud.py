@@ -40,7 +40,7 @@ def refusal(status: int, code: str, text: str) -> Answer:
 class Azure:
     """A fresh subscription."""
 
-    driver = "azure"
+    driver_name = "azure"
     making = "PUT virtualMachines"
     secrets = (SECRET, PASSWORD)
     sdk = ("azure.core", "azure.identity", "azure.mgmt", "msal")

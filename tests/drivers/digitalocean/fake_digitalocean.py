@@ -26,7 +26,7 @@ def refusal(status: int, identity: str, message: str, **headers: str) -> Answer:
 class Ocean:
     """A fresh account."""
 
-    driver = "digitalocean"
+    driver_name = "digitalocean"
     making = "POST /v2/droplets"
     secrets = (TOKEN,)
     sdk = ("libcloud", "requests")

@@ -156,6 +156,8 @@ def test_elsewhere_than_on_linux_nothing_is_built(
 ) -> None:
     monkeypatch.setattr("sys.platform", platform)
     with pytest.raises(DriverError, match="only be built on Linux") as caught:
-        build.build("debian-13", "amd64", "http://m", str(tmp_path), run=process.run, log=print, driver="virtualbox")
+        build.build(
+            "debian-13", "amd64", "http://m", str(tmp_path), run=process.run, log=print, driver_name="virtualbox"
+        )
     assert "--virtualbox-image" in caught.value.resolution
     assert "apt-get" not in caught.value.resolution

@@ -46,7 +46,7 @@ def let_in(rules: list[dict[str, Any]]) -> set[str]:
 class Stack:
     """A fresh project."""
 
-    driver = "openstack"
+    driver_name = "openstack"
     making = "POST compute/v2.1/servers"
     secrets = (PASSWORD,)
     sdk = ("openstack", "keystoneauth1", "requests")

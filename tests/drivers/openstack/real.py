@@ -44,7 +44,7 @@ class Proxy(FaultProxy):
 class Real:
     """The project `demo`, which has nothing but its network and the default group."""
 
-    driver = "openstack"
+    driver_name = "openstack"
     making = "POST compute/v2.1/servers"
     secrets = (settings.PASSWORD,)
     sdk = ("openstack", "keystoneauth1", "requests")

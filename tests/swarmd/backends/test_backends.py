@@ -205,11 +205,11 @@ async def test_libswarms_form_of_exec_works(program: str) -> None:
                 pass
 
 
-def _record(store: Store, name: str, driver: str, data: dict[str, Any]) -> None:
+def _record(store: Store, name: str, driver_name: str, data: dict[str, Any]) -> None:
     from machine.model import EngineOptions, SwarmOptions
 
     store.add(name)
-    store.save(Record.new(store.root, name, driver, data, EngineOptions(), SwarmOptions(), ()))
+    store.save(Record.new(store.root, name, driver_name, data, EngineOptions(), SwarmOptions(), ()))
 
 
 async def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
