@@ -1,4 +1,4 @@
-"""Removal of a machine, whatever is left of it: on the platform first, here last."""
+"""Removal of a machine, or of what is left of it: on the platform first, in the store last."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 from machine.wait import NotYet, until
 
-QUIET_SECONDS = 1.0  # that a removal may take without a word of why
-END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
+QUIET_SECONDS = 1.0  # how long a removal waits before it says for what
+END_SECONDS = 300.0  # for the platform to finish the removal
 
 
 def remove(session: Session, name: str, *, force: bool = False, also_removed: Collection[str] = ()) -> None:
@@ -98,7 +98,7 @@ def _remove_all(session: Session, driver: Driver) -> None:
         what=f"the platform to delete {driver.ctx.name}",
         seconds=END_SECONDS,
         clock=session.clock,
-        every=0.1,  # a process of this computer has ended by then
+        every=0.1,  # a process on this computer needs no longer
         longest=4.0,
         resolution=f"machine rm {driver.ctx.name} again removes the rest; machine rm -f {driver.ctx.name} forgets it",
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that may be ours. Its text is known only for configuration, never for keys."""
+    """A file at one of the paths that provisioning writes."""
 
     mode: int
     sha256: str
@@ -45,10 +45,12 @@ class Facts:
     package_manager: str = ""  # the package manager's command
     fetcher: str = ""  # "curl", "wget" or ""
     cloud_init: str = ""  # "running", "done" or ""
-    unwritable: tuple[str, ...] = ()  # places that provisioning needs and that are mounted read-only
-    irregular: tuple[str, ...] = ()  # files of ours in whose place there is a directory, a device or the like
+    unwritable: tuple[str, ...] = ()  # directories and files that provisioning has to write and cannot
+    irregular: tuple[str, ...] = ()  # paths of files of ours at which there is a directory, a device or the like
     links: tuple[str, ...] = ()  # files of ours that are links
-    listening: frozenset[int] = frozenset()  # TCP ports at which others listen than the engine alone
+    listening: frozenset[int] = (
+        frozenset()
+    )  # TCP ports at which a process other than dockerd listens, systemd for a socket unit too
     dockerd: str = ""  # path
     docker: str = ""  # path
     snap: bool = False  # there is Docker as a snap
@@ -74,11 +76,11 @@ class Facts:
         False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
     )
     only_tcp: bool = False  # it listens at no socket of the machine, only on the network
-    shims: int = 0  # processes that hold a container each, whatever the engine says
-    containers_running: int = 0  # those that are paused too: a restart would end them as well
+    shims: int = 0  # containerd's shims, one for each running container; counted only if the engine does not answer
+    containers_running: int = 0  # and paused
     images: int = 0
     storage_driver: str = ""  # of the running engine, or of the images on disk
-    data_root_unknown: str = ""  # what an engine that does not run was told, where that holds a variable
+    data_root_unknown: str = ""  # --data-root of an engine that does not run, if there is a variable in it
     live_restore: bool = False
     swarm_mode: bool = False
     swarm: Mapping[str, Any] = field(default_factory=dict)  # the object Swarm of the running engine's /info

@@ -1,7 +1,6 @@
-"""Facts of machines that do not exist yet: fresh images of a distribution with its own Docker.
+"""Facts of a machine that does not exist yet: a fresh image of a distribution with its own Docker.
 
-A plan made from these, with OUTPUTS, renders to one script: for `create --dry-run`, and for platforms that run user
-data at the first boot.
+A plan made from these, with OUTPUTS, renders to one script, which `create --dry-run=script` prints.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def as_root(script: str) -> str:
 
 
 def render(plan: Plan, *, masked: bool = True, answers: Mapping[str, str] | None = None) -> str:
-    """Return a plan as one script that a first boot can run as root.
+    """Return a plan as one script that root can run, for --dry-run=script.
 
     `masked`: for people, without secrets and long parts. A plan that needs the output of a step is rendered up to that
     step, with a remark, for the rest depends on it; `answers` has outputs to go on with, by the names of their steps.

@@ -155,7 +155,7 @@ places() { # the engine's own socket and its pid file: as the running one was to
     say engine_socket "$socket"
     say pid_file "$pid_file"
 }
-listening() { # TCP ports, as /proc has them, at which others listen than the engine alone
+listening() { # TCP ports, as /proc has them, at which a process other than dockerd listens
     if [ "$init" = systemd ]; then
         set -- /proc/1/fd
         whose=shared
