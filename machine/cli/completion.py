@@ -12,11 +12,10 @@ from machine.cli.tokenize import VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Mapping
 
     from machine.cli.app import App
-    from machine.cli.parser import Argument, Parser
+    from machine.cli.parser import Argument, Namespace, Parser
 
 HELP = """Print a completion script.
 

@@ -6,10 +6,8 @@ from machine.errors import MachineNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Make, update or remove the docker contexts of machines; afterwards `docker --context NAME ...` works.
 

@@ -7,11 +7,10 @@ from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
 
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.drivers.base import Driver
     from machine.lifecycle.planning import CreateRequest
 

@@ -16,9 +16,8 @@ from machine.options import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace
 
 _TLS_OPTIONS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
 

@@ -7,11 +7,10 @@ from machine.drivers.registry import DEFAULT, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
     from typing import Any
 
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.options import Option
 
 _DEST = "option:"  # the attribute for --NAME is this and NAME, which no other flag can have

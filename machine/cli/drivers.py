@@ -6,11 +6,10 @@ from machine.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from typing import Any
 
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.drivers.base import Driver
 
 HELP = """List the drivers, or show what one needs and which flags of `create` it has.

@@ -6,10 +6,8 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Write a machine to one file, with which `machine import` makes it known to a colleague's store.
 

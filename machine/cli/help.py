@@ -10,10 +10,8 @@ from machine.cli.tokenize import VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = "Show the list of commands, or the help of one."
 

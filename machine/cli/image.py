@@ -6,11 +6,10 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Callable
 
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.drivers.images.cache import Cache
 
 HELP = """List, build, fetch and remove the base images of qemu and virtualbox. `create` gets what it needs by itself.

@@ -7,16 +7,15 @@ from machine.cli.machine_action import on_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace
 
 HELP = "Switch machines off at once, as if the plug were pulled."
 
 __all__ = ["HELP", "add_arguments", "run"]
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Exit status 0 if all are where they should be, those included that were there before."""
     from machine.lifecycle.power import power
     from machine.model import Verb

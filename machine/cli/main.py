@@ -89,9 +89,9 @@ def _run_command(app: App, command: str, arguments: list[str]) -> int:
         command, arguments = "help", [command] if command else []
     module = load(command)
     if getattr(module, "PASSES_ARGUMENTS_ON", False) and arguments[:1] not in (["--help"], ["-h"]):
-        from machine.cli.parser import Values
+        from machine.cli.parser import Namespace
 
-        return _status(module.run(Values(rest=arguments), app))
+        return _status(module.run(Namespace(rest=arguments), app))
     parser = parser_of(command, module, arguments, app.environ)
     args = parser.read(arguments, flags)
     if args.help:

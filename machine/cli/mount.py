@@ -10,9 +10,8 @@ from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Mount a directory of a machine here with sshfs: machine mount dev:/home/debian ./home
 
@@ -20,12 +19,12 @@ Without DIRECTORY the path here is the same as there. A source without a colon i
 Undo it with machine mount -u dev:/home/debian ./home."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("--unmount", "-u", action="store_true", help="Unmount DIRECTORY")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="[USER@]NAME:PATH, and the directory here")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """The exit status of sshfs, fusermount or umount."""
     if len(args.paths) not in (1, 2):
         raise UsageError("mount needs a source and a directory", resolution="machine mount NAME:PATH DIRECTORY")

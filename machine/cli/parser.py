@@ -13,7 +13,6 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
@@ -28,8 +27,12 @@ MAX_FLAGS_IN_USAGE = (
 )
 
 
-class Values:
-    """The values of one command line, an attribute for each flag and name (in annotations: argparse's Namespace)."""
+class Namespace:
+    """The values of one command line, an attribute for each flag and name, as argparse's Namespace has them."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, **values: object) -> None:
         self.__dict__.update(values)
@@ -161,7 +164,7 @@ class Parser(Group):
             values["help"] = True  # no verb: show which there are, as `machine` and `machine swarm` do
         if not values["help"]:
             self._assign_positionals(names, values)
-        return Values(**values)  # type: ignore[return-value]
+        return Namespace(**values)
 
     def _assign_positionals(self, names: list[str], values_by_dest: dict[str, Any]) -> None:
         """Give each positional argument its values: one if it needs one, the rest to those that take more."""

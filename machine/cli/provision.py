@@ -7,9 +7,8 @@ from machine.cli.machine_action import on_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace
 
 HELP = (
     "Bring machines to what their records say: Docker installed, configured, behind TLS. What is right is left alone."
@@ -18,7 +17,7 @@ HELP = (
 __all__ = ["HELP", "add_arguments", "run"]
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Exit status 1 if any machine failed."""
     from machine.lifecycle import provision
 

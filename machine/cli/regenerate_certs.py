@@ -6,10 +6,8 @@ from machine.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = "Issue new server certificates for machines and install them; running containers go on."
 
@@ -23,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
     add_names(parser)
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Exit status 1 if any machine failed, or nobody answered the question."""
     from machine.cli.machine_action import confirm, on_each
     from machine.lifecycle import certificates, provision

@@ -7,16 +7,15 @@ from machine.cli.machine_action import on_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace
 
 HELP = "Stop machines and start them again; a host of the driver generic is asked to reboot."
 
 __all__ = ["HELP", "add_arguments", "run"]
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Exit status 0 if all of them run again."""
     from machine.lifecycle.power import power
     from machine.model import Verb

@@ -6,10 +6,8 @@ from machine.errors import FAILED, Interrupted, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.session import Session
 
 HELP = "Remove machines: all that was made on their platform, then their records."
@@ -24,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="machines to remove")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Remove the machines and return the exit status.
 
     It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. Names that no
@@ -46,7 +44,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     return FAILED if missing and not args.force else status
 
 
-def _remove_all(args: argparse.Namespace, app: App, names: list[str]) -> int:
+def _remove_all(args: Namespace, app: App, names: list[str]) -> int:
     """Remove the machines `names`, after a question unless -y or --force is there; return the exit status."""
     from machine.cli.machine_action import on_each, report
 

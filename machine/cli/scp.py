@@ -11,10 +11,10 @@ from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from machine.cli.app import App
+    from machine.cli.parser import Namespace, Parser
     from machine.ssh.arguments import Login
 
 HELP = """Copy files to, from and between machines: machine scp notes.txt dev:/tmp/
@@ -23,7 +23,7 @@ A path on a machine is [USER@]NAME:PATH; localhost:PATH and paths without a colo
 data pass through this computer."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("--recursive", "-r", action="store_true", help="Copy directories with all that is in them")
     parser.add_argument(
         "--delta", "-d", action="store_true", help="Send only what differs (rsync, needed on both sides)"
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="sources, and last the target")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """The exit status of scp or rsync."""
     if len(args.paths) < 2:
         raise UsageError("scp needs a source and a target", resolution="machine scp FILE NAME:PATH")

@@ -8,10 +8,10 @@ from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from machine.cli.app import App
+    from machine.cli.parser import Namespace, Parser
     from machine.ssh.arguments import Login
 
 HELP = """Log in to a machine, or run a command on it and end with its exit status.
@@ -22,7 +22,7 @@ With --native-ssh, or where there is no ssh, the built-in client is used; it kno
 PASSES_ARGUMENTS_ON = True  # what follows is ssh's; see machine.cli.commands
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the flags for the help only: `SshCommandLine` parses them."""
     parser.add_argument("rest", nargs="*", metavar="[USER@]NAME [OPTION...] [COMMAND...]", help="as for ssh itself")
     parser.add_argument("--native-ssh", action="store_true", help="Use the built-in ssh client")
@@ -76,7 +76,7 @@ class SshCommandLine:
             raise UsageError(f"{flag} needs a value")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """The exit status of ssh: the remote command's, 255 when the connection failed."""
     import shutil
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Many engines behind one endpoint, as classic Docker Swarm did it.
 
@@ -22,12 +21,12 @@ A discovery is token://T, nodes://HOST:PORT,..., file://PATH, etcd://HOST/PREFIX
 PASSES_ARGUMENTS_ON = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Every word is the subcommand's."""
     parser.add_argument("words", nargs="*", metavar="COMMAND [FLAGS] [DISCOVERY]", help="what to do")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """One subcommand; manage, join and discovery go on until interrupted."""
     from machine.clusters.classic import store_integration
     from machine.swarm.cli import CliContext

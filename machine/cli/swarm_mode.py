@@ -6,10 +6,8 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.clusters.swarm_mode.commands import Row
 
 HELP = """The clusters that engines form themselves (`create --swarm-mode`; docs/swarm-mode.md).

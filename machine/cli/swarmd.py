@@ -4,9 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace, Parser
     from machine.store import Store
     from machine.swarmd.backends.registry import BackendFactory
 
@@ -18,12 +17,12 @@ Without arguments: print the backends there are."""
 PASSES_ARGUMENTS_ON = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Every word is a backend."""
     parser.add_argument("backends", nargs="*", metavar="'BACKEND WORD...'", help="backends, first the one that listens")
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Serve until interrupted."""
     if args.rest in (["--version"], ["-v"]):
         from machine import __version__

@@ -7,16 +7,15 @@ from machine.cli.machine_action import on_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from machine.cli.app import App
+    from machine.cli.parser import Namespace
 
 HELP = "Bring the Docker Engine of machines to the newest version of its package source; containers go on running."
 
 __all__ = ["HELP", "add_arguments", "run"]
 
 
-def run(args: argparse.Namespace, app: App) -> int:
+def run(args: Namespace, app: App) -> int:
     """Exit status 1 if any machine failed."""
     from machine.lifecycle import provision
 

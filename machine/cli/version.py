@@ -6,11 +6,10 @@ from machine.errors import EngineError, EngineUntrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from typing import Any
 
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = "Print this program's version; with names, the versions of those machines' Docker Engines."
 

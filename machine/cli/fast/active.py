@@ -8,10 +8,8 @@ from machine.errors import FAILED, MachineError, MachineNotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = "Print the name of the machine that $DOCKER_HOST or docker's current context points to, if it runs."
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Print the docker client's flags for a machine, after a look whether its engine answers and trusts us.
 

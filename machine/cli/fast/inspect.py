@@ -7,10 +7,8 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = "Print records of machines as JSON, or through a template. Reads the records only."
 

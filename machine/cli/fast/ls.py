@@ -7,12 +7,11 @@ from machine.cli.tokenize import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
 
     from machine.cli.app import App
     from machine.cli.ls_rows import Row
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
     from machine.template import Struct, Template
 
 HELP = "List machines. A broken one is a row with its error; none makes the list fail."

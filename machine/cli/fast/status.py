@@ -6,10 +6,8 @@ from machine.cli.print_values import add_json, add_names, print_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from machine.cli.app import App
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Namespace, Parser
 
 HELP = """Print the states of machines as their platforms report them, one per line, in the order of the names.
 
