@@ -6,7 +6,7 @@ in it.
 """
 
 from machine.archive.bundle import LARGEST
-from machine.archive.receive import Imported, Values, import_, unpack
+from machine.archive.receive import AddedSettings, Imported, import_, unpack
 from machine.archive.send import Exported, export
 
-__all__ = ["LARGEST", "Exported", "Imported", "Values", "export", "import_", "unpack"]
+__all__ = ["LARGEST", "AddedSettings", "Exported", "Imported", "export", "import_", "unpack"]

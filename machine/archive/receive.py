@@ -31,27 +31,29 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class AddedSettings:
     """Settings of the engine to be added to what the file has: those that its owner kept. Items are "K=V"."""
 
     engine_env: tuple[str, ...] = ()
     engine_opt: tuple[str, ...] = ()
 
 
-NOTHING_ADDED = Values()
+NOTHING_ADDED = AddedSettings()
 
 
-def import_(store: Store, path: str, as_name: str | None = None, values: Values = NOTHING_ADDED) -> Imported:
-    """Make a machine of the file `path`, called `as_name` or as it was called; `values` are added to its settings.
+def import_(
+    store: Store, path: str, as_name: str | None = None, added_settings: AddedSettings = NOTHING_ADDED
+) -> Imported:
+    """Make a machine of the file `path`, called `as_name` or as it was called, with `added_settings` besides its own.
 
     StoreError if the file is none of ours, MachineExists, NameInvalid, RecordBroken; CertificateError if the keys
     in it do not belong together. On any of them the store is as before.
     """
-    return unpack(store, _read(path), path, as_name, values)
+    return unpack(store, _read(path), path, as_name, added_settings)
 
 
 def unpack(
-    store: Store, data: bytes, source: str, as_name: str | None = None, values: Values = NOTHING_ADDED
+    store: Store, data: bytes, source: str, as_name: str | None = None, added_settings: AddedSettings = NOTHING_ADDED
 ) -> Imported:
     """`import_` of a file's bytes; `source` is what errors call it."""
     contents = bundle.unpack(data, source)
@@ -63,7 +65,7 @@ def unpack(
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
-    missing = _missing(manifest, _add_values(record, values))
+    missing = _missing(manifest, _add_settings(record, added_settings))
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     record.driver_object["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
     _forget_files(record)
@@ -77,13 +79,13 @@ def unpack(
     return Imported(name, (*_notes(record, contents, old), *_notes_on_values(name, source, missing)))
 
 
-def _add_values(record: Record, values: Values) -> set[Setting]:
-    """Add `values` to the record's settings of the engine, in place of those of the same names; which these are."""
+def _add_settings(record: Record, added_settings: AddedSettings) -> set[Setting]:
+    """Add settings of the engine to the record, in place of those of the same names. Return which these are."""
     engine = record.raw["HostOptions"]["EngineOptions"]
     added = set()
     for key, flag, items in (
-        ("Env", "engine-env", values.engine_env),
-        ("ArbitraryFlags", "engine-opt", values.engine_opt),
+        ("Env", "engine-env", added_settings.engine_env),
+        ("ArbitraryFlags", "engine-opt", added_settings.engine_opt),
     ):
         names = {_setting_name(item) for item in items}
         engine[key] = [*(item for item in engine[key] if _setting_name(item) not in names), *items]

@@ -34,13 +34,17 @@ def run(args: Namespace, app: App) -> int:
     """The machine's name on stdout. StoreError, MachineExists, NameInvalid, RecordBroken, CertificateError."""
     from machine import archive
 
-    values = archive.Values(tuple(_with_value(app, item) for item in args.engine_env), tuple(args.engine_opt))
+    added_settings = archive.AddedSettings(
+        tuple(_with_value(app, item) for item in args.engine_env), tuple(args.engine_opt)
+    )
     if args.file == "-":
         import sys
 
-        imported = archive.unpack(app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name, values)
+        imported = archive.unpack(
+            app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name, added_settings
+        )
     else:
-        imported = archive.import_(app.store, args.file, args.name, values)
+        imported = archive.import_(app.store, args.file, args.name, added_settings)
     app.print_text(imported.name)
     for note in imported.notes:
         app.console.warn(note)

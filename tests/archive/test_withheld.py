@@ -83,13 +83,13 @@ def test_import_names_what_is_missing_and_takes_it(store: Store, tmp_path: Path)
     assert "--engine-env DB_PASS" in note
     assert "machine import --engine-opt log-opt=splunk-token=VALUE" in note
     assert "--engine-env DB_PASS=VALUE --engine-env GPG_PASSPHRASE=VALUE" in note
-    values = archive.Values(
+    added_settings = archive.AddedSettings(
         engine_env=tuple(f"{name}=x" for name in ENV), engine_opt=("log-opt=splunk-token=y", "http-proxy=http://p")
     )
-    got = archive.import_(theirs, file, "other", values)
+    got = archive.import_(theirs, file, "other", added_settings)
     engine = theirs.load("other").engine_options()
-    assert engine.env == values.engine_env
-    assert engine.flags == (*OPEN, *values.engine_opt)
+    assert engine.env == added_settings.engine_env
+    assert engine.flags == (*OPEN, *added_settings.engine_opt)
     assert "DB_PASS" not in got.notes[-1]
     assert "log-opt=gelf-address" in got.notes[-1]
 
