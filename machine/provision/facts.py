@@ -48,9 +48,7 @@ class Facts:
     unwritable: tuple[str, ...] = ()  # directories and files that provisioning has to write and cannot
     irregular: tuple[str, ...] = ()  # paths of files of ours at which there is a directory, a device or the like
     links: tuple[str, ...] = ()  # files of ours that are links
-    listening: frozenset[int] = (
-        frozenset()
-    )  # TCP ports at which a process other than dockerd listens, systemd for a socket unit too
+    listening: frozenset[int] = frozenset()  # TCP ports at which others than dockerd listen, a socket unit's included
     dockerd: str = ""  # path
     docker: str = ""  # path
     snap: bool = False  # there is Docker as a snap
@@ -76,7 +74,7 @@ class Facts:
         False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
     )
     only_tcp: bool = False  # it listens at no socket of the machine, only on the network
-    shims: int = 0  # containerd's shims, one for each running container; counted only if the engine does not answer
+    shims: int = 0  # containerd's, one for each running container; counted if the engine does not answer
     containers_running: int = 0  # and paused
     images: int = 0
     storage_driver: str = ""  # of the running engine, or of the images on disk
