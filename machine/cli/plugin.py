@@ -105,7 +105,7 @@ def uninstall(path: str) -> bool:
     try:
         os.remove(path)
     except OSError as error:
-        raise StoreError(f"the plugin cannot be removed: {error}") from None
+        raise StoreError(f"the plugin {path} cannot be removed: {error.strerror or error}") from None
     return True
 
 

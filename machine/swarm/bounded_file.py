@@ -62,8 +62,8 @@ def is_pipe(path: str) -> bool:
 
 
 def reason(error: OSError) -> str:
-    """Why a file cannot be used, for a message that names it."""
-    return (error.strerror if error.errno == 0 else "") or str(error)
+    """Why a file cannot be used, for a message that names it: without the number of the error."""
+    return error.strerror or str(error)
 
 
 def _ready(descriptor: int, seconds: float) -> bool:

@@ -25,11 +25,12 @@ from machine.swarm.cli_flags import (
     did_you_mean,
     heartbeat_and_ttl,
     help_of,
+    help_rows,
     key_value_pairs,
     parse_args,
     seconds,
 )
-from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
+from machine.swarm.discovery import FORMS, Discovery, DiscoveryError, from_url, tls_of
 from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig, tls_from_flags
 from machine.swarm.http.listener import ListenerPolicy, listen
 from machine.swarm.http.server import Limits, Server
@@ -101,7 +102,8 @@ def help_text(prog: str, command: str = "") -> str:
     command = ALIASES.get(command, command)
     if command in COMMANDS:
         takes, flags, line = COMMANDS[command]
-        return f"Usage: {prog} {command} [FLAGS] {takes}".rstrip() + f"\n\n{line}\n\n{help_of(flags)}"
+        parts = [f"Usage: {prog} {command} [FLAGS] {takes}".rstrip(), line, help_of(flags)]
+        return "\n\n".join([*parts, f"{takes} is one of:\n{help_rows(FORMS)}"] if takes else parts)
     lines = [f"Usage: {prog} [--debug] [--log-level LEVEL] COMMAND [FLAGS] [DISCOVERY]", "", "Commands:"]
     lines += [f"  {name:12} {line}" for name, (_, _, line) in COMMANDS.items()]
     return "\n".join([*lines, "", f"{prog} help COMMAND shows its flags."])

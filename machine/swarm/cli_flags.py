@@ -216,17 +216,24 @@ def percent(text: str) -> int:
 
 def help_of(flags: Sequence[Flag]) -> str:
     """The flags for a command's help, as wide as the terminal ($COLUMNS; 80 where that is unknown)."""
+    rows = {}
+    for flag in flags:
+        spelt = ", ".join((*(also for also in flag.also if len(also) == 2), flag.name))
+        value = "" if flag.kind == "switch" else " VALUE"
+        notes = "".join((f" (default {flag.default})" if flag.default else "", f" [${flag.env}]" if flag.env else ""))
+        rows[spelt + value] = flag.help + notes
+    return help_rows(rows)
+
+
+def help_rows(rows: Mapping[str, str]) -> str:
+    """Words and what they mean, in two columns as wide as the terminal ($COLUMNS; 80 where that is unknown)."""
     import shutil
     import textwrap
 
     width = max(shutil.get_terminal_size().columns, 60) - 2
     lines: list[str] = []
-    for flag in flags:
-        spelt = ", ".join((*(also for also in flag.also if len(also) == 2), flag.name))
-        value = "" if flag.kind == "switch" else " VALUE"
-        notes = "".join((f" (default {flag.default})" if flag.default else "", f" [${flag.env}]" if flag.env else ""))
-        begin = f"  {spelt + value:36} "
+    for word, meaning in rows.items():
         lines += textwrap.wrap(
-            flag.help + notes, width, initial_indent=begin, subsequent_indent=" " * 39, break_on_hyphens=False
+            meaning, width, initial_indent=f"  {word:36} ", subsequent_indent=" " * 39, break_on_hyphens=False
         )
     return "\n".join(lines)

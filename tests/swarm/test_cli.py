@@ -28,7 +28,7 @@ from machine.model import SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.cli import CliContext, exports, run
 from machine.swarm.cli_flags import MANAGE, parse_args, percent, seconds
-from machine.swarm.discovery import DiscoveryError
+from machine.swarm.discovery import DiscoveryUrlError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
 from machine.swarm.http.address import TLS_FILES, Address, TlsConfig
@@ -143,7 +143,7 @@ def test_the_flags_of_manage_mean_what_they_meant() -> None:
         (["--host=tcp://:1", "manage"], "put it after the command"),
         (["-l", "foo", "create"], "-l LEVEL; levels: debug info warning warn error fatal panic"),
         (["--log-level=wran", "create"], "did you mean warn?"),
-        (["manage", "zk://x/y"], DiscoveryError.resolution),
+        (["manage", "zk://x/y"], DiscoveryUrlError.resolution),
         (["help", "mange"], "did you mean manage?"),
         (["mange"], "did you mean manage?"),
         (["help", "nonsense"], "machine-swarm help shows them"),

@@ -132,7 +132,8 @@ def advertised_address(record: Record, membership: Membership, endpoint: Endpoin
     try:
         address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
     except (OSError, UnicodeError) as error:
-        raise SwarmModeError(f"{name}, the address of {record.name}, cannot be looked up", details=str(error)) from None
+        reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        raise SwarmModeError(f"{name}, the address of {record.name}, cannot be looked up", details=reason) from None
     if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise SwarmModeError(
             f"{record.name} is known by {address} only, where no other node could reach it",

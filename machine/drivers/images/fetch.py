@@ -232,6 +232,6 @@ def _unreachable(url: str, error: Exception) -> Unreachable:
     reason = getattr(error, "reason", "") or error
     return Unreachable(
         f"{masked(url)} cannot be downloaded",
-        details=str(reason),
+        details=(reason.strerror if isinstance(reason, OSError) else "") or str(reason),
         resolution="check the URL and this host's way to the network",
     )

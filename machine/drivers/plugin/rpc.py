@@ -65,7 +65,8 @@ class Connection:
         try:
             self._socket = dial(host, port, CONNECT_SECONDS)
         except OSError as error:
-            raise Lost(f"says that it listens at {host} port {port}, where nothing answers: {error}") from None
+            reason = error.strerror or str(error)
+            raise Lost(f"says that it listens at {host} port {port}, where nothing answers: {reason}") from None
         self._decoder, self._encoder = gob.Decoder(), gob.Encoder()
         self._sending, self._numbers = threading.Lock(), itertools.count()
         self._calls: dict[int, Call] = {}

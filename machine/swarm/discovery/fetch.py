@@ -13,6 +13,7 @@ import h11
 
 from machine.errors import masked
 from machine.swarm import limits
+from machine.swarm.http import os_errors
 from machine.swarm.http.line_buffer import LineBuffer
 from machine.swarm.parsing import request_json
 from machine.swarm.printable import printable
@@ -25,15 +26,18 @@ EXCERPT = 200  # bytes of an answer that a message shows
 class DiscoveryError(Exception):
     """The discovery service cannot be reached, says no, or makes no sense; `resolution` says what to do."""
 
-    resolution = (
-        "see that what the discovery names is right and answers: token://TOKEN, token://HOST:PORT/v1/TOKEN,"
-        " nodes://HOST:PORT,HOST:PORT, file:///PATH, etcd://HOST:PORT/PREFIX or consul://HOST:PORT/PREFIX"
-    )
+    resolution = "see the log of the service that was asked, and that it is the one that is meant"
 
     def __init__(self, text: str, resolution: str = "") -> None:
         """An error with `text`; without `resolution`, the one of the class."""
         super().__init__(text)
         self.resolution = resolution or self.resolution
+
+
+class DiscoveryUrlError(DiscoveryError):
+    """The URL of a discovery is none, or is written in another way."""
+
+    resolution = "machine swarm help list shows how the URL of a discovery is written"
 
 
 class Answer(NamedTuple):
@@ -83,10 +87,10 @@ async def fetch(
             async for piece in pieces:
                 data += piece
                 if len(data) > LIMIT:
-                    raise DiscoveryError(f"{_mask_path(url)}: the answer has more than {LIMIT} bytes")
+                    raise DiscoveryError(f"{_mask_path(url)}: the answer has more than {LIMIT} bytes", _look_at(url))
             return Answer(head.status_code, {k.decode(): v.decode("latin-1") for k, v in head.headers}, bytes(data))
     except TimeoutError:
-        raise DiscoveryError(f"{_mask_path(url)} did not answer within {seconds:g} s") from None
+        raise DiscoveryError(f"{_mask_path(url)} did not answer within {seconds:g} s", _look_at(url)) from None
 
 
 async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[bytes]:
@@ -129,27 +133,29 @@ async def _exchange(
             if not isinstance(head, h11.InformationalResponse):
                 break
         if not isinstance(head, h11.Response):
-            raise DiscoveryError(f"{_mask_path(url)} closed the connection without an answer")
+            raise DiscoveryError(f"{_mask_path(url)} closed the connection without an answer", _look_at(url))
         yield head, _pieces(wire, reader)
     except ssl.SSLCertVerificationError as error:
         raise DiscoveryError(
             f"{_mask_path(url)}: its certificate is not accepted: {error.verify_message}; "
-            "name its CA with --discovery-opt kv.cacertfile=PATH"
+            "name its CA with --discovery-opt kv.cacertfile=PATH",
+            _look_at(url),
         ) from error
     except (OSError, h11.ProtocolError, ValueError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise DiscoveryError(f"{_mask_path(url)} cannot be reached: {_reason(error)}") from error
+        raise DiscoveryError(
+            f"{_mask_path(url)} cannot be reached: {os_errors.describe(error)}", _look_at(url)
+        ) from error
     finally:
         if writer is not None:
             writer.close()
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong, never "": asyncio raises ConnectionResetError without a word when a TLS handshake is cut off."""
-    if not str(error) and isinstance(error, ConnectionError):
-        return "the connection was closed"
-    return str(error) or type(error).__name__
+def _look_at(url: str) -> str:
+    """Return the command that shows what there is at a service's address."""
+    scheme, _, rest = _mask_path(url).partition("://")
+    return f"curl -v {scheme}://{rest.rpartition('@')[2]} shows what answers there"
 
 
 async def _event(wire: h11.Connection, reader: asyncio.StreamReader) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from machine.errors import masked
-from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.fetch import DiscoveryUrlError
 from machine.swarm.discovery.ranges import addresses
 
 NODES = "docker/swarm/nodes"
@@ -26,7 +26,7 @@ def parse_key_path(location: str, port: int, options: Mapping[str, str]) -> KeyP
     text, _, prefix = location.partition("/")
     hosts = [host if _has_port(host) else f"{host}:{port}" for host in text.split(",") if host]
     if not hosts:
-        raise DiscoveryError(
+        raise DiscoveryUrlError(
             f"{masked(location)!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]"
         )
     return KeyPath(

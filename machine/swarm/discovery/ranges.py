@@ -8,7 +8,7 @@ from typing import Any
 
 from machine.errors import masked
 from machine.swarm import limits
-from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.fetch import DiscoveryError, DiscoveryUrlError
 
 MOST = limits.DISCOVERY_ENGINES  # addresses, from one text and in all
 _RANGE = re.compile(r"\[(\d{1,9}):(\d{1,9})\]")
@@ -22,15 +22,15 @@ def expand(text: str) -> list[str]:
         return [text]
     first, last = int(found[1]), int(found[2])
     if last < first:
-        raise DiscoveryError(f"the range {found[0]} in {text!r} runs backwards")
+        raise DiscoveryUrlError(f"the range {found[0]} in {text!r} runs backwards")
     if last - first >= MOST:
-        raise DiscoveryError(f"the range {found[0]} in {text!r} has more than {MOST} addresses")
+        raise DiscoveryUrlError(f"the range {found[0]} in {text!r} has more than {MOST} addresses")
     width = len(found[1]) if found[1].startswith("0") else 0
     expanded: list[str] = []
     for number in range(first, last + 1):
         expanded += expand(f"{text[: found.start()]}{number:0{width}d}{text[found.end() :]}")
         if len(expanded) > MOST:
-            raise DiscoveryError(f"{text!r} stands for more than {MOST} addresses")
+            raise DiscoveryUrlError(f"{text!r} stands for more than {MOST} addresses")
     return expanded
 
 
@@ -39,7 +39,9 @@ def address(text: str) -> str:
     text = text.strip()
     found = _ADDRESS.match(text)
     if found is None or not 0 < int(found[2]) < 65536:
-        raise DiscoveryError(f"{masked(text)[:80]!r} is not an address of the form host:port")
+        raise DiscoveryUrlError(
+            f"{masked(text)[:80]!r} is not an address of the form host:port", "write each engine as HOST:PORT"
+        )
     return text
 
 
@@ -49,7 +51,7 @@ def addresses(texts: Sequence[str]) -> list[str]:
     for text in texts:
         checked.update(dict.fromkeys(address(item) for item in (expand(text.strip()) if text.strip() else ())))
         if len(checked) > MOST:
-            raise DiscoveryError(f"these are more than {MOST} addresses")
+            raise DiscoveryUrlError(f"these are more than {MOST} addresses")
     return list(checked)
 
 

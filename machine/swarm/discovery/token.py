@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, DiscoveryUrlError, excerpt, fetch
 from machine.swarm.discovery.ranges import addresses_in_answer
 from machine.swarm.discovery.registry import TOKEN, Registry
 
@@ -29,11 +29,11 @@ def base_of(url: str) -> str:
         host = parts.hostname or ""
         parts.port  # noqa: B018 (raises for what is no port)
     except ValueError as error:
-        raise DiscoveryError(f"{masked(url)!r} is not a URL: {error}") from error
+        raise DiscoveryUrlError(f"{masked(url)!r} is not a URL: {error}") from error
     if parts.scheme == "http" and not (host in LOOPBACK or host.startswith("127.")):
-        raise DiscoveryError(f"{masked(url)}: plain http is for loopback only; write https://")
+        raise DiscoveryUrlError(f"{masked(url)}: plain http is for loopback only; write https://")
     if parts.scheme not in ("http", "https") or not host:
-        raise DiscoveryError(f"{masked(url)!r} is not the URL of a discovery service, such as https://HOST:PORT/v1")
+        raise DiscoveryUrlError(f"{masked(url)!r} is not the URL of a discovery service, such as https://HOST:PORT/v1")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 

@@ -10,9 +10,17 @@ from collections.abc import Mapping
 from machine.errors import masked
 from machine.swarm import bounded_file
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.fetch import DiscoveryError, DiscoveryUrlError
 
 SCHEMES = ("token", "nodes", "file", "etcd", "consul")
+FORMS = {  # how a discovery is written -> what that is
+    "token://TOKEN": "a token in this store, or of the service at $MACHINE_DISCOVERY_URL",
+    "token://HOST:PORT/v1/TOKEN": "a token of a service",
+    "nodes://HOST:PORT,HOST:PORT": "the engines themselves",
+    "file:///PATH": "a file with one HOST:PORT on each line",
+    "etcd://HOST:PORT/PREFIX": "keys in etcd",
+    "consul://HOST:PORT/PREFIX": "keys in consul",
+}
 
 
 def from_url(
@@ -31,10 +39,10 @@ def from_url(
     scheme, found, location = url.partition("://")
     if not found:
         if re.fullmatch(r"[0-9a-f]{32}", url):
-            raise DiscoveryError("a bare token is not a discovery URL; did you mean token://TOKEN?")
+            raise DiscoveryUrlError("a bare token is not a discovery URL; did you mean token://TOKEN?")
         scheme, location = "nodes", url
     if not location:
-        raise DiscoveryError(f"{url!r} names nothing: write it as token://TOKEN or nodes://HOST:PORT,HOST:PORT")
+        raise DiscoveryUrlError(f"{url!r} names nothing: write it as token://TOKEN or nodes://HOST:PORT,HOST:PORT")
     if scheme == "token":
         return _token(location, registry, options, environ)
     if scheme == "nodes":
@@ -55,7 +63,7 @@ def from_url(
         return consul.Consul(keys.parse_key_path(location, consul.PORT, options), tls_of(options))
     known = ", ".join(f"{name}://" for name in SCHEMES)
     more = "; of the key-value stores, etcd and consul are supported" if scheme == "zk" else ""
-    raise DiscoveryError(f"there is no discovery {scheme[:40]}://; there are {known}{more}")
+    raise DiscoveryUrlError(f"there is no discovery {scheme[:40]}://; there are {known}{more}")
 
 
 def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
@@ -80,12 +88,12 @@ def _token(location: str, registry: str, options: Mapping[str, str], environ: Ma
     from machine.swarm.discovery.token import LocalToken, Token, base_of
 
     if "://" in location:
-        raise DiscoveryError(
+        raise DiscoveryUrlError(
             "token:// is followed by another scheme: write token://TOKEN, or token://HOST:PORT/v1/TOKEN for a service"
         )
     host, slash, token = location.rpartition("/")
     if not token:
-        raise DiscoveryError(f"{masked(f'token://{location}')} has no token after the last slash")
+        raise DiscoveryUrlError(f"{masked(f'token://{location}')} has no token after the last slash")
     if slash:
         first = host.partition("/")[0]
         local = first.partition(":")[0] in ("localhost", "127.0.0.1") or first.startswith(("127.", "[::1]"))
@@ -95,7 +103,7 @@ def _token(location: str, registry: str, options: Mapping[str, str], environ: Ma
         return Token(base_of(environ["MACHINE_DISCOVERY_URL"]), token, tls_of(options))
     if registry:
         return LocalToken(registry, token)
-    raise DiscoveryError(
+    raise DiscoveryUrlError(
         "token://TOKEN alone means a service named by $MACHINE_DISCOVERY_URL, or the store's own registry; "
         "here there is neither: write token://HOST:PORT/v1/TOKEN"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ import h11
 
 from machine.swarm import limits, loop_guard
 from machine.swarm.api.response_kind import FOR_EVER, body_of, patience_for
+from machine.swarm.http import os_errors
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.http.headers import forwardable_headers, headers_of
@@ -90,7 +90,9 @@ class Client:
         except TimeoutError as error:
             raise NotConnected(504, f"the engine at {self.address} does not answer: {error}") from error
         except OSError as error:
-            raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_describe(error)}") from error
+            raise NotConnected(
+                502, f"cannot connect to the engine at {self.address}: {os_errors.describe(error)}"
+            ) from error
 
     async def _ask(self, link: _PooledConnection, request: Request) -> Reply:
         body = body_of(request)
@@ -108,7 +110,7 @@ class Client:
             if link.expired:
                 raise Unreachable(504, self._silent(patience.head)) from error
             raise _GoneBeforeAnswer(
-                502, f"the engine at {self.address} dropped the call: {_describe(error)}"
+                502, f"the engine at {self.address} dropped the call: {os_errors.describe(error)}"
             ) from error
         except BaseException:
             link.abort()
@@ -357,11 +359,3 @@ class _StreamingBody:
 def _sanitize(error: Exception) -> str:
     """What h11 or the system says; h11 repeats what it got."""
     return printable(str(error))[: limits.ENGINE_REASON_LETTERS]
-
-
-def _describe(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {printable(error.verify_message)}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
-    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__

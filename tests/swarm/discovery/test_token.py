@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sqlite3
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.cli import help_text
+from machine.swarm.discovery import FORMS, DiscoveryError, from_url
 from machine.swarm.discovery import registry as limits
 from machine.swarm.discovery.fetch import fetch
 from machine.swarm.discovery.registry import Registry, UnknownToken
@@ -182,8 +184,9 @@ def test_where_a_token_is_looked_for() -> None:
 
 @pytest.mark.parametrize("url", ["token://", "token://host/", "token://T", "zk://a/b", "x://y", "etcd://", "nodes://"])
 def test_urls_that_name_nothing(url: str) -> None:
-    with pytest.raises(DiscoveryError):
+    with pytest.raises(DiscoveryError) as caught:
         from_url(url, environ={})
+    assert caught.value.resolution == "machine swarm help list shows how the URL of a discovery is written"
 
 
 @pytest.mark.parametrize(
@@ -213,10 +216,21 @@ def test_plain_http_beyond_loopback_is_refused() -> None:
         from_url("token://T", environ={"MACHINE_DISCOVERY_URL": "http://d.example/v1"})
 
 
-async def test_a_service_that_is_not_there() -> None:
-    found = from_url("token://127.0.0.1:1/T", environ={})
-    with pytest.raises(DiscoveryError, match="cannot be reached"):
+@pytest.mark.parametrize("scheme", ["token", "etcd", "consul"])
+async def test_a_service_that_is_not_there(scheme: str) -> None:
+    found = from_url(f"{scheme}://127.0.0.1:1/T", environ={})
+    with pytest.raises(DiscoveryError) as caught:
         await found.nodes()
+    assert str(caught.value) == f"http://127.0.0.1:1 cannot be reached: {os.strerror(errno.ECONNREFUSED)}"
+    assert caught.value.resolution == "curl -v http://127.0.0.1:1 shows what answers there"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_help_shows_forms_that_are_understood(form: str) -> None:
+    written = form.replace("HOST:PORT", "h.example:1").replace("TOKEN", "T").replace("PREFIX", "p")
+    from_url(written, registry="/nonexistent/registry.db", environ={})
+    assert form in help_text("machine swarm", "list")
+    assert form not in help_text("machine swarm", "create")
 
 
 async def test_a_service_that_hangs_up_during_the_handshake_gives_a_reason() -> None:
