@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Namespace, Parser
     from machine.drivers.base import Driver
-    from machine.lifecycle.planning import CreateRequest
+    from machine.lifecycle.draft import CreateRequest
 
 _DRIVERS = list(registry.TABLE)
 HELP = f"""Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time.

@@ -10,7 +10,7 @@ from machine.cli.create_flags import MANAGER_FLAGS, SWARM_MODE_FLAGS
 from machine.clusters.swarm_mode import membership
 from machine.drivers import registry
 from machine.errors import UsageError, masked
-from machine.lifecycle.planning import CreateRequest
+from machine.lifecycle.draft import CreateRequest
 from machine.model import EngineOptions, SwarmOptions
 from machine.options import resolve
 

@@ -17,6 +17,7 @@ from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.certificates import check_readable
 from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
+from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
     already_exists_error,
@@ -25,7 +26,6 @@ from machine.lifecycle.existing import (
     incomplete_resolution,
     resume_resolution,
 )
-from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_clusters
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 

@@ -8,7 +8,7 @@ from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import MASK
 from machine.lifecycle.create import CREATE
-from machine.lifecycle.planning import CreateRequest, draft_machine, warn_about_clusters
+from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts
 from machine.session import Session
 from machine.store import Record

@@ -15,7 +15,7 @@ from machine.drivers import registry
 from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import DriverError
 from machine.lifecycle.create import create, resume
-from machine.lifecycle.planning import CreateRequest
+from machine.lifecycle.draft import CreateRequest
 from machine.lifecycle.remove import remove
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve
