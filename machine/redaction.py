@@ -1,9 +1,9 @@
-"""The settings of engine and swarm that may be secrets: an export leaves them out, and they are not shown. Pure.
+"""The sensitive settings of engine and swarm, which may be secrets: not exported, and masked where shown. Pure.
 
-A variable for the engine may hold anything, and its name tells nothing reliable, so every value of --engine-env stays;
-so does what dockerd hands on to a plugin (log drivers take access tokens as options). Of the rest stays what is called
-like a secret, and addresses with an account or a query in them. The token of a classic swarm lets whoever has it add an
-engine to the swarm: it stays too, unless the machine's keys go along.
+A variable for the engine may hold anything, and its name tells nothing reliable, so every value of --engine-env is
+sensitive; so is what dockerd passes to a plugin (log drivers take access tokens as options). Of the rest, what is
+called like a secret is sensitive, and addresses with an account or a query in them. The token of a classic swarm lets
+whoever has it add an engine to the swarm: it is sensitive too, and exported with the machine's keys only.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SENSITIVE_NAME = (
     r"(?i)token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
     r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])"
 )
-_ACCOUNT = r"://[^/@\s]+@|://\S*\?\S"
-_PLUGIN_OPTIONS = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
-_OPTION_KEY = r"[a-z-]+=[^=\s]+="  # log-opt=key=value
-_IN_ADDRESS = r"://[^/@\s:]*:([^/@\s]+)@"  # the password
-_DISCOVERY_SCHEME = "token://"  # the discovery of a classic swarm that is known by a secret
-_FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
+_CREDENTIALS_IN_URL = r"://[^/@\s]+@|://\S*\?\S"
+_PLUGIN_OPTIONS = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # of dockerd, for plugins
+_KEYED_OPTION = r"[a-z-]+=[^=\s]+="  # log-opt=key=value
+_USERINFO_IN_URL = r"://[^/@\s:]*:([^/@\s]+)@"  # its group is the password
+_DISCOVERY_SCHEME = "token://"  # of a classic swarm's discovery whose token is a secret
+_ENGINE_FLAGS = {  # key of EngineOptions -> flag of create
     "Env": "engine-env",
     "ArbitraryFlags": "engine-opt",
     "Labels": "engine-label",
@@ -34,7 +34,7 @@ _FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
     "StorageDriver": "engine-storage-driver",
     "InstallURL": "engine-install-url",
 }
-_SWARM_FLAGS = {
+_SWARM_FLAGS = {  # key of SwarmOptions -> flag of create
     "ArbitraryFlags": "swarm-opt",
     "ArbitraryJoinFlags": "swarm-join-opt",
     "Discovery": "swarm-discovery",
@@ -44,8 +44,8 @@ _SWARM_FLAGS = {
 }
 
 
-class Setting(NamedTuple):
-    """One setting that stays: the flag of `create` that made it, and its name there ("" if it has none)."""
+class SensitiveSetting(NamedTuple):
+    """A setting that may be a secret: the flag of `create` that made it, and its name there ("" if it has none)."""
 
     flag: str
     name: str
@@ -54,27 +54,29 @@ class Setting(NamedTuple):
         return f"--{self.flag} {self.name}".rstrip()
 
 
-class _Found(NamedTuple):
-    container: dict[str, Any]
-    key: str
-    item: str
-    setting: Setting
+class _SensitiveValue(NamedTuple):
+    """One text in EngineOptions or SwarmOptions that may be a secret."""
+
+    options: dict[str, Any]  # the JSON object that has it
+    key: str  # the key in it: of the text, or of the list with the text in it
+    text: str
+    setting: SensitiveSetting
 
 
-def withhold(raw: dict[str, Any], allowed: Collection[str] = (), *, keep_token: bool = False) -> list[Setting]:
-    """Take out of the record's object `raw` what is to stay; what was taken, in the record's order.
+def withhold(raw: dict[str, Any], allowed: Collection[str] = (), *, keep_token: bool = False) -> list[SensitiveSetting]:
+    """Remove the sensitive settings from the record's object `raw`; return those removed, in the record's order.
 
-    `allowed` are names that are sent all the same: of a variable, an option, or an option's own key. With `keep_token`
-    the token of a classic swarm is sent.
+    `allowed` names settings that are kept all the same: a variable, an option, or an option's own key. With
+    `keep_token` the token of a classic swarm is kept.
     """
     withheld = []
-    for found in list(_private(raw)):
-        if keep_token and found.setting.flag == "swarm-discovery" and _is_only_token(found.item):
+    for found in list(_sensitive_values(raw)):
+        if keep_token and found.setting.flag == "swarm-discovery" and _is_only_token(found.text):
             continue
-        if allowed and _names(found.setting, found.item) & set(allowed):
+        if allowed and _accepted_names(found.setting, found.text) & set(allowed):
             continue
-        value = found.container[found.key]
-        found.container[found.key] = [one for one in value if one != found.item] if isinstance(value, list) else ""
+        value = found.options[found.key]
+        found.options[found.key] = [one for one in value if one != found.text] if isinstance(value, list) else ""
         if found.setting not in withheld:
             withheld.append(found.setting)
     driver_object, swarm_object = raw.get("Driver"), raw["HostOptions"]["SwarmOptions"]
@@ -83,57 +85,57 @@ def withhold(raw: dict[str, Any], allowed: Collection[str] = (), *, keep_token: 
     return withheld
 
 
-def swarm_token(raw: dict[str, Any]) -> str:
-    """The discovery of a classic swarm in the record's object `raw` if it has a token, else ""."""
+def discovery_with_token(raw: dict[str, Any]) -> str:
+    """Return the discovery of a classic swarm in the record's object `raw` if it has a token, else ""."""
     discovery = raw["HostOptions"]["SwarmOptions"].get("Discovery")
     return discovery if isinstance(discovery, str) and discovery.startswith(_DISCOVERY_SCHEME) else ""
 
 
 def _is_only_token(discovery: str) -> bool:
-    """Whether a discovery is private for its token only, and has no account or query."""
-    return discovery.startswith(_DISCOVERY_SCHEME) and re.search(_ACCOUNT, discovery) is None
+    """Return whether a discovery is sensitive for its token only, and has no account or query."""
+    return discovery.startswith(_DISCOVERY_SCHEME) and re.search(_CREDENTIALS_IN_URL, discovery) is None
 
 
 def unknown_names(raw: dict[str, Any], names: Collection[str]) -> list[str]:
-    """Those of `names` that name no setting of the record that would stay."""
-    there = {name for found in _private(raw) for name in _names(found.setting, found.item)}
-    return [name for name in names if name not in there]
+    """Return those of `names` that name no sensitive setting of the record."""
+    known = {name for found in _sensitive_values(raw) for name in _accepted_names(found.setting, found.text)}
+    return [name for name in names if name not in known]
 
 
-def _private(raw: dict[str, Any]) -> Iterator[_Found]:
-    for options, flags in (("EngineOptions", _FLAGS), ("SwarmOptions", _SWARM_FLAGS)):
-        place = raw["HostOptions"][options]
-        for key, value in place.items():
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, str) and item:
+def _sensitive_values(raw: dict[str, Any]) -> Iterator[_SensitiveValue]:
+    for options_key, flags in (("EngineOptions", _ENGINE_FLAGS), ("SwarmOptions", _SWARM_FLAGS)):
+        options = raw["HostOptions"][options_key]
+        for key, value in options.items():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and text:
                     flag = flags.get(key, key)
-                    name = _private_name(flag, item)
+                    name = _sensitive_name(flag, text)
                     if name is not None:
-                        yield _Found(place, key, item, Setting(flag, name))
+                        yield _SensitiveValue(options, key, text, SensitiveSetting(flag, name))
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether something is called like a secret."""
+    """Return whether something is called like a secret."""
     return re.search(_SENSITIVE_NAME, name) is not None
 
 
-def _private_name(flag: str, item: str) -> str | None:
-    """The name of a setting that stays, "" for one without a name of its own; None: it may go."""
+def _sensitive_name(flag: str, item: str) -> str | None:
+    """Return the name of a sensitive setting, "" for one without a name of its own; None if it is not sensitive."""
     name, equals, _ = item.lstrip("-").partition("=")
     if flag == "engine-env":
         return name
     if flag == "swarm-discovery" and item.startswith(_DISCOVERY_SCHEME):
         return ""
     if flag.endswith("-opt"):
-        return _private_option(item.lstrip("-"), for_plugin=flag == "engine-opt")
+        return _sensitive_option(item.lstrip("-"), for_plugin=flag == "engine-opt")
     named = bool(equals) and "://" not in name
-    if (named and is_secret_name(name)) or re.search(_ACCOUNT, item):
+    if (named and is_secret_name(name)) or re.search(_CREDENTIALS_IN_URL, item):
         return name if named else ""
     return None
 
 
-def _private_option(item: str, *, for_plugin: bool) -> str | None:
-    """The name of OPTION=VALUE or OPTION=KEY=VALUE if it may be a secret: OPTION, or OPTION=KEY; None if it is not."""
+def _sensitive_option(item: str, *, for_plugin: bool) -> str | None:
+    """Return OPTION of OPTION=VALUE, or OPTION=KEY of OPTION=KEY=VALUE, if that may be a secret; else None."""
     name, _, value = item.partition("=")
     key, has_key, _ = value.partition("=")
     full = f"{name}={key}" if has_key else name
@@ -141,7 +143,7 @@ def _private_option(item: str, *, for_plugin: bool) -> str | None:
         return full
     if is_secret_name(full):
         return full
-    return name if re.search(_ACCOUNT, item) else None
+    return name if re.search(_CREDENTIALS_IN_URL, item) else None
 
 
 def masked_engine(options: EngineOptions, mask: str) -> EngineOptions:
@@ -173,7 +175,7 @@ def _masked(flag: str, items: tuple[str, ...], mask: str) -> tuple[str, ...]:
     """Return the values of one flag of `create`, with `mask` for what may be a secret in them."""
     masked = []
     for item in items:
-        name = _private_name(flag, item)
+        name = _sensitive_name(flag, item)
         if name is None:
             masked.append(item)
         else:
@@ -182,20 +184,20 @@ def _masked(flag: str, items: tuple[str, ...], mask: str) -> tuple[str, ...]:
 
 
 def secret_values(options: EngineOptions) -> list[str]:
-    """The values that are secret by their names, and passwords in addresses; for masking them wherever they occur."""
+    """Return the values that are secret by their names, and passwords in URLs, for masking them wherever they occur."""
     found = []
     for item in (*options.env, *options.flags, *options.labels):
-        name, _, value = item.rpartition("=") if re.match(_OPTION_KEY, item) else item.partition("=")
+        name, _, value = item.rpartition("=") if re.match(_KEYED_OPTION, item) else item.partition("=")
         if is_secret_name(name):
             found.append(value)
-        found += re.findall(_IN_ADDRESS, item)
+        found += re.findall(_USERINFO_IN_URL, item)
     for address in (*options.registry_mirrors, *options.insecure_registries, options.install_url):
-        found += re.findall(_IN_ADDRESS, address)
+        found += re.findall(_USERINFO_IN_URL, address)
     return [value for value in found if value]
 
 
-def _names(setting: Setting, item: str) -> set[str]:
-    """All that the setting may be called by when it is asked for."""
+def _accepted_names(setting: SensitiveSetting, item: str) -> set[str]:
+    """Return the names by which a user may ask for the setting."""
     if not setting.name:
         return {setting.flag}
     option, equals, inner = setting.name.partition("=")

@@ -14,7 +14,7 @@ from machine.archive import bundle
 from machine.archive.send import FORMAT
 from machine.drivers.record_keys import IMAGE, LOCAL_FILES
 from machine.errors import CertificateError, StoreError
-from machine.redaction import Setting
+from machine.redaction import SensitiveSetting
 from machine.store import Record, Store
 
 LOCK_SECONDS = 10.0
@@ -79,7 +79,7 @@ def unpack(
     return Imported(name, (*_notes(record, contents, old), *_notes_on_values(name, source, missing)))
 
 
-def _add_settings(record: Record, added_settings: AddedSettings) -> set[Setting]:
+def _add_settings(record: Record, added_settings: AddedSettings) -> set[SensitiveSetting]:
     """Add settings of the engine to the record, in place of those of the same names. Return which these are."""
     engine = record.raw["HostOptions"]["EngineOptions"]
     added = set()
@@ -89,7 +89,7 @@ def _add_settings(record: Record, added_settings: AddedSettings) -> set[Setting]
     ):
         names = {_setting_name(item) for item in items}
         engine[key] = [*(item for item in engine[key] if _setting_name(item) not in names), *items]
-        added |= {Setting(flag, name) for name in names}
+        added |= {SensitiveSetting(flag, name) for name in names}
     return added
 
 
@@ -100,11 +100,11 @@ def _setting_name(item: str) -> str:
     return f"{name}={inner}" if equals and name.endswith("-opt") else name
 
 
-def _missing(manifest: dict[str, Any], added: set[Setting]) -> list[Setting]:
+def _missing(manifest: dict[str, Any], added: set[SensitiveSetting]) -> list[SensitiveSetting]:
     """The settings that the owner kept, as the manifest says, without those given here."""
     withheld = manifest.get("Withheld", [])
     found = [
-        Setting(*entry)
+        SensitiveSetting(*entry)
         for entry in (withheld[:MOST_SETTINGS] if isinstance(withheld, list) else [])
         if isinstance(entry, list) and len(entry) == 2 and all(map(_is_plain, entry))
     ]
@@ -115,7 +115,7 @@ def _is_plain(text: object) -> bool:
     return isinstance(text, str) and len(text) <= LONGEST_NAME and text.isprintable()
 
 
-def _notes_on_values(name: str, source: str, missing: list[Setting]) -> list[str]:
+def _notes_on_values(name: str, source: str, missing: list[SensitiveSetting]) -> list[str]:
     if not missing:
         return []
     flags = [

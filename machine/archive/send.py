@@ -52,7 +52,7 @@ def export(
     contents, notes = _keys(record) if with_keys else ({}, [])
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     copied, withheld = portable(record, ssh_key, with_values, with_keys=with_keys)
-    if redaction.swarm_token(copied.raw):
+    if redaction.discovery_with_token(copied.raw):
         notes.append(f"the token of {name}'s swarm is in the file: whoever has it can add an engine to the swarm")
     contents[bundle.MANIFEST] = _manifest(record, with_keys, withheld)
     contents[paths.CONFIG] = copied.encode()
@@ -74,7 +74,7 @@ def export(
     return Exported(out_path, data, tuple(notes))
 
 
-def _manifest(record: Record, with_keys: bool, withheld: Sequence[redaction.Setting]) -> bytes:
+def _manifest(record: Record, with_keys: bool, withheld: Sequence[redaction.SensitiveSetting]) -> bytes:
     """Return what the file says of itself and of the machine, as JSON."""
     manifest = {
         "Format": FORMAT,
@@ -96,7 +96,7 @@ def _write(path: str, data: bytes, replace: bool) -> None:
 
 def portable(
     record: Record, ssh_key: str, with_values: Sequence[str] = (), *, with_keys: bool = False
-) -> tuple[Record, list[redaction.Setting]]:
+) -> tuple[Record, list[redaction.SensitiveSetting]]:
     """A copy of the record without secrets and its owner's paths, and the settings that were taken out of it.
 
     `ssh_key` names the key file that goes along; `with_values` the settings that may go. The token of a classic swarm
