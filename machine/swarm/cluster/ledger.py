@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from machine.swarm import bounded_file, limits
 
 FILE = "rescheduling.log"  # in the manager's state directory
-REWRITTEN = 10_000  # lines after which the file is written anew at the start
-OVERTAKEN = 4  # lines for each container that is remembered, after which it is written anew while we run
+REWRITE_AT_LINES = 10_000  # a file with more lines is written anew at the start
+LINES_PER_CONTAINER = 4  # with so many more for each container that is remembered, it is written anew while we run
 REMOVED = ""  # stands for the id of a container that is no more
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # no waiting at a pipe
+_APPEND_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # no waiting at a pipe
 
 
-class Current(NamedTuple):
+class CurrentContainer(NamedTuple):
     """The container that a swarm id means now: how often it was moved, and its id on its engine, or REMOVED."""
 
     generation: int
@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self, path: str = "", log: Callable[[str], None] = lambda _: None) -> None:
         self._path = path
         self._log = log
-        self._current: OrderedDict[str, Current] = OrderedDict()
+        self._current: OrderedDict[str, CurrentContainer] = OrderedDict()
         self._removed: OrderedDict[str, None] = OrderedDict()  # those of them that were removed, the oldest first
         self._lines = 0  # in the file
         self._names: dict[str, str] = {}
@@ -43,38 +43,38 @@ class Ledger:
         if path:
             self._load()
 
-    def record_container(self, swarm_id: str, generation: int, key: str) -> None:
-        """Note a container with a valid signature: the first of a generation counts, and a later generation."""
+    def record_container(self, swarm_id: str, generation: int, container_id: str) -> None:
+        """Record a container with a valid signature: the first of a generation counts, and a later generation."""
         known = self._current.get(swarm_id)
         if known is None or generation > known.generation:
-            self._note(["saw", swarm_id, generation, key])
+            self._append(["saw", swarm_id, generation, container_id])
 
-    def put_back(self, swarm_id: str, generation: int, key: str) -> None:
-        """Note that this container is the current one after all: what should have taken its place is gone."""
-        self._note(["saw", swarm_id, generation, key])
+    def record_restored(self, swarm_id: str, generation: int, container_id: str) -> None:
+        """Record that this container is the current one after all: what should have taken its place is gone."""
+        self._append(["saw", swarm_id, generation, container_id])
 
-    def record_removal(self, swarm_id: str, key: str) -> None:
-        """Note that a container was removed; one that is not the current one of its id changes nothing."""
+    def record_removal(self, swarm_id: str, container_id: str) -> None:
+        """Record that a container was removed; one that is not the current one of its id changes nothing."""
         known = self._current.get(swarm_id)
-        if known is not None and known.id == key:
-            self._note(["removed", swarm_id])
+        if known is not None and known.id == container_id:
+            self._append(["removed", swarm_id])
 
     def record_name(self, swarm_id: str, name: str) -> None:
-        """Note the name that it was given after it was made."""
-        self._note(["renamed", swarm_id, name])
+        """Record the name that a container was given after it was made."""
+        self._append(["renamed", swarm_id, name])
 
     def record_network(self, swarm_id: str, network: str, settings: Any) -> None:
-        """Note a network that it joined after it was made, with the EndpointConfig asked for; None = it left."""
-        self._note(["network", swarm_id, network, settings])
+        """Record a network that a container joined later, with the EndpointConfig asked for; None = it left."""
+        self._append(["network", swarm_id, network, settings])
 
     def knows(self, swarm_id: str) -> bool:
-        """Whether that id was ever given, to a container that may be gone."""
+        """Return whether that id was ever given, to a container that may be gone."""
         return swarm_id in self._current
 
-    def is_current(self, swarm_id: str, key: str) -> bool:
-        """Whether that container is the one which the swarm id means now."""
+    def is_current(self, swarm_id: str, container_id: str) -> bool:
+        """Return whether that container is the one which the swarm id means now."""
         known = self._current.get(swarm_id)
-        return known is not None and known.id == key
+        return known is not None and known.id == container_id
 
     def name(self, swarm_id: str, created_name: str) -> str:
         """The container's name now; `created_name` = the one that it was made with."""
@@ -84,27 +84,27 @@ class Ledger:
         """Networks that it joined after it was made: name -> EndpointConfig."""
         return dict(self._networks.get(swarm_id, {}))
 
-    def _note(self, entry: list[Any]) -> None:
+    def _append(self, entry: list[Any]) -> None:
         self._apply(entry)
         if not self._path or self._write_failed:
             return
         try:
-            with open(os.open(self._path, _APPEND, 0o600), "ab") as file:
+            with open(os.open(self._path, _APPEND_FLAGS, 0o600), "ab") as file:
                 file.write(json.dumps(entry).encode() + b"\n")
         except OSError as error:
             self._write_failed = True
             self._log(f"rescheduling: {self._path} cannot be written ({error.strerror}): kept in memory only")
         self._lines += 1
-        if self._lines > REWRITTEN + OVERTAKEN * len(self._current):
+        if self._lines > REWRITE_AT_LINES + LINES_PER_CONTAINER * len(self._current):
             self._rewrite()
 
     def _apply(self, entry: list[Any]) -> None:
         kind, swarm_id, *values = entry
         if kind == "saw":
-            self._current[swarm_id] = Current(int(values[0]), str(values[1]))
+            self._current[swarm_id] = CurrentContainer(int(values[0]), str(values[1]))
             self._removed.pop(swarm_id, None)
         elif kind == "removed":
-            known = self._current.get(swarm_id, Current(0, REMOVED))
+            known = self._current.get(swarm_id, CurrentContainer(0, REMOVED))
             self._current[swarm_id] = known._replace(id=REMOVED)
             self._removed[swarm_id] = None
             self._names.pop(swarm_id, None)
@@ -138,7 +138,7 @@ class Ledger:
             except (ValueError, TypeError, IndexError, AttributeError):
                 continue
         self._lines = len(lines)
-        if len(lines) > REWRITTEN or not data.endswith(b"\n"):
+        if len(lines) > REWRITE_AT_LINES or not data.endswith(b"\n"):
             self._rewrite()
 
     def _rewrite(self) -> None:

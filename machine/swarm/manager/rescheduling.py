@@ -158,7 +158,7 @@ class Rescheduler:
 
     def _put_back(self, container: Container) -> None:
         if container.signed is not None:
-            self._context.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
+            self._context.cluster.ledger.record_restored(container.swarm_id, container.signed.generation, container.id)
 
     def _copies_elsewhere(self, container: Container) -> list[Container]:
         """The copies of a container on other engines that answer now.

@@ -286,7 +286,7 @@ def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
 
 
 def test_a_long_ledger_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 3)
+    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITE_AT_LINES", 3)
     path = tmp_path / "log"
     ledger = Ledger(str(path))
     for generation in range(9):
@@ -343,7 +343,7 @@ def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_
 
 
 def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 100)
+    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITE_AT_LINES", 100)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
     for number in range(2000):
