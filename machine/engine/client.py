@@ -1,4 +1,4 @@
-"""One engine and its API, asked over one connection for each question, with one deadline."""
+"""One engine and its API: each request has a connection and a deadline of its own."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class EngineClient:
         return self._json(request) if request.reply.body.strip() else None
 
     def _send(self, method: str, path: str, body: bytes | None) -> PendingRequest:
-        request = self.question(self._versioned(path), LARGEST_ANSWER)
+        request = self.new_request(self._versioned(path), LARGEST_ANSWER)
         request.method = method
         request.body = b"" if body is None and method == "POST" else body
         run_all([request])
@@ -103,8 +103,8 @@ class EngineClient:
             self._api = _common_version(self.ping())
         return f"/v{self._api}{path}"
 
-    def question(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
-        """The question to hand to `run_all`; CertificateError when our files cannot be used.
+    def new_request(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
+        """Return a request to be run with `run_all`. CertificateError when our files cannot be used.
 
         `largest`: how many bytes the answer's body may have.
         """
@@ -112,7 +112,7 @@ class EngineClient:
         return PendingRequest(self.host, self.port, context, path, self.timeout, largest=largest)
 
     def read_version(self, request: PendingRequest) -> dict[str, Any]:
-        """The /version object of an asked question, or the error it means."""
+        """Return the /version object in the reply to a request that was run, or raise the error that it ended with."""
         self._check(request)
         return self._version_of(request)
 
@@ -126,7 +126,7 @@ class EngineClient:
         return found
 
     def _ask(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
-        request = self.question(path, largest)
+        request = self.new_request(path, largest)
         run_all([request])
         self._check(request)
         return request

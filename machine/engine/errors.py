@@ -21,7 +21,7 @@ _PHASES = {
 
 
 def explain(error: Exception, phase: str, *, url: str, name: str, timeout: float) -> EngineError:
-    """The error to raise for `error`, met in `phase` of a question to `url`; `name` is the machine's, or ""."""
+    """The error to raise for `error`, met in `phase` of a request to `url`; `name` is the machine's, or ""."""
     machine = name or "NAME"
     if isinstance(error, ssl.SSLError):
         return _tls(error, phase, url, machine)

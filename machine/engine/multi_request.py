@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Wait = tuple[socket.socket, int, float]  # which socket, which events, until when (monotonic seconds)
     Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]  # family, what connect() takes
-    Conversation = Generator[Wait, None, None]
+    Exchange = Generator[Wait, None, None]
 
 MOST_AT_ONCE = 400  # open sockets; a process may usually have 1024 files
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -65,11 +65,11 @@ class PendingRequest:
 
 
 def run_all(requests: Iterable[PendingRequest]) -> None:
-    """Bring every question to its answer or failure; raises nothing of theirs.
+    """Run all requests to their reply or failure; nothing is raised for a failure.
 
     All begin at once (up to MOST_AT_ONCE), so that it takes as long as the slowest, which is at most its timeout.
     """
-    waiting = deque(_Task(question) for question in requests)
+    waiting = deque(_Task(request) for request in requests)
     running: set[_Task] = set()
     with selectors.DefaultSelector() as selector:
         try:
@@ -88,7 +88,7 @@ def run_all(requests: Iterable[PendingRequest]) -> None:
                 running = {task for task in running if not task.ended}
         finally:
             for task in running:
-                task.conversation.close()
+                task.exchange.close()
 
 
 class _Task:
@@ -96,7 +96,7 @@ class _Task:
 
     def __init__(self, request: PendingRequest) -> None:
         self.request = request
-        self.conversation = _exchange(request)
+        self.exchange = _exchange(request)
         self.until = 0.0
         self.ended = False
         self._registered: socket.socket | None = None
@@ -108,12 +108,12 @@ class _Task:
         self.advance(selector)
 
     def advance(self, selector: selectors.BaseSelector, late: TimeoutError | None = None) -> None:
-        """Let the conversation go on to where it next waits, or to its end."""
+        """Run the exchange until it next waits, or to its end; `late` is raised in it where it waits."""
         if self._registered is not None:
             selector.unregister(self._registered)
             self._registered = None
         try:
-            sock, events, self.until = self.conversation.throw(late) if late else next(self.conversation)
+            sock, events, self.until = self.exchange.throw(late) if late else next(self.exchange)
         except StopIteration:
             self._end(None)
         except (OSError, ValueError) as error:  # sockets, TLS, NotHttp, a host name that cannot be encoded
@@ -130,7 +130,7 @@ class _Task:
             self.request.on_end()
 
 
-def _exchange(request: PendingRequest) -> Conversation:
+def _exchange(request: PendingRequest) -> Exchange:
     """Resolve, connect, shake hands, ask, read."""
     addresses = _literal(request.host, request.port)
     if not addresses:
@@ -220,7 +220,7 @@ def _connect(addresses: list[Address], deadline: float) -> Generator[Wait, None,
     raise last
 
 
-def _connect_one(sock: socket.socket, address: Any, until: float) -> Conversation:
+def _connect_one(sock: socket.socket, address: Any, until: float) -> Exchange:
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
@@ -232,7 +232,7 @@ def _connect_one(sock: socket.socket, address: Any, until: float) -> Conversatio
         raise OSError(code, os.strerror(code))
 
 
-def _shake_hands(sock: SSLSocket, deadline: float) -> Conversation:
+def _shake_hands(sock: SSLSocket, deadline: float) -> Exchange:
     while True:
         try:
             sock.do_handshake()

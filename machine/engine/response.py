@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 LARGEST_HEAD = 65536  # bytes of status line and headers; dockerd's are below 1 KB
-LARGEST_BODY = 262144  # bytes, unless the question allows more; /version of an engine has 1 to 2 KB
+LARGEST_BODY = 262144  # bytes, unless the request allows more; /version of an engine has 1 to 2 KB
 LONGEST_CHUNK_LINE = 1024  # bytes of a chunk's size with its extensions; dockerd sends none
 
 _STATUS = re.compile(r"HTTP/1\.[0-9] ([0-9]{3})(?: |$)")

@@ -36,7 +36,7 @@ def ask_many(engines: Iterable[EngineClient], on_answer: Callable[[Answer], None
         answer = Answer(engine, None, None, 0.0)
         answers.append(answer)
         try:
-            request = engine.question("/version")
+            request = engine.new_request("/version")
         except MachineError as error:
             answer.error = error
             if on_answer is not None:
@@ -49,7 +49,7 @@ def ask_many(engines: Iterable[EngineClient], on_answer: Callable[[Answer], None
 
 
 def _take_answer(answer: Answer, request: PendingRequest, on_answer: Callable[[Answer], None] | None) -> None:
-    """Read what a question brought into its answer."""
+    """Fill in an answer from the request that was run for it."""
     answer.seconds = request.seconds
     try:
         answer.version = answer.engine.read_version(request)

@@ -9,22 +9,22 @@ from machine.swarm.parsing.routes import ROUTES, Body
 from machine.swarm.pipeline import Request
 
 
-class Patience(NamedTuple):
+class TimeLimits(NamedTuple):
     """Seconds: until the head of an answer, and between two pieces of its body. None = for ever."""
 
     head: float | None
     silent: float | None
 
 
-FOR_EVER = Patience(None, None)
-_PATIENCE = {
+NO_TIME_LIMITS = TimeLimits(None, None)
+_SILENT_SECONDS = {
     Body.WHOLE: limits.ENGINE_SILENT_SECONDS,
     Body.TRANSFER: limits.ENGINE_TRANSFER_SECONDS,
     Body.OPEN: None,
 }
-_READING = {body: Patience(limits.ENGINE_HEAD_SECONDS, silent) for body, silent in _PATIENCE.items()}
-_READING[Body.TRANSFER] = Patience(None, limits.ENGINE_TRANSFER_SECONDS)
-_CHANGING = {body: Patience(None, silent) for body, silent in _PATIENCE.items()}
+_READING = {body: TimeLimits(limits.ENGINE_HEAD_SECONDS, silent) for body, silent in _SILENT_SECONDS.items()}
+_READING[Body.TRANSFER] = TimeLimits(None, limits.ENGINE_TRANSFER_SECONDS)
+_CHANGING = {body: TimeLimits(None, silent) for body, silent in _SILENT_SECONDS.items()}
 _STATS = ROUTES["GET", "/containers/{name}/stats"]
 
 
@@ -37,6 +37,6 @@ def body_of(request: Request) -> Body:
     return Body.WHOLE if once else route.body
 
 
-def patience_for(method: str, body: Body) -> Patience:
-    """How long to wait for an engine. What changes something may take as long as it takes until its answer begins."""
+def time_limits_for(method: str, body: Body) -> TimeLimits:
+    """Return how long an engine may be silent. A call that changes something has no limit until its answer begins."""
     return (_READING if method in ("GET", "HEAD") else _CHANGING)[body]

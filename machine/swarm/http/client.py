@@ -11,7 +11,7 @@ from typing import Any
 import h11
 
 from machine.swarm import limits, loop_guard
-from machine.swarm.api.response_kind import FOR_EVER, body_of, patience_for
+from machine.swarm.api.response_kind import NO_TIME_LIMITS, body_of, time_limits_for
 from machine.swarm.http import os_errors
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
@@ -55,10 +55,10 @@ class Client:
     async def __call__(self, request: Request) -> Reply:
         """Ask the engine. ApiError(400) if it would find other arguments in the body than the target has."""
         _check_no_form(request)
-        link = None if request.upgrade else self._idle_connection()
-        if link is not None:
+        connection = None if request.upgrade else self._idle_connection()
+        if connection is not None:
             try:
-                return await self._ask(link, request)
+                return await self._ask(connection, request)
             except _GoneBeforeAnswer:
                 if request.method not in _REPEATABLE or not isinstance(request.body, bytes):
                     raise
@@ -67,22 +67,22 @@ class Client:
     async def close(self) -> None:
         """Drop the idle connections."""
         idle, self._idle = self._idle, []
-        for link in idle:
-            link.close()
+        for connection in idle:
+            connection.close()
 
     def _idle_connection(self) -> _PooledConnection | None:
         while self._idle:
-            link = self._idle.pop()
-            if link.stream.idle:
-                return link
-            link.close()
+            connection = self._idle.pop()
+            if connection.stream.idle:
+                return connection
+            connection.close()
         return None
 
-    def _keep(self, link: _PooledConnection) -> None:
-        if link.reusable() and len(self._idle) < MAX_IDLE:
-            self._idle.append(link)
+    def _keep(self, connection: _PooledConnection) -> None:
+        if connection.reusable() and len(self._idle) < MAX_IDLE:
+            self._idle.append(connection)
         else:
-            link.close()
+            connection.close()
 
     async def _connect(self) -> _PooledConnection:
         try:
@@ -94,35 +94,35 @@ class Client:
                 502, f"cannot connect to the engine at {self.address}: {os_errors.describe(error)}"
             ) from error
 
-    async def _ask(self, link: _PooledConnection, request: Request) -> Reply:
+    async def _ask(self, connection: _PooledConnection, request: Request) -> Reply:
         body = body_of(request)
-        patience = FOR_EVER if self.no_time_limit else patience_for(request.method, body)
+        time_limits = NO_TIME_LIMITS if self.no_time_limit else time_limits_for(request.method, body)
         try:
-            with link.within(patience.head):
-                reply = await link.ask(request, self._head(request))
+            with connection.within(time_limits.head):
+                reply = await connection.ask(request, self._head(request))
         except h11.ProtocolError as error:
-            link.abort()
-            if link.expired:
-                raise Unreachable(504, self._silent(patience.head)) from error
+            connection.abort()
+            if connection.expired:
+                raise Unreachable(504, self._silent(time_limits.head)) from error
             raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_sanitize(error)}") from error
         except OSError as error:
-            link.abort()
-            if link.expired:
-                raise Unreachable(504, self._silent(patience.head)) from error
+            connection.abort()
+            if connection.expired:
+                raise Unreachable(504, self._silent(time_limits.head)) from error
             raise _GoneBeforeAnswer(
                 502, f"the engine at {self.address} dropped the call: {os_errors.describe(error)}"
             ) from error
         except BaseException:
-            link.abort()
+            connection.abort()
             raise
         if isinstance(reply.body, _StreamingBody):
             reply.body.finished = self._keep
             reply.body.silent = (
-                limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.no_time_limit else patience.silent
+                limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.no_time_limit else time_limits.silent
             )
             reply.body.most_pieces = limits.ENGINE_CHUNKS if body is Body.WHOLE else None
         elif isinstance(reply.body, bytes):
-            self._keep(link)
+            self._keep(connection)
         return reply
 
     def _silent(self, seconds: float | None) -> str:
@@ -140,7 +140,7 @@ class Client:
 
 
 def _check_no_form(request: Request) -> None:
-    """The engine's arguments stand in the target, where everybody looks; Go's reader prefers those of a form."""
+    """ApiError(400) for a form: the engine would take arguments from it that nobody here has looked at."""
     kind = request.header(b"content-type").partition(b";")[0].strip().lower()
     if request.body != b"" and kind in _FORMS:
         raise ApiError(
@@ -151,7 +151,7 @@ def _check_no_form(request: Request) -> None:
 
 
 class _GoneBeforeAnswer(Unreachable):
-    """The connection ended before a byte of the answer; on a kept one that may mean nothing."""
+    """The connection ended before a byte of the answer; one that was kept may have ended before the call."""
 
 
 class _PooledConnection:
@@ -307,8 +307,10 @@ class _PooledConnection:
 class _StreamingBody:
     """A body that is still coming. The connection is kept for the next request when it came whole, else dropped."""
 
-    def __init__(self, link: _PooledConnection, first: bytes, done: bool, sender: asyncio.Future[None] | None) -> None:
-        self._link = link
+    def __init__(
+        self, connection: _PooledConnection, first: bytes, done: bool, sender: asyncio.Future[None] | None
+    ) -> None:
+        self._connection = connection
         self._piece = first
         self._done = done
         self._sender = sender
@@ -328,11 +330,11 @@ class _StreamingBody:
             await self.aclose()
             raise StopAsyncIteration
         try:
-            with self._link.within(self.silent):
-                piece, self._done = await self._link.more_body(self.most_pieces)
+            with self._connection.within(self.silent):
+                piece, self._done = await self._connection.more_body(self.most_pieces)
         except (h11.ProtocolError, OSError) as error:
             await self.aclose()
-            if self._link.expired:
+            if self._connection.expired:
                 raise Unreachable(504, f"the engine sent nothing for {self.silent:g} s") from error
             raise Unreachable(502, f"the engine ended its answer early: {_sanitize(error)}") from error
         except BaseException:
@@ -349,11 +351,11 @@ class _StreamingBody:
         self._closed = True
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()
-            self._link.close()
+            self._connection.close()
         elif self._done and self.finished is not None:
-            self.finished(self._link)
+            self.finished(self._connection)
         else:
-            self._link.close()
+            self._connection.close()
 
 
 def _sanitize(error: Exception) -> str:
