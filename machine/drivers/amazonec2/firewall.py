@@ -24,11 +24,11 @@ def rules(groups: Iterable[Mapping[str, Any]]) -> list[Rule]:
     found = []
     for permission in (permission for group in groups for permission in group.get("IpPermissions", [])):
         protocol = str(permission.get("IpProtocol"))
-        opening = PortRange(
+        port_range = PortRange(
             "" if protocol == "-1" else protocol, permission.get("FromPort", 0), permission.get("ToPort", 65535)
         )
         for kind, key in SOURCES:
-            found += [Rule(opening, str(source[key])) for source in permission.get(kind, []) if source.get(key)]
+            found += [Rule(port_range, str(source[key])) for source in permission.get(kind, []) if source.get(key)]
     return found
 
 
@@ -36,10 +36,10 @@ def request(rule: Rule) -> dict[str, Any]:
     """A rule as an IpPermission to be authorised."""
     network = rule.network
     kind, key = SOURCES[3] if network is None else SOURCES[0 if network.version == 4 else 1]
-    opening = rule.ports
+    port_range = rule.ports
     return {
-        "IpProtocol": opening.protocol,
-        "FromPort": opening.first,
-        "ToPort": opening.last,
+        "IpProtocol": port_range.protocol,
+        "FromPort": port_range.first,
+        "ToPort": port_range.last,
         kind: [{key: rule.source}],
     }

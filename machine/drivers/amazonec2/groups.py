@@ -35,11 +35,11 @@ def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
     if absent := [name for name in must_exist if name not in have]:
         advice = "check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made"
         refuse(f"there is no security group {', '.join(absent)} in {config.vpc_id}", advice)
-    openings = config.needed_port_ranges(ctx.cluster_ports)
+    port_ranges = config.needed_port_ranges(ctx.cluster_ports)
     for group in groups:
-        _no_wider(group, openings, config)
+        _no_wider(group, port_ranges, config)
         if not readonly:
-            _widens_no_other(group, openings, config, keepers)
+            _widens_no_other(group, port_ranges, config, keepers)
     if readonly:
         for line in closed_port_warnings(
             firewall.rules(groups), config, ctx.cluster_ports, f"the security groups {', '.join(names)}"
@@ -47,9 +47,9 @@ def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
             ctx.log(line)
 
 
-def _no_wider(group: Json, openings: Sequence[PortRange], config: Config) -> None:
+def _no_wider(group: Json, port_ranges: Sequence[PortRange], config: Config) -> None:
     """The group lets nobody in to our ports but the networks of --amazonec2-allow-from."""
-    wider = sources_outside(firewall.rules([group]), openings, config.allow_from) if config.allow_from else []
+    wider = sources_outside(firewall.rules([group]), port_ranges, config.allow_from) if config.allow_from else []
     if wider:
         raise errors.BadFirewall(
             f"the security group {group['GroupName']} lets in {', '.join(wider)}, beyond --amazonec2-allow-from",
@@ -58,13 +58,13 @@ def _no_wider(group: Json, openings: Sequence[PortRange], config: Config) -> Non
         )
 
 
-def _widens_no_other(group: Json, openings: Sequence[PortRange], config: Config, keepers: Sequence[Json]) -> None:
+def _widens_no_other(group: Json, port_ranges: Sequence[PortRange], config: Config, keepers: Sequence[Json]) -> None:
     """What we would add to the group is within the promises made for the machines that have it."""
-    adding = missing(rules(openings, config.allow_from, group["GroupId"]), firewall.rules([group]))
+    adding = missing(rules(port_ranges, config.allow_from, group["GroupId"]), firewall.rules([group]))
     for other in keepers:
         if group["GroupId"] not in (other.get("SecurityGroupIds") or []):
             continue
-        wider = sources_outside(adding, openings, other["AllowFrom"])
+        wider = sources_outside(adding, port_ranges, other["AllowFrom"])
         if wider:
             raise errors.BadFirewall(
                 f"the security group {group['GroupName']} has a machine that only {', '.join(other['AllowFrom'])} may "

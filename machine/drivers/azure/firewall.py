@@ -21,16 +21,16 @@ ANYWHERE = ("*", "internet", "any")  # Azure's words for every address, in small
 
 
 def security_rules(wanted: Iterable[PortRange], networks: Sequence[str]) -> list[Json]:
-    """One securityRule per opening and network (CIDR), or per opening alone where everybody gets in."""
+    """One securityRule per range of ports and network (CIDR), or per range alone where everybody gets in."""
     rules = firewall.rules(wanted, networks or ANYWHERE[:1])
     return [_security_rule(rule, priority) for priority, rule in enumerate(rules, FIRST_PRIORITY)]
 
 
-def allowed(present: Iterable[Mapping[str, Any]], opening: PortRange) -> list[Rule]:
-    """What lets an opening in, by the priority of these securityRules up to the one that keeps everybody out."""
+def allowed(present: Iterable[Mapping[str, Any]], port_range: PortRange) -> list[Rule]:
+    """The rules that let a range of ports in, by priority up to the securityRule that keeps everybody out."""
     found: list[Rule] = []
     for one in sorted(map(properties, present), key=lambda rule: int(rule.get("priority") or 0)):
-        rules = [rule for rule in _rules(one) if rule.covers_ports(opening)]
+        rules = [rule for rule in _rules(one) if rule.covers_ports(port_range)]
         if one.get("access") != "Deny":
             found += rules
         elif any(rule.source in EVERYBODY for rule in rules):
@@ -39,18 +39,18 @@ def allowed(present: Iterable[Mapping[str, Any]], opening: PortRange) -> list[Ru
 
 
 def _security_rule(rule: Rule, priority: int) -> Json:
-    opening = rule.ports
+    port_range = rule.ports
     return {
-        "name": f"{opening.protocol}-{opening.ports}-{priority}",
+        "name": f"{port_range.protocol}-{port_range.ports}-{priority}",
         "properties": {
             "priority": priority,
             "direction": "Inbound",
             "access": "Allow",
-            "protocol": opening.protocol.capitalize(),
+            "protocol": port_range.protocol.capitalize(),
             "sourceAddressPrefix": rule.source,
             "sourcePortRange": "*",
             "destinationAddressPrefix": "*",
-            "destinationPortRange": opening.ports,
+            "destinationPortRange": port_range.ports,
         },
     }
 
@@ -62,9 +62,9 @@ def _rules(inner: Mapping[str, Any]) -> list[Rule]:
     sources = [str(one) for one in (*inner.get("sourceAddressPrefixes", []), inner.get("sourceAddressPrefix")) if one]
     ranges = [str(one) for one in (*inner.get("destinationPortRanges", []), inner.get("destinationPortRange")) if one]
     protocol = str(inner.get("protocol")).lower().replace("*", "")
-    openings = [PortRange(protocol, first, last) for first, last in map(_ports, ranges)]
+    port_ranges = [PortRange(protocol, first, last) for first, last in map(_ports, ranges)]
     everybody = EVERYBODY[0]
-    return [Rule(one, everybody if source.lower() in ANYWHERE else source) for one in openings for source in sources]
+    return [Rule(one, everybody if source.lower() in ANYWHERE else source) for one in port_ranges for source in sources]
 
 
 def _ports(text: str) -> tuple[int, int]:

@@ -33,15 +33,15 @@ class Rule:
         except ValueError:
             return None
 
-    def covers_ports(self, opening: PortRange) -> bool:
-        """Whether every port of an opening is among the rule's."""
-        mine = self.ports
-        return mine.protocol in ("", opening.protocol) and mine.first <= opening.first and opening.last <= mine.last
+    def covers_ports(self, wanted: PortRange) -> bool:
+        """Whether every port of `wanted` is among the rule's."""
+        own = self.ports
+        return own.protocol in ("", wanted.protocol) and own.first <= wanted.first and wanted.last <= own.last
 
-    def overlaps(self, opening: PortRange) -> bool:
-        """Whether any port of an opening is among the rule's."""
-        mine = self.ports
-        return mine.protocol in ("", opening.protocol) and mine.first <= opening.last and opening.first <= mine.last
+    def overlaps(self, wanted: PortRange) -> bool:
+        """Whether any port of `wanted` is among the rule's."""
+        own = self.ports
+        return own.protocol in ("", wanted.protocol) and own.first <= wanted.last and wanted.first <= own.last
 
     def allows_family(self, family: int) -> bool:
         """Whether packets of IPv4 (4) or IPv6 (6) get in; 0 is any."""
@@ -60,14 +60,14 @@ class Rule:
 def rules(
     wanted: Iterable[PortRange], networks: Sequence[str], group: str = "", families: Sequence[int] = (0,)
 ) -> list[Rule]:
-    """One rule per opening and source. Where only some networks get in, the machines of the same group do too.
+    """One rule per range of ports and source. Where only some networks get in, the machines of the same group do too.
 
     `families` are those in which the cloud makes a rule for a group, one by one; (0,) where one is for both.
     """
     sources = [(network, 0) for network in networks or EVERYBODY]
     if networks and group:
         sources += [(group, family) for family in families]
-    return [Rule(opening, source, family) for opening in wanted for source, family in sources]
+    return [Rule(port_range, source, family) for port_range in wanted for source, family in sources]
 
 
 def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
@@ -75,9 +75,9 @@ def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
     return [rule for rule in wanted if not any(other.covers(rule) for other in present)]
 
 
-def sources(present: Iterable[Rule], opening: PortRange, family: int = 0) -> list[str]:
-    """The sources from which all ports of an opening can be reached, sorted."""
-    return sorted({rule.source for rule in present if rule.covers_ports(opening) and rule.allows_family(family)})
+def sources(present: Iterable[Rule], port_range: PortRange, family: int = 0) -> list[str]:
+    """The sources from which all ports of a range can be reached, sorted."""
+    return sorted({rule.source for rule in present if rule.covers_ports(port_range) and rule.allows_family(family)})
 
 
 def networks(sources: Iterable[str]) -> list[str]:
@@ -122,11 +122,11 @@ def closed_port_warnings(
         if not networks(sources(present, PortRange("tcp", port, port), family))
     ]
     more = [(parse(text), f"--{config.flags.driver_name}-open-port") for text in config.open_ports]
-    more += [(opening, "the swarm") for opening in cluster_port_ranges(cluster_ports)]
+    more += [(port_range, "the swarm") for port_range in cluster_port_ranges(cluster_ports)]
     return lines + [
-        f"{said} {opening.ports}/{opening.protocol} in: {who} needs it"
-        for opening, who in more
-        if not sources(present, opening, family)
+        f"{said} {port_range.ports}/{port_range.protocol} in: {who} needs it"
+        for port_range, who in more
+        if not sources(present, port_range, family)
     ]
 
 

@@ -48,6 +48,6 @@ def open_ports(
 
     `group` is the source that stands for the group's own machines; `families` as firewall.rules takes them.
     """
-    openings = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
-    wanted = firewall.rules(openings, driver.config.allow_from, group, families)
+    port_ranges = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
+    wanted = firewall.rules(port_ranges, driver.config.allow_from, group, families)
     create_once.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))

@@ -105,7 +105,9 @@ def rules(firewalls: Sequence[Mapping[str, Any]]) -> list[Rule]:
         if not (first.isdigit() and (last or first).isdigit()):
             continue
         span = (0, 65535) if first == "0" else (int(first), int(last or first))
-        opening = ports.PortRange(str(rule.get("protocol")), *span)
+        port_range = ports.PortRange(str(rule.get("protocol")), *span)
         for kind, values in (rule.get("sources") or {}).items():
-            found += [Rule(opening, f"{value}" if kind == "addresses" else f"{kind} {value}") for value in values or []]
+            found += [
+                Rule(port_range, f"{value}" if kind == "addresses" else f"{kind} {value}") for value in values or []
+            ]
     return found

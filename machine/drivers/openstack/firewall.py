@@ -39,11 +39,11 @@ def request(rule: Rule, group_id: str) -> dict[str, Any]:
 def _rule(rule: Mapping[str, Any]) -> Rule:
     protocol = str(rule.get("protocol"))
     first, last = rule.get("port_range_min"), rule.get("port_range_max")
-    opening = PortRange(
+    port_range = PortRange(
         PROTOCOLS.get(protocol, protocol), 0 if first is None else int(first), 65535 if last is None else int(last)
     )
     group = rule.get("remote_group_id") or rule.get("remote_address_group_id")
     version = 6 if rule.get("ethertype") == "IPv6" else 4
     everybody = EVERYBODY[1] if version == 6 else EVERYBODY[0]
     source = f"{GROUP_PREFIX}{group}" if group else str(rule.get("remote_ip_prefix") or everybody)
-    return Rule(opening, source, version)
+    return Rule(port_range, source, version)
