@@ -1,4 +1,4 @@
-"""How large a machine's disk may be: what its file system and the disk of this host can take."""
+"""How large a machine's disk and memory may be: what its file system and this host can take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 
 from machine.drivers.images.disks import LARGEST
 from machine.errors import PreflightFailed
+
+MEMORY_STEP = 256  # MB; the least memory with which a machine comes up, and what suggestions are rounded to
 
 
 def check(megabytes: int, flag: str, store: str, usual: int) -> None:
@@ -18,15 +20,27 @@ def check(megabytes: int, flag: str, store: str, usual: int) -> None:
     if megabytes << 20 > LARGEST:
         raise PreflightFailed(
             f"--{flag} {megabytes} is more than the machine's file system takes ({LARGEST >> 20} MB)",
-            resolution=f"give --{flag} less",
+            resolution=f"--{flag} {LARGEST >> 20} at most",
         )
     place = existing_directory(store)
     whole = shutil.disk_usage(place).total >> 20
-    if megabytes > max(whole, usual):
+    most = max(whole, usual)
+    if megabytes > most:
         raise PreflightFailed(
             f"--{flag} {megabytes} is more than the disk of this host holds in all ({whole} MB at {place})",
-            resolution=f"give --{flag} less, or put the store on another disk with --storage-path",
+            resolution=f"--{flag} {most} at most, or put the store on another disk with --storage-path",
         )
+
+
+def check_memory(megabytes: int, flag: str, host_megabytes: int) -> None:
+    """PreflightFailed, naming `flag` and a value that fits, when this host has less memory in all (0: not known)."""
+    if not 0 < host_megabytes < megabytes:
+        return
+    fitting = max(host_megabytes // 2 // MEMORY_STEP, 1) * MEMORY_STEP
+    raise PreflightFailed(
+        f"--{flag} {megabytes} is more than this host has ({host_megabytes} MB)",
+        resolution=f"--{flag} {fitting}; more leaves this host too little for itself",
+    )
 
 
 def existing_directory(path: str) -> str:

@@ -60,11 +60,7 @@ def check_accel(word: str, host: accel.Host) -> None:
 
 def check_size(wanted: Settings) -> None:
     """No more memory than the host has; processors beyond the host's only make a machine slower."""
-    have = _memory()
-    if have and wanted.memory > have:
-        raise PreflightFailed(
-            f"--qemu-memory {wanted.memory} is more than this host has ({have} MB)", resolution="give less"
-        )
+    capacity.check_memory(wanted.memory, "qemu-memory", _memory())
 
 
 def check_published(wanted: Settings) -> None:

@@ -50,9 +50,10 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
     part = f"{disk}.part"
     least = _sound(os.path.join(os.path.dirname(disk), base), base_format).size
     if megabytes << 20 < least:
+        needed = least + (1 << 20) - 1 >> 20
         raise DriverError(
-            f"--qemu-disk-size {megabytes} is less than the image needs ({least + (1 << 20) - 1 >> 20} MB)",
-            resolution="give more, or another --qemu-image",
+            f"--qemu-disk-size {megabytes} is less than the image needs ({needed} MB)",
+            resolution=f"--qemu-disk-size {needed}, or more, or another --qemu-image",
         )
     command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, part, f"{megabytes}M"]
     try:

@@ -76,7 +76,8 @@ def grow(vbox: VBox, directory: str, megabytes: int) -> None:
     have = vbox.capacity(disk)
     if have > megabytes:
         raise DriverError(
-            f"--virtualbox-disk-size {megabytes} is less than the image needs ({have} MB)", resolution="give more"
+            f"--virtualbox-disk-size {megabytes} is less than the image needs ({have} MB)",
+            resolution=f"--virtualbox-disk-size {have}, or more",
         )
     if have < megabytes:
         vbox.resize(disk, megabytes)

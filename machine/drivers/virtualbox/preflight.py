@@ -67,10 +67,8 @@ def _host(vbox: VBox, wanted: Settings) -> None:
             "-d qemu does without",
         )
     words = host.get("Memory size", "").split()
-    if words and words[0].isdigit() and wanted.memory > int(words[0]):
-        raise PreflightFailed(
-            f"--virtualbox-memory {wanted.memory} is more than this host has ({words[0]} MB)", resolution="give less"
-        )
+    if words and words[0].isdigit():
+        capacity.check_memory(wanted.memory, "virtualbox-memory", int(words[0]))
 
 
 def _files(wanted: Settings) -> None:

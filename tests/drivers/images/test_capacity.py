@@ -23,3 +23,15 @@ def test_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         capacity.check(99_999_999, "qemu-disk-size", deep, 20_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(total=8_000 << 20))
     capacity.check(20_000, "qemu-disk-size", deep, 20_000)
+
+
+@pytest.mark.parametrize(("host", "fitting"), [(16_000, 7936), (3000, 1280), (300, 256)])
+def test_more_memory_than_the_host_has_names_a_value_that_fits(host: int, fitting: int) -> None:
+    with pytest.raises(PreflightFailed) as caught:
+        capacity.check_memory(host + 1, "qemu-memory", host)
+    assert caught.value.brief == f"--qemu-memory {host + 1} is more than this host has ({host} MB)"
+    assert caught.value.resolution.startswith(f"--qemu-memory {fitting};")
+    assert caught.value.exit_code == 3
+    capacity.check_memory(fitting, "qemu-memory", host)
+    capacity.check_memory(host, "qemu-memory", host)
+    capacity.check_memory(1 << 40, "qemu-memory", 0)  # a host that does not say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,12 @@ def test_kvm_asked_for_by_name() -> None:
         preflight.check_accel(word, HOST)
 
 
-def test_more_memory_than_there_is() -> None:
-    with pytest.raises(PreflightFailed, match="--qemu-memory"):
+def test_more_memory_than_there_is_names_a_value_that_fits() -> None:
+    with pytest.raises(PreflightFailed, match="--qemu-memory") as caught:
         preflight.check_size(replace(PLAIN, memory=1 << 40))
+    advised = re.match(r"--qemu-memory (\d+);", caught.value.resolution)
+    assert advised is not None
+    preflight.check_size(replace(PLAIN, memory=int(advised[1])))
 
 
 def test_a_published_port_that_only_root_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
