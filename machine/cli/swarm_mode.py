@@ -59,6 +59,7 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _ls(args: Namespace, app: App) -> int:
+    from machine.cli.node_commands import add_commands
     from machine.clusters.swarm_mode import commands
 
     session = app.open_session()
@@ -66,6 +67,7 @@ def _ls(args: Namespace, app: App) -> int:
     for name in args.words:
         _check_cluster(name, clusters)
     rows = [row for cluster in args.words or clusters for row in commands.list_nodes(session, cluster)]
+    rows = add_commands(app, rows)
     if args.json:
         app.print_json([row.as_dict() for row in rows])
         return 0

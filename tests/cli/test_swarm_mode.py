@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
 from machine.clusters.swarm_mode import membership
 from machine.clusters.swarm_mode.membership import Membership
 from tests.cli.typed import StoreWithEngines
+from tests.lifecycle.fake_cluster import Node, serving
 
 CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "m")
 
@@ -75,16 +78,65 @@ def test_a_cluster_that_does_not_answer_is_listed(world: StoreWithEngines) -> No
     record = world.machine("m", 1)
     membership.set_membership(record, Membership("manager", "shop", node_id="abc"))
     world.store.save(record)
-    (row,) = json.loads(world.type("swarm-mode", "ls", "--json").out)
-    assert (row["machine"], row["cluster"], row["state"], row["error"]) == (
-        "m",
-        "shop",
-        "unknown",
-        "no manager answers",
-    )
+    worker = world.machine("w", world.engine())
+    membership.set_membership(worker, Membership("worker", "shop", node_id="def"))
+    world.store.save(worker)
+    rows = json.loads(world.type("swarm-mode", "ls", "--json").out)
+    error = "no manager answers: check that host; machine status m"
+    assert [(row["machine"], row["cluster"], row["state"], row["error"]) for row in rows] == [
+        ("m", "shop", "unknown", error),
+        ("w", "shop", "unknown", error),
+    ]
     token = world.type("swarm-mode", "token", "worker")
     assert token.status == 1
     assert "no manager of the cluster shop answers" in token.err
+
+
+class LockedNode(Node):
+    """A manager that was restarted in a cluster with autolock."""
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """Say that it is locked, and refuse all else."""
+        return (200, {"Swarm": {"LocalNodeState": "locked"}}) if path == "/info" else (503, {"message": "locked"})
+
+
+def add_node(world: StoreWithEngines, node: Node, role: Literal["manager", "worker"]) -> None:
+    """Make the engine `node` a machine of the store that is recorded as a member; it ends with the world."""
+    record = world.machine(node.name, 1)
+    world.stack.enter_context(serving(node, Path(world.store.directory(node.name))))
+    record.driver_object["EnginePort"] = node.port
+    membership.set_membership(record, Membership(role, "shop", node_id=node.id))
+    world.store.save(record)
+
+
+def errors(world: StoreWithEngines) -> dict[str, str]:
+    rows = json.loads(world.type("swarm-mode", "ls", "--json").out)
+    return {row["machine"]: row["error"] for row in rows}
+
+
+def test_nodes_that_are_silent_or_lost_are_listed_with_what_helps(world: StoreWithEngines) -> None:
+    manager, gone = Node("m", {}), Node("w", {})
+    manager.enter("manager")
+    gone.rows = manager.rows
+    gone.enter("worker")
+    manager.rows[gone.id]["Status"]["State"] = "down"
+    add_node(world, manager, "manager")
+    for name, node_id in (("w", gone.id), ("lost", "another")):
+        record = world.machine(name, 1)
+        membership.set_membership(record, Membership("worker", "shop", node_id=node_id))
+        world.store.save(record)
+    assert errors(world) == {
+        "m": "",
+        "w": "does not answer its managers: check that host; machine status w",
+        "lost": "not a member: machine provision lost",
+    }
+    typed = world.type("-s", world.store.root, "swarm-mode", "ls", "--json")
+    assert f"machine -s {world.store.root} provision lost" in typed.out
+
+
+def test_a_locked_manager_is_listed_with_what_unlocks_it(world: StoreWithEngines) -> None:
+    add_node(world, LockedNode("m", {}), "manager")
+    assert errors(world) == {"m": "no manager answers: machine swarm-mode unlock m"}
 
 
 def test_a_broken_membership_is_said_and_stops_nobody(world: StoreWithEngines) -> None:

@@ -19,6 +19,7 @@ from machine.store import Record
 from machine.wait import NotYet, until
 
 PROMOTE_SECONDS = 60.0
+NO_MANAGER, SILENT, NOT_A_MEMBER = "no manager answers", "does not answer its managers", "not a member"  # of a row
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ def list_nodes(session: Session, cluster: str) -> list[Row]:
         session.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
         manager = None
     if manager is None:
-        return [_unreachable(record, membership, "no manager answers") for record, membership in machines]
+        return [_unreachable(record, membership, NO_MANAGER) for record, membership in machines]
     rows, listed = [], {}
     for record, membership in machines:
         node = members.own_node(record, membership, nodes)
         if node is None:
-            rows.append(_unreachable(record, membership, "not a member"))
+            rows.append(_unreachable(record, membership, NOT_A_MEMBER))
         else:
             listed[node.id] = record.name
     rows += [_row(cluster, listed.get(node.id, ""), node) for node in nodes]
@@ -98,6 +99,7 @@ def _row(cluster: str, machine: str, node: Node) -> Row:
         node.state,
         address,
         node.engine,
+        SILENT if machine and (node.state == "down" or manager == "Unreachable") else "",
     )
 
 
