@@ -19,7 +19,7 @@ def remove_services(session: Session, record: Record) -> None:
     if endpoint is None:
         return
     try:
-        if resolve_role(record.swarm_options(), record).runs_services:
+        if resolve_role(record.swarm_options(), record).uses_services:
             session.console.step("Removing the services of classic swarm from the host")
             with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)

@@ -1,4 +1,4 @@
-"""The route of a discovery: by whom the nodes of a classic swarm are registered, and under which URL. Pure."""
+"""Who registers the nodes of a classic swarm in its discovery store, and the URL of that. Pure."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _SELF_REGISTERING_SCHEMES = ("etcd", "consul")  # a node can register itself the
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRoute:
-    """Who registers the nodes of one discovery, and under which URL they find it.
+    """Who registers the nodes of one discovery store, and the URL by which programs on machines find it.
 
-    A node registers itself, or is registered by the store in which it is made, or by nobody where the list is fixed.
+    The nodes do it themselves, or this program does when it creates them, or nobody does where the list is fixed.
     """
 
-    url: str  # the discovery as a program on a machine must be given it
-    self_registering: bool = False
-    token: str = ""  # only where this store registers: in its registry or a service here, and in that of each master
+    url: str  # as a program on a machine has to be given it
+    nodes_register_themselves: bool = False
+    token: str = ""  # set if this program registers the nodes; no service keeps it that a machine reaches
 
     @property
-    def registered_by_create(self) -> bool:
-        """Whether the store (the directory on this computer) in which a machine is made has to register it."""
+    def create_registers_nodes(self) -> bool:
+        """Whether `create` has to register the nodes: with this computer, and with each master of the swarm."""
         return bool(self.token)
 
 
 def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
-    """Return the route of `discovery`, seen from this computer; $MACHINE_DISCOVERY_URL has a bare token's service.
+    """Return the route of a discovery URL; a bare token's service is that of $MACHINE_DISCOVERY_URL, if it is set.
 
-    `resolve_discovery` has written that service into the record, except one with TLS on this computer.
+    A URL out of a record names the service already (`resolve_discovery`), except one with TLS on this computer.
     """
     scheme, _, rest = discovery.partition("://")
     if scheme in _SELF_REGISTERING_SCHEMES:
-        return DiscoveryRoute(discovery, self_registering=True)
+        return DiscoveryRoute(discovery, nodes_register_themselves=True)
     if scheme != "token":
         return DiscoveryRoute(discovery)
     service_address, _, token = rest.rpartition("/")
@@ -49,7 +49,7 @@ def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
         service_address = f"{parts.netloc}{parts.path.rstrip('/')}"
     if not service_address or is_loopback(split_host(service_address.partition("/")[0])[0]):
         return DiscoveryRoute(f"token://{token}", token=token)
-    return DiscoveryRoute(f"token://{service_address}/{token}", self_registering=True)
+    return DiscoveryRoute(f"token://{service_address}/{token}", nodes_register_themselves=True)
 
 
 def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:

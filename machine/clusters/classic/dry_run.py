@@ -25,7 +25,7 @@ def summary_lines(record: Record) -> list[str]:
 
 def _remarks(options: SwarmOptions, role: Role) -> list[str]:
     """Return what runs on the machine for its swarm, and how it becomes known there, for people."""
-    if role.runs_containers:
+    if role.uses_containers:
         return ["docker-machine's containers"]
     route = resolve_route(options.discovery, {})  # the record names the service of a bare token
     remarks = []

@@ -74,7 +74,7 @@ def _check_discovery(route: DiscoveryRoute) -> None:
     except (DiscoveryError, ValueError) as error:
         resolution = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
         raise UsageError(f"--swarm-discovery: {error}", resolution=resolution) from error
-    if route.registered_by_create and not TOKEN.match(route.token):
+    if route.create_registers_nodes and not TOKEN.match(route.token):
         raise UsageError(
             "--swarm-discovery has no token: letters, digits, - and _, at most 64",
             resolution="machine swarm create prints one; then say: --swarm-discovery token://TOKEN",

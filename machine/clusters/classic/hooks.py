@@ -1,11 +1,12 @@
 """A classic swarm's part in a machine's life.
 
-A machine that reaches its discovery registers itself; this is checked from here, and done from here where it cannot.
-For a token that no service keeps, this store does it: it registers the engine in its own registry, which managers on
-this computer read, and in the registry of each master of the store.
-What was registered is in the record (Driver.SwarmEntered) before it is done, so that it is found after a kill. A
-machine writes that down before it looks for masters, and a master before it looks for machines: of two that are made
-side by side, one sees the other.
+An agent on the machine registers it in a discovery store that the machine reaches; `join` checks that, and registers it
+from here if the agent does not. For a token that no service keeps, `join` registers it in the registry of the local
+store, which managers on this computer read, and in the registry of each master that the local store has.
+
+The addresses to register are in the record (Driver.SwarmEntered) before they are registered, so that `rm` finds them
+after a kill. A node writes them before it looks for masters, and a master before it looks for nodes: of two that are
+created at the same time, one sees the other.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class ClassicSwarm(ClusterHooks):
         return replace(draft, swarm=options)
 
     def warnings(self, session: Session, record: Record) -> list[str]:
-        """Return a warning of a token that this store has never seen: it may be mistyped."""
+        """Return a warning if the local store has never seen the token, which may be mistyped."""
         if members.is_known_token(session, record):
             return []
         return [
@@ -61,11 +62,11 @@ class ClassicSwarm(ClusterHooks):
         join.join_swarm(session, record, endpoint)
 
     def leave(self, session: Session, record: Record, removal: Removal) -> None:
-        """Take the machine out of every registry. What cannot be asked now is only warned of."""
+        """Deregister the machine everywhere, and clean up its host if that is kept. Failures are warnings."""
         leave.leave_swarm(session, record, keep_host=removal.keep_host, also_removed=removal.also_removed)
 
     def after_failed_removal(self, session: Session, record: Record, removal: Removal) -> None:
-        """Take the machine out of every registry, the host apart."""
+        """Deregister the machine everywhere; nothing is done on its host. Failures are warnings."""
         leave.leave_swarm(session, record, also_removed=removal.also_removed)
 
 

@@ -22,7 +22,7 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     role = resolve_role(options, record)
     if not role.made_by_us:
         return
-    if role.runs_containers:
+    if role.uses_containers:
         containers.ensure(session, record, endpoint)
     if role.runs_manager:
         registration.wait_for_manager(session, record, endpoint)
@@ -38,7 +38,7 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         session.store.save(record)
     if role.runs_agent(route):
         registration.ensure_registered(session, record, peer_address(options, endpoint))
-    if not route.registered_by_create:
+    if not route.create_registers_nodes:
         return
     if addresses:
         registration.register_local(session, record, route, addresses[0])

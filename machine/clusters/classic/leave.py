@@ -26,7 +26,7 @@ def leave_swarm(
     if not role.made_by_us:
         return
     route = resolve_route(options.discovery, session.environ)
-    has_programs = role.is_master or role.runs_containers or route.self_registering
+    has_programs = role.is_master or role.uses_containers or route.nodes_register_themselves
     if keep_host and has_programs and record.reached("reachable"):  # maybe killed while it was provisioned
         cleanup.remove_services(session, record)
     record.driver_object.pop(REGISTERED_ADDRESSES, None)

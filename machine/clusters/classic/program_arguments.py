@@ -8,9 +8,9 @@ from machine import hostport, paths
 from machine.clusters.classic.addresses import ANY_ADDRESS, manager_address, peer_address, split_host
 from machine.clusters.classic.discovery_route import DiscoveryRoute
 from machine.model import Endpoint, SwarmOptions
+from machine.provision.host_files import SWARM_KEY
 
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
-KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
 
 
@@ -27,10 +27,10 @@ def manager_arguments(options: SwarmOptions, endpoint: Endpoint, route: Discover
     if listen.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
         arguments += ["-H", str(listen._replace(host="::"))]
     arguments += ["--strategy", options.strategy, "--advertise", hostport.join(host, listen.port)]
-    if route.registered_by_create:
+    if route.create_registers_nodes:
         arguments += ["--registry", REGISTRY]
     if not names_key(options):
-        arguments += ["--cluster-opt", f"swarm.key={KEY}"]
+        arguments += ["--cluster-opt", f"swarm.key={SWARM_KEY}"]
     return (*arguments, *(f"--{flag}" for flag in options.flags))
 
 
@@ -40,7 +40,7 @@ def agent_arguments(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...
 
 
 def names_key(options: SwarmOptions) -> bool:
-    """Return whether the flags name a key for the manager that its user puts there."""
+    """Return whether --swarm-opt names the manager's key, so that its user puts the file on the machine."""
     return any(flag.startswith("cluster-opt") and "swarm.key=" in flag for flag in options.flags)
 
 

@@ -22,8 +22,8 @@ from machine.swarm.discovery.token import LocalToken, Token
 from machine.swarm.http.address import TlsConfig
 from machine.wait import NotYet, until
 
-FOREVER = 0  # seconds for which an entry of a discovery store counts: without end
-ASK_SECONDS = 5.0  # for one reply of a manager
+NO_EXPIRY = 0  # the ttl of an entry that stays until it is removed
+REPLY_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
 JOIN_SECONDS = 15.0  # for a machine's agent to register it
 NODE_SECONDS = 20.0  # for a manager to read its registry and to reach an engine that was registered
@@ -32,7 +32,7 @@ NODE_SECONDS = 20.0  # for a manager to read its registry and to reach an engine
 def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Wait until a manager, and not an engine, answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
-    manager = clients.engine_at(record, endpoint.address, port, ASK_SECONDS)
+    manager = clients.engine_at(record, endpoint.address, port, REPLY_SECONDS)
     session.console.step("Waiting for the swarm's manager")
 
     def probe() -> None:
@@ -61,7 +61,7 @@ def register_local(session: Session, record: Record, route: DiscoveryRoute, addr
     try:
         discovery = _local_discovery(session, record)
         if isinstance(discovery, LocalToken):
-            Registry(discovery.registry.path).register(route.token, address, FOREVER, create=True)
+            Registry(discovery.registry.path).register(route.token, address, NO_EXPIRY, create=True)
         else:  # a service on this computer; it wants a number of seconds, and `provision` registers again
             asyncio.run(discovery.register(address, MAX_ENTRY_TTL))
     except DiscoveryError as error:
@@ -135,13 +135,16 @@ def register_on_master(session: Session, master: Record, node: Record, route: Di
         return
     address = _address_seen_by(master, node, endpoint)
     brief = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _succeeds_or_warns(session, brief, lambda: _master_discovery(master, route).register(address, FOREVER)) and wait:
+    registered = _succeeds_or_warns(
+        session, brief, lambda: _master_discovery(master, route).register(address, NO_EXPIRY)
+    )
+    if registered and wait:
         _wait_for_node(session, master, node, address)
 
 
 def _wait_for_node(session: Session, master: Record, node: Record, address: str) -> None:
     """Wait until a manager has reached a node's engine, so that the next command finds it. A warning if it cannot."""
-    manager = clients.engine_at(master, master.address(), master.manager_port(), ASK_SECONDS)
+    manager = clients.engine_at(master, master.address(), master.manager_port(), REPLY_SECONDS)
 
     def probe() -> None:
         try:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class Role:
     """The role of one member: master, node or both, with what runs on it.
 
-    A member runs our services or docker-machine's containers; one that is only a URL, or not made by us, runs nothing
-    that this program looks after.
+    What a member runs, if anything, are our services or docker-machine's containers. One that is only a URL, or not
+    made by us, runs nothing that this program looks after; a node that `create` registers runs none of the services.
     """
 
     is_master: bool
     is_node: bool
     made_by_us: bool  # this program made the member, and so registers it; docker-machine's register themselves
-    runs_services: bool  # our own manager and agent, as systemd services
-    runs_containers: bool  # docker-machine's containers of --swarm-image
+    uses_services: bool  # its manager and agent, if it runs them, are ours, as systemd services
+    uses_containers: bool  # they are docker-machine's containers of --swarm-image
     registered_addresses: tuple[str, ...] | None  # by `create`; () where it does not; None before it begins to join
 
     @property
@@ -36,19 +36,19 @@ class Role:
     @property
     def runs_manager(self) -> bool:
         """Whether our own manager runs on the machine."""
-        return self.is_master and self.runs_services
+        return self.is_master and self.uses_services
 
     def runs_agent(self, route: DiscoveryRoute) -> bool:
         """Return whether our own agent runs on the machine."""
-        return self.runs_services and self.registers_itself(route)
+        return self.uses_services and self.registers_itself(route)
 
     def registers_itself(self, route: DiscoveryRoute) -> bool:
         """Return whether the machine itself registers its engine, if anything runs on it."""
-        return self.is_node and route.self_registering
+        return self.is_node and route.nodes_register_themselves
 
     def registered_by_create(self, route: DiscoveryRoute) -> bool:
         """Return whether `create` and `provision` register the machine's engine from this computer."""
-        return self.is_node and route.registered_by_create
+        return self.is_node and route.create_registers_nodes
 
 
 def resolve_role(options: SwarmOptions, record: Record) -> Role:
@@ -60,7 +60,7 @@ def resolve_role(options: SwarmOptions, record: Record) -> Role:
         is_master=options.master,
         is_node=options.is_node,
         made_by_us=made_by_us,
-        runs_services=runs_something and not options.use_containers,
-        runs_containers=runs_something and options.use_containers,
+        uses_services=runs_something and not options.use_containers,
+        uses_containers=runs_something and options.use_containers,
         registered_addresses=tuple(addresses) if isinstance(addresses, list) else None,
     )

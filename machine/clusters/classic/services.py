@@ -22,7 +22,7 @@ def placeholder_services(record: Record) -> SwarmServices | None:
     """Return what `services` will, with placeholders for the machine's address, the program and the key."""
     options = redaction.masked_swarm(record.swarm_options(), MASK)
     role = resolve_role(options, record)
-    if not role.runs_services:
+    if not role.uses_services:
         return None
     route = resolve_route(options.discovery, {})  # the record names the service of a bare token
     return _services(options, role, Endpoint(PLACEHOLDER_ADDRESS), route, program=b"(program)\n", key=b"(key)\n")
@@ -32,7 +32,7 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> SwarmServi
     """Return commands, discovery and key; None if docker-machine's containers do it, or the machine is only a URL."""
     options = record.swarm_options()
     role = resolve_role(options, record)
-    if not role.runs_services:
+    if not role.uses_services:
         return None
     route = resolve_route(options.discovery, session.environ)
     needs_key = role.is_master and not names_key(options)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from machine.clusters.classic import cluster_key
-from machine.clusters.classic.program_arguments import KEY
 from machine.clusters.classic.services import services
 from machine.clusters.classic.store_integration import manager_config, registry_path
 from machine.console import Console
@@ -53,7 +52,6 @@ def test_two_masters_accept_each_others_containers(tmp_path: Path) -> None:
 def test_the_key_is_where_the_manager_on_the_master_looks_for_it(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     service = wanted(store, made(store, "a"))
-    assert KEY == SWARM_KEY
     plan = manager_config_from(parse_args("manage", [*service.manager_argv[1:], ONE], MANAGE, {}), {}, "")
     assert (plan.key_file, plan.key_named) == (SWARM_KEY, True)
     assert plan.older_key_file == "/var/lib/machine-swarm/rescheduling.key"

@@ -14,7 +14,7 @@ from machine.store import Record
 
 BOTH = (False, True)
 BY_CREATE = DiscoveryRoute("token://T", token="T")
-BY_ITSELF = DiscoveryRoute("etcd://10.0.0.9/x", self_registering=True)
+BY_ITSELF = DiscoveryRoute("etcd://10.0.0.9/x", nodes_register_themselves=True)
 FIXED_LIST = DiscoveryRoute("nodes://10.0.0.1:2376")
 
 
@@ -70,7 +70,7 @@ def test_what_runs_on_a_machine(case: Case) -> None:
     for master, node in product(BOTH, repeat=2):
         role = role_of(case, master=master, node=node)
         assert (role.is_master, role.is_node, role.made_by_us) == (master, node, rule.made_by_us)
-        assert (role.runs_services, role.runs_containers) == (rule.runs == "services", rule.runs == "containers")
+        assert (role.uses_services, role.uses_containers) == (rule.runs == "services", rule.runs == "containers")
         assert role.runs_manager is (master and rule.runs == "services")
         assert role.runs_agent(BY_ITSELF) is (node and rule.runs == "services")
         assert not role.runs_agent(BY_CREATE)
