@@ -38,33 +38,33 @@ def default_store(environ: os._Environ[str] | dict[str, str] = os.environ) -> st
     return environ.get("MACHINE_STORAGE_PATH") or os.path.join(home or os.path.expanduser("~"), ".docker", "machine")
 
 
-def machines(store: str) -> str:
-    return os.path.join(store, "machines")
+def machines(store_root: str) -> str:
+    return os.path.join(store_root, "machines")
 
 
-def machine(store: str, name: str, *parts: str) -> str:
+def machine(store_root: str, name: str, *parts: str) -> str:
     """A machine's directory, or a file in it."""
-    return os.path.join(store, "machines", name, *parts)
+    return os.path.join(store_root, "machines", name, *parts)
 
 
-def certs(store: str, *parts: str) -> str:
-    return os.path.join(store, "certs", *parts)
+def certs(store_root: str, *parts: str) -> str:
+    return os.path.join(store_root, "certs", *parts)
 
 
-def authority(store: str, given: Mapping[str, str]) -> dict[str, str]:
+def authority(store_root: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return the paths of the CA and the client pair by the keys of AUTHORITY: the given ones, else those in certs/."""
-    return {key: given.get(key) or certs(store, file) for key, file in AUTHORITY.items()}
+    return {key: given.get(key) or certs(store_root, file) for key, file in AUTHORITY.items()}
 
 
-def cache(store: str, *parts: str) -> str:
-    return os.path.join(store, "cache", *parts)
+def cache(store_root: str, *parts: str) -> str:
+    return os.path.join(store_root, "cache", *parts)
 
 
-def swarm(store: str, *parts: str) -> str:
+def swarm(store_root: str, *parts: str) -> str:
     """Return the directory of the managers of classic swarms on this computer, or a file in it."""
-    return os.path.join(store, "swarm", *parts)
+    return os.path.join(store_root, "swarm", *parts)
 
 
-def lock(store: str, name: str) -> str:
+def lock(store_root: str, name: str) -> str:
     """The lock file of one machine ("machine-NAME") or one shared thing ("certs", "qemu")."""
-    return os.path.join(store, "locks", name + ".lock")
+    return os.path.join(store_root, "locks", name + ".lock")

@@ -1,6 +1,6 @@
 """The store's certificate authority and client pair: made once, under a lock; kept whole; renewed in time.
 
-    authority = ensure(store)
+    authority = ensure(store_root)
     pair = authority.issue_server("dev", ["192.0.2.7", "localhost"])
 
 What a docker client uses for a machine are the copies in machines/NAME (so that an imported machine may have

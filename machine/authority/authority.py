@@ -1,6 +1,6 @@
 """The store's certificate authority and client pair: made once, under a lock; kept whole; renewed in time.
 
-    authority = ensure(store)
+    authority = ensure(store_root)
     pair = authority.issue_server("dev", ["192.0.2.7", "localhost"])
 
 What a docker client uses for a machine are the copies in machines/NAME (so that an imported machine may have
@@ -29,7 +29,7 @@ LOCK_SECONDS = 60.0  # making everything takes a fraction of one
 class Authority:
     """The CA and the client pair of one store, as they are on disk."""
 
-    store: str
+    store_root: str
     cert_paths: CertPaths
     ca: bytes  # the CA's certificate, PEM
     ca_key: bytes = field(repr=False)  # b"" where only the certificate is here: nothing can be issued then
@@ -67,14 +67,14 @@ class Authority:
         regenerated.
         """
         moment = now or datetime.now(UTC)
-        with _locked(self.store, self.cert_paths):
+        with _locked(self.store_root, self.cert_paths):
             if new_ca is None:
                 new_ca = certs.describe(self.ca).not_after - moment <= certs.SOON
             if new_ca:
                 pair = bootstrap.replace_ca(self.cert_paths, moment)
                 self.ca, self.ca_key = pair.cert, pair.key
             self.client = bootstrap.replace_client(self.cert_paths, certs.Pair(self.ca, self._key()), moment)
-            self.updated += copies.deliver(self.store, self.ca, self.client)
+            self.updated += copies.deliver(self.store_root, self.ca, self.client)
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """One sentence for each of the two certificates that ends within 30 days, saying what to type."""
@@ -96,28 +96,28 @@ class Authority:
         return self.ca_key
 
 
-def ensure(store: str, tls: Mapping[str, str] = MappingProxyType({}), now: datetime | None = None) -> Authority:
-    """The authority of `store`; what is missing, cut short or about to end is made. All who ask at once get the same.
+def ensure(store_root: str, tls: Mapping[str, str] = MappingProxyType({}), now: datetime | None = None) -> Authority:
+    """Return the authority of a store; what is missing, cut short or about to end is made.
 
-    The paths `tls` (--tls-ca-cert and so on, by the keys of paths.AUTHORITY) replace those under certs/; what is found
-    there is never overwritten. CertificateError when what is on disk does not fit together and is not ours to throw
-    away, StoreError.
+    All who ask at once get the same. The paths `tls` (--tls-ca-cert and so on, by the keys of paths.AUTHORITY) replace
+    those under certs/; what is found there is never overwritten. CertificateError when what is on disk does not fit
+    together and is not ours to throw away, StoreError.
     """
-    cert_paths = CertPaths.of(store, tls)
+    cert_paths = CertPaths.of(store_root, tls)
     moment = now or datetime.now(UTC)
     valid = bootstrap.load_valid(cert_paths, moment)
     if valid is not None:
         ca, client = valid
-        if not copies.outdated(store, ca.cert, bootstrap.previous_client(cert_paths)):
-            return Authority(store, cert_paths, ca.cert, ca.key, client)
-    with _locked(store, cert_paths):
-        bootstrap.sweep(store)
+        if not copies.outdated(store_root, ca.cert, bootstrap.previous_client(cert_paths)):
+            return Authority(store_root, cert_paths, ca.cert, ca.key, client)
+    with _locked(store_root, cert_paths):
+        bootstrap.sweep(store_root)
         notes: list[str] = []
-        ca = bootstrap.ensure_ca(store, cert_paths, moment, notes)
+        ca = bootstrap.ensure_ca(store_root, cert_paths, moment, notes)
         client, changed = bootstrap.ensure_client(cert_paths, ca, moment, notes)
-        outdated = changed or copies.outdated(store, ca.cert, bootstrap.previous_client(cert_paths))
-        updated = copies.deliver(store, ca.cert, client) if outdated else []
-    return Authority(store, cert_paths, ca.cert, ca.key, client, notes, updated)
+        outdated = changed or copies.outdated(store_root, ca.cert, bootstrap.previous_client(cert_paths))
+        updated = copies.deliver(store_root, ca.cert, client) if outdated else []
+    return Authority(store_root, cert_paths, ca.cert, ca.key, client, notes, updated)
 
 
 def needs_renewal(cert: bytes, names: Iterable[str], ca: bytes, now: datetime) -> str | None:
@@ -138,17 +138,17 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def _locked(store: str, cert_paths: CertPaths) -> AbstractContextManager[None]:
+def _locked(store_root: str, cert_paths: CertPaths) -> AbstractContextManager[None]:
     """Be the only one at work on a CA, of all stores that have it: by a link, or by --tls-ca-key.
 
     The lock is that of the store in which the CA's key really lies, or beside the key where that is no store. Where
     nothing may be written there, nothing is made there either, and the store's own lock does.
     """
-    files.need_directory(os.path.join(store, "certs"))
+    files.need_directory(os.path.join(store_root, "certs"))
     real = os.path.realpath(os.path.dirname(cert_paths.ca_key) or ".")
     root = os.path.dirname(real)
     path = paths.lock(root, "certs") if os.path.basename(real) == "certs" else os.path.join(real, ".ca.lock")
     writable = root if os.path.basename(real) == "certs" else real
     if os.path.isdir(writable) and not os.access(writable, os.W_OK):
-        path = paths.lock(store, "certs")
+        path = paths.lock(store_root, "certs")
     return lock.hold(path, seconds=LOCK_SECONDS, what="make the certificates of this store")

@@ -30,10 +30,10 @@ class CertPaths:
     own_client: bool = True
 
     @classmethod
-    def of(cls, store: str, given: Mapping[str, str]) -> CertPaths:
+    def of(cls, store_root: str, given: Mapping[str, str]) -> CertPaths:
         """The given paths (by the keys of paths.AUTHORITY), and for each that is missing or "" the file in certs/."""
         return cls(
-            **paths.authority(store, given),
+            **paths.authority(store_root, given),
             own_ca=not (given.get("ca_cert") or given.get("ca_key")),
             own_client=not (given.get("client_cert") or given.get("client_key")),
         )
@@ -51,7 +51,7 @@ def load_valid(cert_paths: CertPaths, now: datetime) -> tuple[certs.Pair, certs.
     return (ca, client) if valid and not _keys_readable_by_others(cert_paths) else None
 
 
-def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
+def ensure_ca(store_root: str, cert_paths: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, made or mended where that is safe; its key is b"" when it is elsewhere and the CA in use all the same.
 
     CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
@@ -62,11 +62,11 @@ def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]
         return _replace_if_ended(cert_paths, ca, now, notes)
     if _is_complete(ca.cert) and _is_complete(ca.key):
         raise _mismatch_error(cert_paths, ca)
-    if _is_complete(ca.cert) and _in_use(store, cert_paths, ca.cert):
+    if _is_complete(ca.cert) and _in_use(store_root, cert_paths, ca.cert):
         return certs.Pair(ca.cert, b"")
     if not cert_paths.own_ca and (ca.cert or ca.key):
         raise no_key_error(cert_paths) if _is_complete(ca.cert) else _unreadable_error(cert_paths.ca_cert)
-    for name, copy in copies.ca_copies(store).items():
+    for name, copy in copies.ca_copies(store_root).items():
         if certs.belongs_together(copy, ca.key):
             files.write(cert_paths.ca_cert, copy, files.PUBLIC)
             notes.append(f"{cert_paths.ca_cert} was missing or cut short: restored from the copy of machine {name}")
@@ -75,7 +75,7 @@ def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]
         notes.append(
             f"the CA in {os.path.dirname(cert_paths.ca_cert)} was only half there and nothing used it: made a new one"
         )
-    elif copies.ca_copies(store):
+    elif copies.ca_copies(store_root):
         notes.append(
             "the CA of this store was gone: made a new one; machines keep working with their copies of the old one"
             " until `machine regenerate-certs NAME...` gives them new certificates"
@@ -140,11 +140,11 @@ def previous_client(cert_paths: CertPaths) -> bytes:
     return files.read(cert_paths.client_cert + ".bak")
 
 
-def sweep(store: str) -> None:
+def sweep(store_root: str) -> None:
     """Remove what killed writers left in certs/; only under the lock."""
-    for name in os.listdir(paths.certs(store)):
+    for name in os.listdir(paths.certs(store_root)):
         if files.leftover(name):
-            os.unlink(paths.certs(store, name))
+            os.unlink(paths.certs(store_root, name))
 
 
 def no_key_error(cert_paths: CertPaths) -> CertificateError:
@@ -188,11 +188,11 @@ def _client_problem(client: certs.Pair, ca: certs.Pair, now: datetime) -> str | 
     return certs.needs_renewal(client.cert, (), ca.cert, now, usage="client")
 
 
-def _in_use(store: str, cert_paths: CertPaths, ca: bytes) -> bool:
+def _in_use(store_root: str, cert_paths: CertPaths, ca: bytes) -> bool:
     """Whether a machine or the client pair depends on that CA."""
     client = _read(cert_paths.client_cert, cert_paths.client_key)
     paired = certs.issued_by(client.cert, ca) and certs.belongs_together(client.cert, client.key)
-    return paired or ca in copies.ca_copies(store).values()
+    return paired or ca in copies.ca_copies(store_root).values()
 
 
 def _keys_readable_by_others(cert_paths: CertPaths) -> list[str]:

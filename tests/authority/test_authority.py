@@ -79,7 +79,7 @@ def sound(found: authority.Authority) -> bool:
     """CA and pair belong together, are what is on disk, and are accepted in a handshake."""
     server = found.issue_server("dev", ["192.0.2.7"])
     handshake(server_context(server, found.ca), client_context(found.client, found.ca), "192.0.2.7")
-    here = certs_dir(found.store)
+    here = certs_dir(found.store_root)
     return found.ca == (here / "ca.pem").read_bytes() and found.client.key == (here / "key.pem").read_bytes()
 
 

@@ -98,7 +98,7 @@ class Cache:
 
     def __init__(
         self,
-        store: str,
+        store_root: str,
         *,
         run: Callable[..., Completed],
         log: Callable[[str], None],
@@ -106,7 +106,7 @@ class Cache:
         driver_name: str = "qemu",
         machine: str = "",
     ) -> None:
-        self.directory = paths.cache(store, "images")
+        self.directory = paths.cache(store_root, "images")
         self._run, self._log, self._site = run, log, site
         self._driver_name = driver_name  # whose flags an error names
         self._machine = machine

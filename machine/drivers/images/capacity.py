@@ -11,18 +11,18 @@ from machine.errors import PreflightFailed
 MEMORY_STEP = 256  # MB; the least memory with which a machine comes up, and what suggestions are rounded to
 
 
-def check(megabytes: int, flag: str, store: str, usual: int) -> None:
+def check(megabytes: int, flag: str, store_root: str, usual: int) -> None:
     """PreflightFailed, naming `flag`, when a disk of that size could never be filled.
 
-    `store` is where the disk will lie. The `usual` size is never refused: it is a ceiling, and disks grow as they are
-    used.
+    The disk will lie below `store_root`. The `usual` size is never refused: it is a ceiling, and disks grow as they
+    are used.
     """
     if megabytes << 20 > LARGEST:
         raise PreflightFailed(
             f"--{flag} {megabytes} is more than the machine's file system takes ({LARGEST >> 20} MB)",
             resolution=f"--{flag} {LARGEST >> 20} at most",
         )
-    place = existing_directory(store)
+    place = existing_directory(store_root)
     whole = shutil.disk_usage(place).total >> 20
     most = max(whole, usual)
     if megabytes > most:

@@ -37,10 +37,10 @@ def new_document(config: Mapping[str, Any], values: Values, declared: Sequence[O
     return data
 
 
-def reset(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
+def reset(data: Mapping[str, Any], name: str, store_root: str) -> dict[str, Any]:
     """The Driver object of a machine of which the platform has nothing left: the notes, without the plugin's JSON."""
     kept = {key: value for key, value in data.items() if key in (NOTES, *SWARM) or key.startswith(_FLAG)}
-    return {**kept, "MachineName": name, "StorePath": store}
+    return {**kept, "MachineName": name, "StorePath": store_root}
 
 
 def plugin_config(data: Mapping[str, Any]) -> dict[str, Any]:

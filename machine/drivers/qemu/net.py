@@ -47,9 +47,9 @@ class NetworkAddress:
     swarm: int
 
 
-def lan_of(store: str) -> Lan:
+def lan_of(store_root: str) -> Lan:
     """The network of the store at this path: same path, same network."""
-    digest = hashlib.sha256(store.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(store_root.encode("utf-8", "surrogateescape")).digest()
     port = 20000 + int.from_bytes(digest[3:5]) % 12000  # below the ports that the kernel gives to clients
     return Lan(octet=digest[0], group=f"239.84.{digest[1]}.{digest[2]}", port=port)
 

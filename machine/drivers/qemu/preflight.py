@@ -87,9 +87,9 @@ def check_image(word: str) -> None:
         )
 
 
-def check_room(store: str, needed: int) -> None:
+def check_room(store_root: str, needed: int) -> None:
     """Room in the store, also when it does not exist yet."""
-    place = capacity.existing_directory(store)
+    place = capacity.existing_directory(store_root)
     free = shutil.disk_usage(place).free
     if free < needed:
         raise PreflightFailed(

@@ -101,7 +101,7 @@ def key_tar(public_key: str) -> bytes:
     return out.getvalue()
 
 
-def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> None:
+def iso(word: str, store_root: str, directory: str, log: Callable[[str], None]) -> None:
     """The boot2docker ISO beside the machine, by way of the cache when it is a URL."""
     target = os.path.join(directory, ISO)
     if os.path.exists(target):
@@ -110,7 +110,7 @@ def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> No
     if "://" in word:
         url, checksum = fetch.split(word)
         name = f"boot2docker-{hashlib.sha256(url.encode()).hexdigest()[:8]}.iso"
-        source = paths.cache(store, name)
+        source = paths.cache(store_root, name)
         files.make_directory(os.path.dirname(source))
         with lock.hold(f"{source}.lock", what=f"download {name}", say=log):  # beside it: stores may share the cache
             _download(url, source, checksum, log)

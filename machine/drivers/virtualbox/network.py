@@ -56,10 +56,10 @@ def parse(cidr: str) -> Plan:
     return Plan(found.ip, network, base + server, base + lower, base + (size - 2), machines)
 
 
-def choose(plan: Plan, taken: Collection[str], store: str) -> str:
+def choose(plan: Plan, taken: Collection[str], store_root: str) -> str:
     """The first address that nobody has; each store begins elsewhere, so that two seldom want the same one."""
     count = len(plan.machines)
-    start = int.from_bytes(hashlib.sha256(store.encode("utf-8", "surrogateescape")).digest()[:4]) % count
+    start = int.from_bytes(hashlib.sha256(store_root.encode("utf-8", "surrogateescape")).digest()[:4]) % count
     for step in range(count):
         address = str(plan.machines[(start + step) % count])
         if address not in taken:

@@ -110,8 +110,8 @@ def _network(vbox: VBox, wanted: Settings) -> None:
         )
 
 
-def _room(store: str) -> None:
-    place = capacity.existing_directory(store)
+def _room(store_root: str) -> None:
+    place = capacity.existing_directory(store_root)
     free = shutil.disk_usage(place).free
     if free < ROOM:
         raise PreflightFailed(
