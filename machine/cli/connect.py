@@ -129,12 +129,12 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> EngineC
     return EngineClient(host, port or hostport.ENGINE_PORT, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
 
 
-def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -> None:
+def check_engine(app: App, record: Record, url: str, *, is_manager: bool = False) -> None:
     """Check that the engine at `url` answers and accepts our certificate, over TLS where there are certificates.
 
     EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
-    it is its swarm's `manager` that was asked; MachineError while another process is still creating the machine.
-    Takes 5 seconds at most.
+    it is its swarm's manager that was asked (`is_manager`); MachineError while another process is still creating the
+    machine. Takes 5 seconds at most.
     """
     try:
         engine_of(record, url).ping()
@@ -145,7 +145,7 @@ def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -
             raise in_progress from None
         explained = silent_engine_error(app, record, error)
         raise (
-            _manager_error(record, url, error) if manager and not isinstance(explained, _MachineOff) else explained
+            _manager_error(record, url, error) if is_manager and not isinstance(explained, _MachineOff) else explained
         ) from None
 
 

@@ -31,7 +31,7 @@ def run(args: Namespace, app: App) -> int:
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     files = certificates(record)
-    check_engine(app, record, url, manager=args.swarm)
+    check_engine(app, record, url, is_manager=args.swarm)
     lines = ["--tlsverify"] if files else []
     if files:
         ca, cert, key = files

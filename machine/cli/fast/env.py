@@ -83,7 +83,7 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     url = url_of(record, swarm=args.swarm)
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
-        check_engine(app, record, url, manager=args.swarm)
+        check_engine(app, record, url, is_manager=args.swarm)
     expiry.warn(app, [record])
     if not record.reached("ready"):
         from machine.cli.report import in_store

@@ -98,7 +98,7 @@ def _row(cluster: str, machine: str, node: Node) -> Row:
         node.availability,
         node.state,
         address,
-        node.engine,
+        node.engine_version,
         SILENT if machine and (node.state == "down" or manager == "Unreachable") else "",
     )
 
@@ -224,9 +224,9 @@ def _check_ports(session: Session, record: Record, membership: Membership, manag
         return
     own_traits, manager_traits = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
     own_side = Side(
-        record.name, members.advertised_address(record, membership, endpoint), own_traits.firewall, manager=True
+        record.name, members.advertised_address(record, membership, endpoint), own_traits.firewall, is_manager=True
     )
-    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, manager=True)
+    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, is_manager=True)
     across_nat = own_traits.behind_nat != manager_traits.behind_nat
     connectivity.check(session, record, own_side, manager.record, manager_side, behind_nat=across_nat)
 

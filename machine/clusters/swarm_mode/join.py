@@ -293,7 +293,7 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: EngineCl
     address = members.advertised_address(record, membership, endpoint)
     own_traits, manager_traits = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
     own_side = Side(record.name, address, own_traits.firewall, membership.role == "manager")
-    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, manager=True)
+    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, is_manager=True)
     across_nat = own_traits.behind_nat != manager_traits.behind_nat
     connectivity.check(session, record, own_side, manager.record, manager_side, behind_nat=across_nat)
     session.console.step(f"Joining the cluster {membership.cluster} as {membership.role}")

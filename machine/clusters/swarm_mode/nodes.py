@@ -30,7 +30,7 @@ class Node:
     is_manager: bool
     reachable: bool  # as a manager
     leader: bool
-    engine: str  # version
+    engine_version: str
     created: str  # a time that sorts as text
     index: int  # of its version, for updates
     spec: Mapping[str, Any]  # for updates: the whole is sent back
@@ -51,7 +51,7 @@ def parse_node(found: Mapping[str, Any]) -> Node:
         is_manager=bool(manager),
         reachable=manager.get("Reachability") == "reachable",
         leader=bool(manager.get("Leader")),
-        engine=str((description.get("Engine") or {}).get("EngineVersion") or ""),
+        engine_version=str((description.get("Engine") or {}).get("EngineVersion") or ""),
         created=str(found.get("CreatedAt") or ""),
         index=int((found.get("Version") or {}).get("Index") or 0),
         spec=spec,
@@ -71,9 +71,9 @@ def find_own_node(nodes: Iterable[Node], node_id: str, hostname: str, addresses:
     return max(candidates, key=lambda one: (one.state == "ready", one.created), default=None)
 
 
-def majority(managers: int) -> int:
+def majority(manager_count: int) -> int:
     """Return how many of so many managers must answer for anything to be decided."""
-    return managers // 2 + 1
+    return manager_count // 2 + 1
 
 
 def quorum_risk(nodes: Sequence[Node], leaving: Node, also_removed: Collection[str] = ()) -> str:
@@ -95,10 +95,11 @@ def quorum_risk(nodes: Sequence[Node], leaving: Node, also_removed: Collection[s
     return ""
 
 
-def fault_tolerance(managers: int) -> str:
+def fault_tolerance(manager_count: int) -> str:
     """Return a remark on an even number of managers; "" for an odd one."""
-    if managers and managers % 2 == 0:
-        return f"{_count(managers, 'manager')} stand the loss of no more than {managers - 1} would; take an odd number"
+    if manager_count and manager_count % 2 == 0:
+        managers = _count(manager_count, "manager")
+        return f"{managers} stand the loss of no more than {manager_count - 1} would; take an odd number"
     return ""
 
 

@@ -30,11 +30,11 @@ class Side:
     name: str  # the machine's
     address: str  # that it advertises
     firewall: str  # what its platform calls its firewall
-    manager: bool
+    is_manager: bool
 
     def ports(self) -> dict[str, list[int]]:
         """Return the ports at which it must be reached, by protocol."""
-        return {"tcp": [CONTROL, GOSSIP] if self.manager else [GOSSIP], "udp": [GOSSIP, OVERLAY]}
+        return {"tcp": [CONTROL, GOSSIP] if self.is_manager else [GOSSIP], "udp": [GOSSIP, OVERLAY]}
 
 
 @dataclass(frozen=True, slots=True)

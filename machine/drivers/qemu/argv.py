@@ -57,7 +57,7 @@ def build(machine: Machine) -> list[str]:
 
 def forwards(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """(host port, guest port) of everything that is open as long as the machine runs."""
-    fixed = [(place.ssh, 22), (place.engine, ENGINE_PORT), (place.swarm, MANAGER_PORT)]
+    fixed = [(place.ssh_port, 22), (place.engine_port, ENGINE_PORT), (place.swarm_port, MANAGER_PORT)]
     return fixed + [pair for pair in publish if pair not in fixed]
 
 

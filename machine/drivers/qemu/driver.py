@@ -106,8 +106,8 @@ class QemuDriver(Driver):
         return Endpoint(
             address=place.address,
             ssh_user=self.settings.user,
-            ssh_port=place.ssh,
-            engine_port=place.engine,
+            ssh_port=place.ssh_port,
+            engine_port=place.engine_port,
             peer_address=place.peer,
             listen_port=ENGINE_PORT,
         )
@@ -260,23 +260,23 @@ class QemuDriver(Driver):
             self.data.update(
                 IPAddress=place.address,
                 PeerAddress=place.peer,
-                SSHPort=place.ssh,
-                EnginePort=place.engine,
-                SwarmPort=place.swarm,
+                SSHPort=place.ssh_port,
+                EnginePort=place.engine_port,
+                SwarmPort=place.swarm_port,
                 ListenPort=ENGINE_PORT,
             )
             self.ctx.save(self)
-        if place.ssh != 22 and sys.platform.startswith("linux"):
-            self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh}: port 22 is not ours to open here")
+        if place.ssh_port != 22 and sys.platform.startswith("linux"):
+            self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh_port}: port 22 is not ours to open here")
 
     def _place(self) -> net.NetworkAddress:
         data = self.data
         return net.NetworkAddress(
             address=str(data["IPAddress"]),
             peer=str(data["PeerAddress"]),
-            ssh=int(data["SSHPort"]),
-            engine=int(data["EnginePort"]),
-            swarm=int(data.get("SwarmPort") or MANAGER_PORT),
+            ssh_port=int(data["SSHPort"]),
+            engine_port=int(data["EnginePort"]),
+            swarm_port=int(data.get("SwarmPort") or MANAGER_PORT),
         )
 
     def _make_disk(self, image: Image, disk: str) -> None:

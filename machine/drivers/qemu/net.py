@@ -42,9 +42,9 @@ class NetworkAddress:
 
     address: str
     peer: str
-    ssh: int
-    engine: int
-    swarm: int
+    ssh_port: int
+    engine_port: int
+    swarm_port: int
 
 
 def lan_of(store_root: str) -> Lan:
@@ -67,7 +67,7 @@ def choose(
             if peer in taken or (own_addresses and address in taken):
                 continue
             place = NetworkAddress(address, peer, *(ports or _numbered(peer)))
-            if all(free(address, port) for port in (place.ssh, place.engine, place.swarm, *publish)):
+            if all(free(address, port) for port in (place.ssh_port, place.engine_port, place.swarm_port, *publish)):
                 return place
     wanted = ", ".join(str(port) for port in publish)
     tried = f"127.84.{lan.octet}.1 to .254" if own_addresses else f"10.84.{lan.octet}.1 to .254, all at 127.0.0.1"

@@ -100,7 +100,7 @@ def check_room(store_root: str, needed: int) -> None:
 
 def taken_port(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> int | None:
     """The first of the ports that a machine is about to open which another program has; None if all are free."""
-    needed = (place.ssh, place.engine, place.swarm, *(host for host, _ in publish))
+    needed = (place.ssh_port, place.engine_port, place.swarm_port, *(host for host, _ in publish))
     return next((port for port in needed if not net.can_listen(place.address, port)), None)
 
 

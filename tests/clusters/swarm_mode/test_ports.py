@@ -93,8 +93,8 @@ def test_a_host_with_traffic_at_any_time_ends_all_the_same() -> None:
         assert not attending.is_alive()
 
 
-M1 = Side("m1", "10.0.0.1", "the security group", manager=True)
-W1 = Side("w1", "20.0.0.2", "the network security group", manager=False)
+M1 = Side("m1", "10.0.0.1", "the security group", is_manager=True)
+W1 = Side("w1", "20.0.0.2", "the network security group", is_manager=False)
 
 
 def test_what_a_node_must_be_reached_at() -> None:
@@ -123,16 +123,16 @@ def test_each_way_is_a_line_and_a_refusal_is_told_from_silence() -> None:
 
 
 def test_a_machine_at_home_is_told_from_a_firewall() -> None:
-    cloud = Side("w1", "8.8.4.4", "the network security group", manager=False)
+    cloud = Side("w1", "8.8.4.4", "the network security group", is_manager=False)
     home, neighbour = (
-        Side(name, f"192.168.1.{n}", "the firewall", manager=True) for n, name in enumerate(("m1", "m2"), 5)
+        Side(name, f"192.168.1.{n}", "the firewall", is_manager=True) for n, name in enumerate(("m1", "m2"), 5)
     )
     assert ports.name_in_private_network([Closed(home, cloud, "tcp", 7946, "silent")]) == ""
     assert ports.name_in_private_network([Closed(cloud, home, "tcp", 2377, "silent")]) == "m1"
     assert ports.name_in_private_network([Closed(neighbour, home, "tcp", 2377, "silent")]) == ""
     inside, outside = (
-        Side("m3", "fe80::5%eth0", "the firewall", manager=True),
-        Side("w2", "2600::1", "the network security group", manager=False),
+        Side("m3", "fe80::5%eth0", "the firewall", is_manager=True),
+        Side("w2", "2600::1", "the network security group", is_manager=False),
     )
     assert ports.name_in_private_network([Closed(outside, inside, "udp", 4789, "silent")]) == "m3"
 

@@ -47,9 +47,9 @@ class Made:
         self.driver.data |= {
             "IPAddress": found.address,
             "PeerAddress": found.peer,
-            "SSHPort": found.ssh,
-            "EnginePort": found.engine,
-            "SwarmPort": found.swarm,
+            "SSHPort": found.ssh_port,
+            "EnginePort": found.engine_port,
+            "SwarmPort": found.swarm_port,
         }
         Path(self.ctx.directory, paths.DISK).write_bytes(b"")
 

@@ -40,12 +40,12 @@ def test_siblings_are_left_alone() -> None:
 
 def test_port_22_that_is_not_ours_becomes_2222() -> None:
     place = net.choose(LAN, set(), [], lambda _, port: port >= 1024, own_addresses=True)
-    assert (place.ssh, place.engine) == (2222, 2376)
+    assert (place.ssh_port, place.engine_port) == (2222, 2376)
 
 
 def test_an_engine_of_the_host_on_every_address_moves_ours() -> None:
     place = net.choose(LAN, set(), [], lambda _, port: port != 2376, own_addresses=True)
-    assert place.engine == 12376
+    assert place.engine_port == 12376
 
 
 def test_an_address_that_another_store_uses_is_left_alone() -> None:
@@ -64,7 +64,8 @@ def test_elsewhere_all_share_one_address() -> None:
     first = net.choose(LAN, set(), [], everything, own_addresses=False)
     second = net.choose(LAN, {"127.0.0.1", first.peer}, [], everything, own_addresses=False)
     assert first.address == second.address == "127.0.0.1"
-    assert len({first.ssh, first.engine, first.swarm, second.ssh, second.engine, second.swarm}) == 6
+    ports = [(place.ssh_port, place.engine_port, place.swarm_port) for place in (first, second)]
+    assert len({*ports[0], *ports[1]}) == 6
 
 
 def test_no_place_left() -> None:
