@@ -34,7 +34,7 @@ class Authority:
     ca: bytes  # the CA's certificate, PEM
     ca_key: bytes = field(repr=False)  # b"" where only the certificate is here: nothing can be issued then
     client: certs.Pair
-    notes: list[str] = field(default_factory=list)  # what was mended or renewed: to be shown as warnings
+    notes: list[str] = field(default_factory=list)  # what was repaired or renewed: to be shown as warnings
     updated: list[str] = field(default_factory=list)  # machines whose copies of the client pair were renewed
 
     def issue_server(

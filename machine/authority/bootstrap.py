@@ -1,4 +1,4 @@
-"""How a store comes to its CA and client pair: reading, mending what a killed program left, making anew.
+"""How a store comes to its CA and client pair: read, repaired if a killed program left half of it, or made.
 
 A key is written before its certificate, so that a certificate on disk always has its key; whoever is killed in
 between leaves a key alone, which nothing was issued with. docker-machine writes the other way round and not
@@ -52,7 +52,7 @@ def load_valid(cert_paths: CertPaths, now: datetime) -> tuple[certs.Pair, certs.
 
 
 def ensure_ca(store_root: str, cert_paths: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
-    """The CA, made or mended where that is safe; its key is b"" when it is elsewhere and the CA in use all the same.
+    """The CA, made or repaired where that is safe; its key is b"" if it is not here and the CA is in use.
 
     CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
     """

@@ -12,6 +12,7 @@ from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
+from machine.swarm.scheduler import DEFAULT_FILTERS
 from machine.swarmd.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
@@ -48,7 +49,7 @@ async def test_info_has_sums_and_a_row_for_each_engine() -> None:
         assert found[:4] == [
             ("Role", "primary"),
             ("Strategy", "spread"),
-            ("Filters", "health, port, containerslots, dependency, affinity, constraint, whitelist"),
+            ("Filters", ", ".join(DEFAULT_FILTERS)),
             ("Nodes", "3"),
         ]
         assert found[4] == (" n1", "10.0.0.1:2375")
