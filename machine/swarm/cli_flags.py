@@ -141,12 +141,12 @@ def parse_args(command: str, argv: Sequence[str], flags: Sequence[Flag], environ
     """
     args = ParsedArgs(command, flags, environ)
     declared = {flag.name: flag for flag in flags}
-    spelt = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
+    by_spelling = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
 
     def find(name: str) -> tuple[str, bool]:
-        flag = spelt.get(name) or spelt.get("-" + name)
+        flag = by_spelling.get(name) or by_spelling.get("-" + name)
         if flag is None:
-            known = did_you_mean(name, spelt) or "it has " + " ".join(declared)
+            known = did_you_mean(name, by_spelling) or "it has " + " ".join(declared)
             error = HelpRequested if name in ("--help", "-h", "-help") else UsageError
             raise error(f"{command} has no flag {name}", resolution=known)
         return flag.name, flag.kind != "switch"
@@ -218,10 +218,10 @@ def help_of(flags: Sequence[Flag]) -> str:
     """The flags for a command's help, as wide as the terminal ($COLUMNS; 80 where that is unknown)."""
     rows = {}
     for flag in flags:
-        spelt = ", ".join((*(also for also in flag.also if len(also) == 2), flag.name))
+        spellings = ", ".join((*(also for also in flag.also if len(also) == 2), flag.name))
         value = "" if flag.kind == "switch" else " VALUE"
         notes = "".join((f" (default {flag.default})" if flag.default else "", f" [${flag.env}]" if flag.env else ""))
-        rows[spelt + value] = flag.help + notes
+        rows[spellings + value] = flag.help + notes
     return help_rows(rows)
 
 

@@ -55,8 +55,8 @@ def subjects(event: Mapping[str, Any]) -> set[str]:
     return {str(key) for key in ((event.get("Actor") or {}).get("ID"), event.get("id")) if key}
 
 
-class Lines:
-    """A stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
+class JsonStream:
+    """The reader of a stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -83,7 +83,7 @@ class Lines:
         return objects
 
 
-def read_events(lines: Lines, data: bytes) -> list[dict[str, Any]]:
+def read_events(lines: JsonStream, data: bytes) -> list[dict[str, Any]]:
     """Return the events that are whole with these bytes, in Docker's words. ValueError if they are none."""
     found = lines.feed(data)
     for event in found:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.events import Effect, Lines, effect, encode, own, passes
+from machine.swarm.events import Effect, JsonStream, effect, encode, own, passes
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.node_info import NodeInfo
 
@@ -24,20 +24,20 @@ values = st.dictionaries(st.text(max_size=5), st.text(max_size=8) | st.integers(
 @given(st.lists(values, max_size=6), st.sampled_from([b"\n", b"\r\n", b"\n\n"]), st.integers(1, 7))
 def test_whole_in_pieces_and_byte_by_byte(objects: list[dict[str, Any]], end: bytes, size: int) -> None:
     data = b"".join(json.dumps(o).encode() + end for o in objects)
-    assert Lines().feed(data) == objects
+    assert JsonStream().feed(data) == objects
     for step in (1, size):
-        lines = Lines()
+        lines = JsonStream()
         found = [o for start in range(0, len(data), step) for o in lines.feed(data[start : start + step])]
         assert found == objects
 
 
 @given(st.lists(values, min_size=1, max_size=4))
 def test_objects_without_line_ends(objects: list[dict[str, Any]]) -> None:
-    assert Lines().feed(b"".join(json.dumps(o).encode() for o in objects)) == objects
+    assert JsonStream().feed(b"".join(json.dumps(o).encode() for o in objects)) == objects
 
 
 def test_a_tail_waits_for_its_end() -> None:
-    lines = Lines()
+    lines = JsonStream()
     assert lines.feed(b'{"a":1}\n{"b":{"c":2}') == [{"a": 1}]
     assert lines.feed(b"}\n") == [{"b": {"c": 2}}]
 
@@ -45,7 +45,7 @@ def test_a_tail_waits_for_its_end() -> None:
 @pytest.mark.parametrize("data", [b"nonsense\n", b"[1]\n", b'{"a":}\n', b"[" * 100000 + b"\n", b"x" * (1 << 21)])
 def test_what_is_no_stream_of_events(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (json's own is one)
-        Lines().feed(data)
+        JsonStream().feed(data)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """JSON of an engine, read with bounds: bytes, values and nesting cost no more than machine.swarm.limits says.
 
 Python's decoder takes more than JSON (NaN, numbers of any size, halves of characters), which would then reach clients
-that refuse the whole answer for it: it is refused, or mended, here.
+that refuse the whole answer for it: it is refused, or replaced, here.
 """
 
 from __future__ import annotations

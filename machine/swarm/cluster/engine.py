@@ -27,7 +27,7 @@ from machine.swarm.cluster.facts import EngineFacts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.signature_check import signed_create
-from machine.swarm.events import Effect, Lines, effect, read_events
+from machine.swarm.events import Effect, JsonStream, effect, read_events
 from machine.swarm.http import hostport
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.parsing.target import build
@@ -213,7 +213,7 @@ class Engine(EngineConnection):
             self._note_success()
 
     async def _listen(self, body: AsyncIterator[bytes]) -> None:
-        lines = Lines()
+        lines = JsonStream()
         async for data in body:
             for event in self._events_in(lines, data):
                 change = effect(event)
@@ -221,7 +221,7 @@ class Engine(EngineConnection):
                     self._apply(change)
                 self.cluster.forward_event(self, event)
 
-    def _events_in(self, lines: Lines, data: bytes) -> list[dict[str, Any]]:
+    def _events_in(self, lines: JsonStream, data: bytes) -> list[dict[str, Any]]:
         try:
             return read_events(lines, data)
         except ValueError as error:

@@ -10,7 +10,7 @@ from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send
 from machine.swarm.cluster.facts import EngineFacts, negotiate_version
 from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.events import Lines, read_events
+from machine.swarm.events import JsonStream, read_events
 from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.pipeline import CallNext, Request, Unreachable
 
@@ -76,7 +76,7 @@ class EngineConnection:
             await reply.json_body()
         data = await reply.read(limits.EVENT_PAST)
         try:
-            return read_events(Lines(), data + b"\n")
+            return read_events(JsonStream(), data + b"\n")
         except ValueError as error:
             raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
 

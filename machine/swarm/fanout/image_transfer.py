@@ -195,13 +195,13 @@ def _progress_words(request: Request) -> tuple[str, str]:
 
 async def lines_of(reply: Reply) -> AsyncIterator[Line]:
     """The objects of a progress; what is none is left out. The reply is closed at the end."""
-    lines = events.Lines()
+    lines = events.JsonStream()
     try:
         async for piece in pieces_of(reply):
             try:
                 found = lines.feed(piece)
             except ValueError:
-                lines = events.Lines()
+                lines = events.JsonStream()
                 continue
             for line in found:
                 yield line

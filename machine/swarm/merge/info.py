@@ -146,9 +146,9 @@ def _most_common(values: Sequence[CountedValue]) -> Any:
     first: dict[Any, Any] = {}
     counts: Counter[Any] = Counter()
     for value, count in values:
-        spelt = value if type(value) is str else canonical_key(value)
-        first.setdefault(spelt, value)
-        counts[spelt] += count
+        key = value if type(value) is str else canonical_key(value)
+        first.setdefault(key, value)
+        counts[key] += count
     return first[counts.most_common(1)[0][0]]
 
 

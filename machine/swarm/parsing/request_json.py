@@ -106,10 +106,10 @@ def _normalize(value: Any, depth: int, *, names_are_data: bool) -> Any:
     if names_are_data:
         return {_text(key): _normalize(item, depth + 1, names_are_data=False) for key, item in value}
     fields: dict[str, Any] = {}
-    spelt: dict[str, str] = {}  # the name that this object's field goes by
+    names_by_folded: dict[str, str] = {}  # folded name of a field -> the name that it gets
     for key, item in value:
         folded = _FOLDS.get(key) or normalize_key_case(key)
-        name = spelt.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
+        name = names_by_folded.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
         new = _normalize(item, depth + 1, names_are_data=name in MAPS)
         check_kind(name, new)
         fields[name] = _merge_duplicates(name, fields[name], new) if name in fields else new

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from machine.swarm.api.responses import one_line
-from machine.swarm.events import CLUSTER_EVENT, Lines, encode, read_events, subjects
+from machine.swarm.events import CLUSTER_EVENT, JsonStream, encode, read_events, subjects
 from machine.swarm.fanout.image_transfer import pieces_of
 from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import ApiError, Request
@@ -62,7 +62,7 @@ async def events(
             try:
                 if not reply.ok:
                     await reply.json_body()
-                lines = Lines()
+                lines = JsonStream()
                 async for piece in pieces_of(reply):
                     for event in read_events(lines, piece):
                         wait = RETRY_SECONDS[0]

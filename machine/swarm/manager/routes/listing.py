@@ -150,7 +150,7 @@ def _name_test(values: Sequence[str]) -> Test:
             raise ApiError(400, f"invalid filter 'name': {error}") from error
 
     def test(container: Container) -> bool:
-        names = [spelt for n in container.names for spelt in (n, f"/{n}", f"/{container.engine.name}/{n}")]
+        names = [form for n in container.names for form in (n, f"/{n}", f"/{container.engine.name}/{n}")]
         return any(found.search(name) for found in patterns for name in names) or not set(names).isdisjoint(values)
 
     return test

@@ -68,8 +68,8 @@ async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool
     key = _network_id(engine, name)
     if key not in context.network_bodies:
         return False
-    spelt = {str(n.get("Name")) for n in engine.networks if n.get("Id") == key} | {key, name}
-    if any(not spelt.isdisjoint(c.networks) for c in engine.node.all_containers()):
+    references = {str(n.get("Name")) for n in engine.networks if n.get("Id") == key} | {key, name}
+    if any(not references.isdisjoint(c.networks) for c in engine.node.all_containers()):
         return False
     with suppress(ApiError):
         value = await engine.get(f"/networks/{key}")
