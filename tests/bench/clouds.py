@@ -102,23 +102,23 @@ def amazon(place: Path, undo: contextlib.ExitStack) -> Ec2:
     moto = Moto(place / "moto")
     undo.callback(moto.stop)
     cloud = Ec2(moto)
-    undo.callback(cloud.door.close)
+    undo.callback(cloud.proxy.close)
     return cloud
 
 
 def amazon_of_peers(cloud: Ec2, host: Host) -> list[str]:
-    """Its driver has no flag for a fixed address: the door adds it to the request."""
+    """Its driver has no flag for a fixed address: the proxy adds it to the request."""
 
     def fixed(call: Call) -> Call:
         more = urllib.parse.urlencode({"NetworkInterface.1.PrivateIpAddress": host.address})
         return dataclasses.replace(call, body=call.body + b"&" + more.encode())
 
-    forward = cloud.door.forward
-    cloud.door.forward = lambda call: forward(fixed(call) if call.name == "RunInstances" else call)  # type: ignore[method-assign]  # of this one door
+    forward = cloud.proxy.forward
+    cloud.proxy.forward = lambda call: forward(fixed(call) if call.name == "RunInstances" else call)  # type: ignore[method-assign]  # of this one proxy
     subnet = amazon_lab.subnet(cloud, host)
     (found,) = cloud.moto.client().describe_subnets(SubnetIds=[subnet])["Subnets"]
     flags = {
-        "endpoint": cloud.door.url,
+        "endpoint": cloud.proxy.url,
         "region": REGION,
         "zone": found["AvailabilityZone"][-1],
         "vpc-id": found["VpcId"],
@@ -135,7 +135,7 @@ def azure(place: Path, undo: contextlib.ExitStack) -> Azure:
     arm = Arm(quick=True)
     undo.callback(arm.stop)
     cloud = Azure(arm, pki(place / "pki"))
-    undo.callback(cloud.door.close)
+    undo.callback(cloud.proxy.close)
     return cloud
 
 
@@ -235,4 +235,4 @@ def one(subject: Subject, lab: Lab, case: Case, tally: Tally, number: int) -> No
         line = case.peers(cloud, host) if peer and case.peers else case.lab.typed(cloud, host)
         case.lab.boots(cloud, host)
         environ = {**subject.environ(store), **cloud.credentials()}
-        tally.run(subject.peer if peer else subject.program, line, environ, lambda: len(cloud.door.names()))
+        tally.run(subject.peer if peer else subject.program, line, environ, lambda: len(cloud.proxy.names()))

@@ -43,7 +43,7 @@ def one(subject: Subject, cloud: Real, tally: Tally) -> None:
     environ = {**subject.environ(f"standing-{tally.who}"), **cloud.credentials()}
     rules = cloud.open(22, 2376) if peer else []
     try:
-        tally.run(program, line, environ, lambda: len(cloud.door.names()))
+        tally.run(program, line, environ, lambda: len(cloud.proxy.names()))
         if tally.failed:  # what it made is in nobody's way
             with contextlib.suppress(Failed):
                 timed([program, "rm", "-f", "-y", "dev"], environ)

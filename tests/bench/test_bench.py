@@ -125,7 +125,7 @@ def test_an_old_client_finds_its_way_in_the_stand_in() -> None:
     def asked(method: str, path: str, body: object = None) -> tuple[int, Any, Any]:
         headers = {"Content-Type": "application/json", "X-Auth-Token": token}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(cloud.door.url + path, data, headers, method=method)
+        request = urllib.request.Request(cloud.proxy.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as found:
             text = found.read()
             return found.status, json.loads(text) if text else None, found.headers

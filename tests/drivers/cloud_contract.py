@@ -6,8 +6,8 @@ A driver's tests make a `Cloud` and take the suite over:
         @pytest.fixture
         def cloud(self, ...) -> Iterator[Cloud]: ...
 
-Every call passes a `Door` (tests/drivers/fault_proxy.py), where it is counted, delayed, spoilt, or made the last thing
-that the program did.
+Every call passes a `FaultProxy` (tests/drivers/fault_proxy.py), where it is counted, delayed, spoilt, or made the
+last thing that the program did.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def ask_all(cloud: Cloud, driver: Driver) -> None:
     saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]  # kept beside it for the test
     for one in (driver, again(driver)):
         before, known = len(saved), one.dump()
-        cloud.door.clear()
+        cloud.proxy.clear()
         one.state()
         one.endpoint()
         if isinstance(one, Diagnosable):
@@ -64,7 +64,7 @@ def ask_all(cloud: Cloud, driver: Driver) -> None:
         if isinstance(one, ConsoleLog):
             with contextlib.suppress(DriverError):  # there is none of a machine that is not there
                 one.console_log()
-        assert [call for call in cloud.door.names() if cloud.changes(call)] == []
+        assert [call for call in cloud.proxy.names() if cloud.changes(call)] == []
         assert len(saved) == before
         assert one.dump() == known
 
@@ -213,11 +213,11 @@ class CloudContract:
         before = cloud.listing()
         make(probe := new(cloud, tmp_path / "probe"))
         unmake(probe)
-        names = [name for name in dict.fromkeys(cloud.door.names()) if cloud.changes(name)]
+        names = [name for name in dict.fromkeys(cloud.proxy.names()) if cloud.changes(name)]
         assert cloud.making in names
         for name in names:
-            cloud.door.clear()
-            cloud.door.on(name, drop_answer, times=1)
+            cloud.proxy.clear()
+            cloud.proxy.on(name, drop_answer, times=1)
             driver = new(cloud, tmp_path / name)
             make(driver)
             assert cloud.machines() == 1, name
@@ -232,10 +232,10 @@ class CloudContract:
         pauses = written_down(cloud.pausing, monkeypatch)
         before = cloud.listing()
         for spoilt in (cloud.throttled, cloud.broken):
-            cloud.door.clear()
+            cloud.proxy.clear()
             pauses.asked.clear()
             once: set[str] = set()
-            cloud.door.on(first_of_each_name(once), reply_with(spoilt))
+            cloud.proxy.on(first_of_each_name(once), reply_with(spoilt))
             driver = make(new(cloud, tmp_path / str(spoilt.status)))
             assert cloud.machines() == 1
             unmake(driver)
@@ -246,20 +246,20 @@ class CloudContract:
 
     def test_a_cloud_that_only_refuses_is_an_error_with_advice(self, cloud: Cloud, tmp_path: Path) -> None:
         for spoilt in (cloud.throttled, cloud.broken, Answer(200, b"<html>a login page</html>"), Answer(404)):
-            cloud.door.clear()
-            cloud.door.on(None, answer(spoilt.status, spoilt.body, spoilt.headers))
+            cloud.proxy.clear()
+            cloud.proxy.on(None, answer(spoilt.status, spoilt.body, spoilt.headers))
             with pytest.raises(PreflightFailed) as caught:
                 new(cloud, tmp_path, **cloud.impatient).check()
             assert caught.value.exit_code == 3
             assert caught.value.resolution
 
     def test_a_slow_cloud_is_waited_for(self, cloud: Cloud, tmp_path: Path) -> None:
-        cloud.door.on(None, delay(0.2))
+        cloud.proxy.on(None, delay(0.2))
         driver = make(new(cloud, tmp_path))
         unmake(driver)
 
     def test_a_cloud_that_never_answers(self, cloud: Cloud, tmp_path: Path) -> None:
-        cloud.door.on(None, hang)
+        cloud.proxy.on(None, hang)
         began = time.monotonic()
         with pytest.raises(PreflightFailed) as caught:
             new(cloud, tmp_path, **cloud.impatient).check()
@@ -272,19 +272,19 @@ class CloudContract:
         driver = new(cloud, tmp_path, **cloud.impatient)
         driver.check()
         driver.ctx.save(driver)
-        cloud.door.on(cloud.making, drop_answer)
+        cloud.proxy.on(cloud.making, drop_answer)
         with pytest.raises(DriverError) as caught:
             create_until_done(driver)
         assert caught.value.resolution
         assert cloud.machines() >= 1
-        cloud.door.clear()
+        cloud.proxy.clear()
         unmake(again(driver))
         assert cloud.listing() == before
 
     def test_a_cloud_that_nobody_answers_for(self, cloud: Cloud, tmp_path: Path) -> None:
         """Nothing listens at its address any more: an error, not an exception of the SDK's."""
         driver = new(cloud, tmp_path, **cloud.impatient)
-        cloud.door.close()
+        cloud.proxy.close()
         with pytest.raises(MachineError) as caught:
             driver.check()
         assert caught.value.resolution
@@ -321,7 +321,7 @@ class CloudContract:
         second = program.run([sys.executable, "-m", "machine", *line(cloud)], "", 60, cloud.credentials())
         assert second.status == 5
         assert "create --resume dev" in second.err
-        assert cloud.door.names() == []
+        assert cloud.proxy.names() == []
         program.run([sys.executable, "-m", "machine", "rm", "-y", "dev"], "", 60, cloud.credentials()).fine()
 
     @pytest.mark.slow
@@ -350,20 +350,20 @@ class CloudContract:
         """Nowhere in the store but in a 0600 file; not in what is printed, not with --debug, not in `inspect`."""
         program = Program(tmp_path / "p")
         calls_of_create(cloud, program)
-        cloud.door.clear()
+        cloud.proxy.clear()
         said = []
         for words in (["--debug", *line(cloud, "dev2")], ["inspect", "dev"], ["--debug", "status", "dev"]):
-            cloud.door.on(cloud.making, answer(400, b"no"))
+            cloud.proxy.on(cloud.making, answer(400, b"no"))
             done = program.run([sys.executable, "-m", "machine", *words], "", 120, cloud.credentials())
             said += [done.out, done.err]
-            cloud.door.clear()
-        cloud.door.on(None, answer(401, b"no"))
+            cloud.proxy.clear()
+        cloud.proxy.on(None, answer(401, b"no"))
         done = program.run(
             [sys.executable, "-m", "machine", "--debug", "rm", "-y", "dev"], "", 120, cloud.credentials()
         )
         assert done.status == 1
         said += [done.out, done.err]
-        cloud.door.clear()
+        cloud.proxy.clear()
         for path in program.place.rglob("*"):
             if path.is_file() and path.name == "secrets.json":
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -394,4 +394,4 @@ class CloudContract:
             modules, output = loaded(store, words.split(), tmp_path / "report")
         assert output.strip()
         assert modules.isdisjoint(cloud.sdk)
-        assert cloud.door.calls == []
+        assert cloud.proxy.calls == []

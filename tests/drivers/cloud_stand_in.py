@@ -22,7 +22,7 @@ from tests.drivers.fault_proxy import Answer, FaultProxy
 
 
 class Cloud(Protocol):
-    """One account on a stand-in, behind a door."""
+    """One account on a stand-in, behind a fault proxy."""
 
     driver_name: str
     making: str  # the name of the call that makes the machine
@@ -31,7 +31,7 @@ class Cloud(Protocol):
     broken: Answer
 
     @property
-    def door(self) -> FaultProxy: ...
+    def proxy(self) -> FaultProxy: ...
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def running(cloud: Cloud, program: Program, words: list[str]) -> Iterator[subpro
 
 def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
     """`create`, ended as by kill -9 once a call is done over there, by `number` (from 0) or by name; what it called."""
-    cloud.door.clear()
+    cloud.proxy.clear()
     box: list[subprocess.Popen[str]] = []
     started = threading.Event()
 
@@ -57,7 +57,7 @@ def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
         os.kill(box[0].pid, signal.SIGKILL)
 
     seen = iter(range(10**6))
-    cloud.door.on(
+    cloud.proxy.on(
         lambda call: call.name == number if isinstance(number, str) else next(seen) == number, before_answer(kill)
     )
     with running(cloud, program, line(cloud)) as process:
@@ -65,14 +65,14 @@ def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
         started.set()
         process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, f"call {number} was not made again"
-    names = cloud.door.names()
-    cloud.door.clear()
+    names = cloud.proxy.names()
+    cloud.proxy.clear()
     return names
 
 
 def calls_of_create(cloud: Cloud, program: Program) -> list[str]:
     """The calls of one create, up to the first question after the machine was asked for."""
-    cloud.door.clear()
+    cloud.proxy.clear()
     box: list[subprocess.Popen[str]] = []
     asked = threading.Event()
 
@@ -82,11 +82,11 @@ def calls_of_create(cloud: Cloud, program: Program) -> list[str]:
             asked.set()
         return found
 
-    cloud.door.on(is_made, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.proxy.on(is_made, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, line(cloud)) as process:
         box.append(process)
         _, said = process.communicate(timeout=120)
     assert asked.is_set(), said
-    names = cloud.door.names()
-    cloud.door.clear()
+    names = cloud.proxy.names()
+    cloud.proxy.clear()
     return names

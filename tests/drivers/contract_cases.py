@@ -29,7 +29,7 @@ def azure(directory: Path) -> Iterator[Mapping[str, Any]]:
     try:
         yield {**cloud.options(), "azure-client-secret": cloud.secrets[0]}
     finally:
-        cloud.door.close()
+        cloud.proxy.close()
         arm.stop()
 
 

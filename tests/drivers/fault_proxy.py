@@ -1,9 +1,9 @@
 """An HTTP proxy between a program and a cloud's API that records every call and can make it fail.
 
-    door = FaultProxy("http://127.0.0.1:5000", naming)
-    door.on("RunInstances", drop_answer, times=1)  # done over there, the answer never arrives
-    door.on(None, answer(503, b"..."), times=3)    # whatever is called next
-    door.calls                                     # all of them, in order
+    proxy = FaultProxy("http://127.0.0.1:5000", naming)
+    proxy.on("RunInstances", drop_answer, times=1)  # done over there, the answer never arrives
+    proxy.on(None, answer(503, b"..."), times=3)    # whatever is called next
+    proxy.calls                                     # all of them, in order
 
 Rules are asked in the order of their making; without one a call goes through as it is.
 """
@@ -47,39 +47,39 @@ class Answer:
 Act = Callable[["FaultProxy", Call], Answer | None]  # None: the connection is closed without an answer
 
 
-def pass_through(door: FaultProxy, call: Call) -> Answer | None:
+def pass_through(proxy: FaultProxy, call: Call) -> Answer | None:
     """Pass the call on, and the answer back, unchanged."""
-    return door.forward(call)
+    return proxy.forward(call)
 
 
-def drop_answer(door: FaultProxy, call: Call) -> Answer | None:
+def drop_answer(proxy: FaultProxy, call: Call) -> Answer | None:
     """Pass the call on and close the connection without its answer."""
-    door.forward(call)
+    proxy.forward(call)
     return None
 
 
-def hang(door: FaultProxy, call: Call) -> Answer | None:
+def hang(proxy: FaultProxy, call: Call) -> Answer | None:
     """Neither pass the call on nor answer it, until the proxy is closed."""
-    door.closed.wait(600)
+    proxy.closed.wait(600)
     return None
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Act:
     """Answer with this status, body and headers, and pass nothing on."""
-    return lambda door, call: Answer(status, body, headers or {})
+    return lambda proxy, call: Answer(status, body, headers or {})
 
 
 def reply_with(found: Answer) -> Act:
     """Answer with `found`, and pass nothing on."""
-    return lambda door, call: found
+    return lambda proxy, call: found
 
 
 def delay(seconds: float) -> Act:
     """Pass the call on `seconds` later."""
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
         time.sleep(seconds)
-        return door.forward(call)
+        return proxy.forward(call)
 
     return act
 
@@ -87,8 +87,8 @@ def delay(seconds: float) -> Act:
 def before_answer(then: Callable[[], None]) -> Act:
     """Pass the call on, and run `then` before its answer goes back."""
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = door.forward(call)
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        found = proxy.forward(call)
         then()
         return found
 
@@ -193,16 +193,16 @@ def _named(name: str) -> Callable[[Call], bool]:
     return lambda call: call.name == name
 
 
-def _handler(door: FaultProxy) -> type[BaseHTTPRequestHandler]:
+def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = door.at_once
+        disable_nagle_algorithm = proxy.at_once
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             call = Call(self.command, self.path, dict(self.headers.items()), body)
-            call = Call(call.method, call.path, call.headers, call.body, door.naming(call))
-            found = door.handle_call(call)
+            call = Call(call.method, call.path, call.headers, call.body, proxy.naming(call))
+            found = proxy.handle_call(call)
             if found is None:
                 self.close_connection = True
                 return

@@ -47,7 +47,7 @@ def clouds(lab: Lab, tmp_path: Path) -> Iterator[tuple[Azure, Stack]]:
     on_openstack.boots(openstack, hosts[1])
     yield azure, openstack
     openstack.close()
-    azure.door.close()
+    azure.proxy.close()
     arm.stop()
 
 

@@ -78,14 +78,14 @@ class Silent:
     """A driver whose platform has no console to show."""
 
     def explain(self) -> str:
-        return "its door is shut"
+        return "its port is closed"
 
     def console_log(self) -> str:
         raise DriverError("there is no console")
 
 
 def test_what_is_wrong_is_said_last_and_without_a_console_too() -> None:
-    assert diagnostics(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]  # it has only what is asked
+    assert diagnostics(Silent()) == "(no more is known: there is no console)\nits port is closed"  # type: ignore[arg-type]  # it has only what is asked
 
 
 class Busy(Cloud):

@@ -25,5 +25,5 @@ def cloud(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ec2]:
         monkeypatch.setenv(name, value)
     account = Ec2(moto)
     yield account
-    if not account.door.closed.is_set():
-        account.door.close()
+    if not account.proxy.closed.is_set():
+        account.proxy.close()

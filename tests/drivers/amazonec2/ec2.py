@@ -1,6 +1,6 @@
-"""The `Cloud` that driver amazonec2 is tried on: moto_server behind a door.
+"""The `Cloud` that driver amazonec2 is tried on: moto_server behind a fault proxy.
 
-The door adds three promises of EC2 that moto does not keep: a repeated ClientToken gets the first answer again, an
+The proxy adds three promises of EC2 that moto does not keep: a repeated ClientToken gets the first answer again, an
 instance may be terminated twice, and a network interface gets as many IPv6 addresses as are asked for it (moto reads
 the number for the instance only, and wraps the state of a subnet's IPv6 block in one word too many). https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 """
@@ -41,7 +41,7 @@ def refusal(code: str, text: str = "no", status: int = 400) -> Answer:
     return Answer(status, ERROR.format(code, text).encode(), {"Content-Type": "text/xml"})
 
 
-class Ec2Door(FaultProxy):
+class Ec2FaultProxy(FaultProxy):
     """Keeps the three promises."""
 
     def __init__(self, upstream: str) -> None:
@@ -80,10 +80,10 @@ class Ec2:
     def __init__(self, moto: Moto) -> None:
         self.moto = moto
         moto.reset()
-        self.door = Ec2Door(moto.url)
+        self.proxy = Ec2FaultProxy(moto.url)
 
     def options(self) -> dict[str, Any]:
-        return {"amazonec2-endpoint": self.door.url, "amazonec2-region": REGION}
+        return {"amazonec2-endpoint": self.proxy.url, "amazonec2-region": REGION}
 
     def credentials(self) -> dict[str, str]:
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

@@ -111,9 +111,11 @@ def test_a_subnet_that_has_ipv6_only(cloud: Ec2, tmp_path: Path) -> None:
 def test_a_block_that_is_on_its_way_out_does_not_count(cloud: Ec2, tmp_path: Path, state: str) -> None:
     """Moto knows such a block no more; EC2 lists it for a while."""
     place = dual(cloud)
-    cloud.door.on(
+    cloud.proxy.on(
         "DescribeSubnets",
-        lambda door, call: _with(door.forward(call), b"<state>associated</state>", f"<state>{state}</state>".encode()),
+        lambda proxy, call: _with(
+            proxy.forward(call), b"<state>associated</state>", f"<state>{state}</state>".encode()
+        ),
     )
     assert "no IPv6 block" in refused(cloud, tmp_path, subnet_id=place, ipv6_address_count=1).brief
 

@@ -28,17 +28,17 @@ def profiles(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ec2
     config.write_text(
         f"[profile work]\nregion = eu-central-1\ncredential_process = {sys.executable} {program}\n"
         "[profile ops]\nregion = us-east-1\nsource_profile = work\nrole_arn = arn:aws:iam::333333333333:role/ops\n"
-        f"endpoint_url = {cloud.door.url}\n"
+        f"endpoint_url = {cloud.proxy.url}\n"
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setattr(cloud, "credentials", dict)
-    monkeypatch.setattr(cloud, "options", lambda: {"amazonec2-endpoint": cloud.door.url})
+    monkeypatch.setattr(cloud, "options", lambda: {"amazonec2-endpoint": cloud.proxy.url})
     return cloud
 
 
 def signed_by(cloud: Ec2, name: str) -> str:
     """The access key and the region that the last call of that name was signed with."""
-    call = [call for call in cloud.door.calls if call.name == name][-1]
+    call = [call for call in cloud.proxy.calls if call.name == name][-1]
     return call.headers["Authorization"].partition("Credential=")[2]
 
 
@@ -61,7 +61,7 @@ def test_a_profile_brings_its_keys_and_its_region(profiles: Ec2, tmp_path: Path)
 def test_a_role_is_taken_and_its_account_written_down(profiles: Ec2, tmp_path: Path) -> None:
     """Its keys last an hour, so only the profile's name is kept."""
     driver = make(new(profiles, tmp_path, **{"amazonec2-profile": "ops"}))
-    assert "AssumeRole" in profiles.door.names()
+    assert "AssumeRole" in profiles.proxy.names()
     assert signed_by(profiles, "RunInstances").startswith("ASIA")
     assert driver.dump()["AccountID"] == "333333333333"
     later = again(driver)

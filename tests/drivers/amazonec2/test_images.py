@@ -27,7 +27,7 @@ PUBLISHED = {  # (distribution, instance type) -> what its publisher calls the p
 ARM, INTEL = "ami-00000003", "ami-00000001"  # not the newest one, which is taken where no parameter can be read
 
 
-def published(door: FaultProxy, call: Call) -> Answer:
+def published(proxy: FaultProxy, call: Call) -> Answer:
     """What SSM says of a parameter: those of PUBLISHED are there, and no others."""
     name = json.loads(call.body)["Name"]
     if name not in PUBLISHED.values():
@@ -46,17 +46,17 @@ def test_every_distribution_is_published_for_both_processors() -> None:
 
 @pytest.mark.parametrize(("distribution", "size"), PUBLISHED)
 def test_the_parameter_is_asked_for_by_its_name(cloud: Ec2, tmp_path: Path, distribution: str, size: str) -> None:
-    cloud.door.on("GetParameter", published)
+    cloud.proxy.on("GetParameter", published)
     flags = {"amazonec2-distribution": distribution, "amazonec2-instance-type": size}
     driver = new(cloud, tmp_path, **flags)
     driver.check()
-    (asked,) = [json.loads(call.body) for call in cloud.door.calls if call.name == "GetParameter"]
+    (asked,) = [json.loads(call.body) for call in cloud.proxy.calls if call.name == "GetParameter"]
     assert asked == {"Name": PUBLISHED[distribution, size]}
     assert driver.dump()["AMI"] == (ARM if size.startswith("t4g") else INTEL)
 
 
 def test_an_unknown_parameter_is_made_up_for_by_the_publishers_images(cloud: Ec2, tmp_path: Path) -> None:
-    cloud.door.on("GetParameter", lambda door, call: _json(400, {"__type": "ParameterNotFound", "message": ""}))
+    cloud.proxy.on("GetParameter", lambda proxy, call: _json(400, {"__type": "ParameterNotFound", "message": ""}))
     driver = new(cloud, tmp_path)
     driver.check()
     assert driver.dump()["AMI"] == "ami-00000002"

@@ -40,8 +40,8 @@ def subnet(cloud: Ec2, host: Host, **more: str) -> str:
 def boots(cloud: Ec2, host: Host) -> None:
     """From now on a RunInstances boots the host."""
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = pass_through(door, call)
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        found = pass_through(proxy, call)
         ec2 = cloud.moto.client()
         running = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
         instance = next(i for i in running if i["State"]["Name"] != "terminated")
@@ -55,7 +55,7 @@ def boots(cloud: Ec2, host: Host) -> None:
         fake_cloud_init.boot(host, user_data, "ubuntu", pair["PublicKey"])
         return found
 
-    cloud.door.on("RunInstances", act, times=1)
+    cloud.proxy.on("RunInstances", act, times=1)
 
 
 def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
@@ -130,7 +130,7 @@ def test_resume_after_a_kill_makes_no_second_instance(cloud: Ec2, lab: Lab, tmp_
     line = typed(cloud, host)
     before = cloud.listing()
     boots(cloud, host)
-    cloud.door.on("DescribeInstances", answer(500), times=10**6)
+    cloud.proxy.on("DescribeInstances", answer(500), times=10**6)
     process = subprocess.Popen(
         [sys.executable, "-m", "machine", *line],
         env={**program.environ(), **cloud.credentials()},
@@ -138,12 +138,12 @@ def test_resume_after_a_kill_makes_no_second_instance(cloud: Ec2, lab: Lab, tmp_
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
-    while "DescribeInstances" not in cloud.door.names()[-1:] or cloud.machines() == 0:
+    while "DescribeInstances" not in cloud.proxy.names()[-1:] or cloud.machines() == 0:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.kill()
     process.wait(10)
-    cloud.door.clear()
+    cloud.proxy.clear()
     run(cloud, program, "create", "--resume", "dev").fine()
     assert cloud.machines() == 1
     program("config", "dev").fine()

@@ -124,7 +124,7 @@ def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.M
     error = check(cloud, tmp_path)
     assert isinstance(error, errors.BadCredentials)
     assert isinstance(check(cloud, tmp_path, profile="nosuch"), errors.BadCredentials)
-    assert cloud.door.names() == []
+    assert cloud.proxy.names() == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_credentials_that_are_not_accepted(cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: errors.ErrorClass) -> None:
-    cloud.door.on(None, lambda door, call: spoilt)
+    cloud.proxy.on(None, lambda proxy, call: spoilt)
     assert isinstance(check(cloud, tmp_path), cls)
 
 
@@ -156,11 +156,11 @@ def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls
     before = cloud.listing()
     driver = new(cloud, tmp_path, **{"amazonec2-retries": -1})
     driver.check()
-    cloud.door.on("RunInstances", lambda door, call: refusal(code, f"{code} it is"))
+    cloud.proxy.on("RunInstances", lambda proxy, call: refusal(code, f"{code} it is"))
     with pytest.raises(cls) as caught:
         driver.create()
     assert code in caught.value.details
-    cloud.door.clear()
+    cloud.proxy.clear()
     unmake(driver)
     assert cloud.listing() == before
 
@@ -169,9 +169,9 @@ def test_the_next_zone_when_one_is_full(cloud: Ec2, tmp_path: Path) -> None:
     said: list[str] = []
     driver = new(cloud, tmp_path)
     driver.ctx = replace(driver.ctx, log=said.append)
-    cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500), times=2)
+    cloud.proxy.on("RunInstances", lambda proxy, call: refusal("InsufficientInstanceCapacity", status=500), times=2)
     make(driver)
-    tried = [call.body.count(b"ClientToken") for call in cloud.door.calls if call.name == "RunInstances"]
+    tried = [call.body.count(b"ClientToken") for call in cloud.proxy.calls if call.name == "RunInstances"]
     assert len(tried) == 3
     assert len([line for line in said if "no room in" in line]) == 2
     assert cloud.machines() == 1
@@ -181,11 +181,11 @@ def test_the_next_zone_when_one_is_full(cloud: Ec2, tmp_path: Path) -> None:
 def test_no_room_anywhere_is_an_error_and_a_later_try_works(cloud: Ec2, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path)
     driver.check()
-    cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500))
+    cloud.proxy.on("RunInstances", lambda proxy, call: refusal("InsufficientInstanceCapacity", status=500))
     with pytest.raises(errors.NoCapacity) as caught:
         driver.create()
     assert "--amazonec2-zone" in caught.value.resolution
-    cloud.door.clear()
+    cloud.proxy.clear()
     make(driver)
     assert cloud.machines() == 1
     unmake(driver)
@@ -198,7 +198,7 @@ def quota(value: float) -> Answer:
 
 
 def test_the_quota_is_looked_at_first(cloud: Ec2, tmp_path: Path) -> None:
-    cloud.door.on("GetServiceQuota", lambda door, call: quota(4))
+    cloud.proxy.on("GetServiceQuota", lambda proxy, call: quota(4))
     first = make(new(cloud, tmp_path, "first", **{"amazonec2-ami": "ami-00000002"}))
     used = sum(
         i["CpuOptions"]["CoreCount"] * i["CpuOptions"].get("ThreadsPerCore", 1)
@@ -206,8 +206,8 @@ def test_the_quota_is_looked_at_first(cloud: Ec2, tmp_path: Path) -> None:
         for i in r["Instances"]
         if i.get("CpuOptions")
     )
-    cloud.door.clear()
-    cloud.door.on("GetServiceQuota", lambda door, call: quota(2))
+    cloud.proxy.clear()
+    cloud.proxy.on("GetServiceQuota", lambda proxy, call: quota(2))
     assert re.search(r"has \d+ vCPUs and may have 2, and t3.small needs 2 more", check(cloud, tmp_path).brief)
     assert used <= 4
     unmake(first)
@@ -215,7 +215,7 @@ def test_the_quota_is_looked_at_first(cloud: Ec2, tmp_path: Path) -> None:
 
 def test_an_account_that_may_not_read_quotas_or_parameters(cloud: Ec2, tmp_path: Path) -> None:
     for name in ("GetServiceQuota", "GetParameter"):
-        cloud.door.on(name, answer(400, b'{"__type": "AccessDeniedException", "message": "no"}'))
+        cloud.proxy.on(name, answer(400, b'{"__type": "AccessDeniedException", "message": "no"}'))
     driver = make(new(cloud, tmp_path))
     assert driver.dump()["AMI"] == "ami-00000002", "the publisher's newest, not a stranger's newer one"
     unmake(driver)
@@ -223,7 +223,7 @@ def test_an_account_that_may_not_read_quotas_or_parameters(cloud: Ec2, tmp_path:
 
 def test_the_image_that_the_publisher_names(cloud: Ec2, tmp_path: Path) -> None:
     body = json.dumps({"Parameter": {"Name": "x", "Value": "ami-00000001"}}).encode()
-    cloud.door.on("GetParameter", answer(200, body, {"Content-Type": "application/x-amz-json-1.1"}))
+    cloud.proxy.on("GetParameter", answer(200, body, {"Content-Type": "application/x-amz-json-1.1"}))
     driver = new(cloud, tmp_path)
     driver.check()
     assert driver.dump()["AMI"] == "ami-00000001"
@@ -240,11 +240,11 @@ def test_an_image_for_arm_and_one_of_debian(cloud: Ec2, tmp_path: Path) -> None:
 
 def test_a_spot_instance_cannot_stop_and_says_so(cloud: Ec2, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path, **{"amazonec2-request-spot-instance": True}))
-    cloud.door.on("StopInstances", lambda door, call: refusal("UnsupportedOperation"))
+    cloud.proxy.on("StopInstances", lambda proxy, call: refusal("UnsupportedOperation"))
     with pytest.raises(NotSupported) as caught:
         driver.power(Verb.STOP)
     assert "spot" in caught.value.brief
-    cloud.door.clear()
+    cloud.proxy.clear()
     unmake(driver)
 
 
@@ -331,10 +331,10 @@ def test_a_protected_instance_is_not_forgotten(cloud: Ec2, tmp_path: Path) -> No
 def test_a_leftover_token_of_other_keys_is_not_sent(cloud: Ec2, tmp_path: Path) -> None:
     current = new(cloud, tmp_path)
     current.check()
-    assert {call.headers["X-Amz-Security-Token"] for call in cloud.door.calls} == {KEYS[2]}
-    cloud.door.clear()
+    assert {call.headers["X-Amz-Security-Token"] for call in cloud.proxy.calls} == {KEYS[2]}
+    cloud.proxy.clear()
     driver = new(cloud, tmp_path, **{"amazonec2-access-key": LASTING, "amazonec2-session-token": "stale"})
     driver.check()
-    assert all("X-Amz-Security-Token" not in call.headers for call in cloud.door.calls)
-    assert LASTING in cloud.door.calls[0].headers["Authorization"]
-    assert REGION in cloud.door.calls[0].headers["Authorization"]
+    assert all("X-Amz-Security-Token" not in call.headers for call in cloud.proxy.calls)
+    assert LASTING in cloud.proxy.calls[0].headers["Authorization"]
+    assert REGION in cloud.proxy.calls[0].headers["Authorization"]

@@ -1,4 +1,4 @@
-"""A Resource Manager on loopback, plain http: state, long-running operations, tokens. A door puts TLS before it.
+"""A Resource Manager on loopback, plain http: state, long-running operations, tokens. A fault proxy puts TLS before it.
 
 What takes time takes a number of questions instead: a resource is made at the first look, a machine runs from the
 second look on; one that is being deleted is gone at the second question, everything else at the first. Whatever refers

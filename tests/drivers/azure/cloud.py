@@ -1,4 +1,4 @@
-"""The `Cloud` that driver azure is tried on: the fake ARM and its directory behind a door with TLS."""
+"""The `Cloud` that driver azure is tried on: the fake ARM and its directory behind a fault proxy with TLS."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class Azure:
         self.secret_variables = {"AZURE_CLIENT_SECRET": SECRET, "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSWORD}
         arm.reset()
         self.ca = str(pki / "ca.pem")
-        self.door = FaultProxy(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
+        self.proxy = FaultProxy(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
 
     def options(self) -> dict[str, Any]:
         return {
             "azure-subscription-id": SUBSCRIPTION,
             "azure-tenant-id": TENANT,
             "azure-client-id": CLIENT,
-            "azure-endpoint": self.door.url,
-            "azure-authority-host": self.door.url,
+            "azure-endpoint": self.proxy.url,
+            "azure-authority-host": self.proxy.url,
             "azure-ca-cert": self.ca,
             "azure-polling-interval": 0,
         }

@@ -23,7 +23,7 @@ def arm() -> Iterator[Arm]:
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CA and certificate of the door."""
+    """CA and certificate of the fault proxy."""
     return pki(tmp_path_factory.mktemp("azure-pki"))
 
 
@@ -35,5 +35,5 @@ def cloud(arm: Arm, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(name)
     account = Azure(arm, keys)
     yield account
-    if not account.door.closed.is_set():
-        account.door.close()
+    if not account.proxy.closed.is_set():
+        account.proxy.close()

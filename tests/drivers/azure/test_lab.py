@@ -23,15 +23,15 @@ pytestmark = pytest.mark.lab
 def boots(cloud: Azure, host: Host) -> None:
     """From now on the next machine is the host."""
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = pass_through(door, call)
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        found = pass_through(proxy, call)
         system = json.loads(call.body)["properties"]["osProfile"]
         key = system["linuxConfiguration"]["ssh"]["publicKeys"][0]["keyData"]
         fake_cloud_init.boot(host, base64.b64decode(system["customData"]).decode(), system["adminUsername"], key)
         return found
 
     cloud.arm.account.private = host.address
-    cloud.door.on(cloud.making, act, times=1)
+    cloud.proxy.on(cloud.making, act, times=1)
 
 
 def typed(cloud: Azure, host: Host, *more: str) -> list[str]:

@@ -31,7 +31,7 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 
 def body(cloud: Azure, name: str) -> dict[str, Any]:
     """What the last call of that name carried."""
-    return dict(json.loads([call.body for call in cloud.door.calls if call.name == name][-1]))
+    return dict(json.loads([call.body for call in cloud.proxy.calls if call.name == name][-1]))
 
 
 def flags(**given: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_arm64_takes_the_image_for_it(cloud: Azure, tmp_path: Path) -> None:
 
 def test_no_public_address(cloud: Azure, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path, **flags(no_public_ip=True)))
-    assert "PUT publicIPAddresses" not in cloud.door.names()
+    assert "PUT publicIPAddresses" not in cloud.proxy.names()
     found = driver.endpoint()
     assert found is not None
     assert found.address == found.peer_address
@@ -225,7 +225,7 @@ def test_stop_after_kill_ends_what_it_costs(cloud: Azure, tmp_path: Path) -> Non
     wait_for_state(driver, State.STOPPED)
     driver.power(Verb.STOP)
     wait_for_state(driver, State.STOPPED)
-    assert [name for name in cloud.door.names() if name.startswith("POST")] == [
+    assert [name for name in cloud.proxy.names() if name.startswith("POST")] == [
         "Login token", "POST powerOff", "POST deallocate",
     ][1:]  # fmt: skip
     create_until_done(again(driver))
@@ -237,7 +237,7 @@ def test_nothing_is_waited_for(cloud: Azure, tmp_path: Path) -> None:
     """Each call of `create` returns while Azure is at it; no operation is polled, and nothing is asked for twice."""
     driver = new(cloud, tmp_path)
     driver.check()
-    cloud.door.clear()
+    cloud.proxy.clear()
     reasons = []
     for _ in range(20):
         try:
@@ -248,11 +248,11 @@ def test_nothing_is_waited_for(cloud: Azure, tmp_path: Path) -> None:
             reasons += error.details.splitlines()
     assert {line.rpartition(" is ")[2] for line in reasons} == {"Updating"}
     assert {line.partition(" is ")[0].rpartition("-")[2] for line in reasons} == {"vnet", "firewall", "ip", "nic"}
-    asked = [name for name in cloud.door.names() if name.startswith("PUT ")]
+    asked = [name for name in cloud.proxy.names() if name.startswith("PUT ")]
     assert len(asked) == len(set(asked)) == 7
     wait_for_state(driver, State.RUNNING)
     unmake(driver)
-    assert "Poll" not in cloud.door.names()
+    assert "Poll" not in cloud.proxy.names()
 
 
 def test_what_azure_begins_and_cannot_make(cloud: Azure, tmp_path: Path) -> None:
@@ -275,9 +275,9 @@ def test_a_refusal_that_passes_is_waited_out(cloud: Azure, tmp_path: Path) -> No
     """Azure has said that a subnet is made, and refuses what refers to it all the same."""
     said = refusal(409, "ReferencedResourceNotProvisioned", NOT_PROVISIONED.format("subnet", "interface"))
     for call in ("PUT networkInterfaces", "PUT virtualMachines"):
-        cloud.door.on(call, lambda door, call: said, times=1)
+        cloud.proxy.on(call, lambda proxy, call: said, times=1)
     driver = make(new(cloud, tmp_path))
-    assert cloud.door.names().count("PUT networkInterfaces") == 2
+    assert cloud.proxy.names().count("PUT networkInterfaces") == 2
     unmake(driver)
 
 
@@ -325,10 +325,10 @@ def test_azure_is_not_asked_more_often_than_the_interval_says(cloud: Azure, tmp_
     driver.check()
     for passed, looks in ((0.0, True), (4.9, False), (0.2, True)):
         now[0] += passed
-        cloud.door.clear()
+        cloud.proxy.clear()
         with pytest.raises(InProgress):
             driver.create()
-        assert bool(cloud.door.calls) is looks
+        assert bool(cloud.proxy.calls) is looks
     unmake(driver)
 
 
@@ -341,9 +341,9 @@ def test_a_machine_that_failed(cloud: Azure, tmp_path: Path) -> None:
     assert driver.state() is State.ERROR
     assert isinstance(driver, Diagnosable)
     assert "sufficient capacity" in driver.explain()
-    cloud.door.clear()
+    cloud.proxy.clear()
     create_until_done(again(driver))
-    assert cloud.door.names().count("PUT virtualMachines") == 1
+    assert cloud.proxy.names().count("PUT virtualMachines") == 1
     assert cloud.machines() == 1
     unmake(driver)
     assert cloud.listing() == {}

@@ -56,7 +56,7 @@ def certificate(directory: Path) -> tuple[Path, bytes]:
 
 def test_a_secret(cloud: Azure) -> None:
     asked(cloud)
-    assert cloud.arm.directory.scopes == [f"{cloud.door.url}/.default"]
+    assert cloud.arm.directory.scopes == [f"{cloud.proxy.url}/.default"]
 
 
 def test_a_certificate(cloud: Azure, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_certificate(cloud: Azure, tmp_path: Path) -> None:
 def test_the_directory_is_found_when_it_is_not_named(cloud: Azure) -> None:
     api, _ = asked(cloud, **{"azure-tenant-id": ""})
     assert api.config.tenant_id == TENANT
-    assert cloud.door.names()[0] == "GET subscriptions"
+    assert cloud.proxy.names()[0] == "GET subscriptions"
 
 
 def test_a_device_code_is_asked_for_once(cloud: Azure) -> None:
@@ -135,11 +135,11 @@ def test_two_machines_of_one_command(cloud: Azure, tmp_path: Path) -> None:
     program = Program(tmp_path / "p")
     options = {**cloud.options(), **DEVICE}
     typed = [f"--{option}={value}" for option, value in options.items() if value != ""]
-    cloud.door.on("PUT resourcegroups", answer(400, b"no"))
+    cloud.proxy.on("PUT resourcegroups", answer(400, b"no"))
     done = program("create", "-d", "azure", *typed, "a", "b")
     assert done.status == 1
     assert done.err.count("ABCD1234") == 1
-    assert cloud.door.names().count("PUT resourcegroups") == 2, done.err
+    assert cloud.proxy.names().count("PUT resourcegroups") == 2, done.err
     kept = [path.read_bytes() for path in program.store.rglob("*") if path.is_file()]
     assert not [token for token in cloud.arm.directory.tokens for text in kept if token.encode() in text]
     program("rm", "-y", "a", "b").fine()
@@ -169,7 +169,7 @@ def test_a_workload_identity(
     monkeypatch.setenv("AZURE_TENANT_ID", "another" if flags else TENANT)
     given = {} if flags else {"azure-client-id": "", "azure-tenant-id": ""}
     asked(cloud, **{"azure-login": login, **given})
-    assert cloud.arm.directory.scopes == [f"{cloud.door.url}/.default"]
+    assert cloud.arm.directory.scopes == [f"{cloud.proxy.url}/.default"]
 
 
 @pytest.mark.usefixtures("offline")
@@ -195,7 +195,7 @@ def test_a_managed_identity(cloud: Azure, monkeypatch: pytest.MonkeyPatch, login
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", cloud.arm.url)
     asked(cloud, **{"azure-login": login, "azure-client-id": client})
     questions = cloud.arm.directory.asked
-    assert questions[-1]["resource"] == cloud.door.url
+    assert questions[-1]["resource"] == cloud.proxy.url
     assert questions[-1].get("client_id", "") == client
     assert cloud.arm.directory.scopes == []
 

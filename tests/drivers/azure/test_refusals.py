@@ -125,7 +125,7 @@ def test_classes(status: int, code: str, text: str, cls: type[MachineError]) -> 
 def test_a_lock_of_the_administrator_is_said(cloud: Azure, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
     said = refusal(409, "ScopeLocked", "The scope cannot perform delete operation because of lock 'keep'.")
-    cloud.door.on("DELETE virtualMachines", lambda door, call: said, times=1)
+    cloud.proxy.on("DELETE virtualMachines", lambda proxy, call: said, times=1)
     with pytest.raises(errors.Protected) as caught:
         driver.remove()
     assert "keep" in caught.value.details

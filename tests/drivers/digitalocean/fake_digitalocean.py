@@ -1,4 +1,4 @@
-"""The `Cloud` that driver digitalocean is tried on: an account behind DigitalOcean's description, behind a door."""
+"""The `Cloud` that driver digitalocean is tried on: DigitalOcean's description with an account, behind a fault proxy."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Ocean:
     def __init__(self, **account: Any) -> None:
         self.account = Account(**account)
         self.server = Server(self.account)
-        self.door = FaultProxy(self.server.url, naming)
+        self.proxy = FaultProxy(self.server.url, naming)
 
     def close(self) -> None:
         """Over; AssertionError if anything was asked or answered that DigitalOcean's description forbids."""
-        if not self.door.closed.is_set():
-            self.door.close()
+        if not self.proxy.closed.is_set():
+            self.proxy.close()
         self.server.stop()
         assert self.server.wrong == []
 
     def options(self) -> dict[str, Any]:
-        return {"digitalocean-endpoint": self.door.url}
+        return {"digitalocean-endpoint": self.proxy.url}
 
     def credentials(self) -> dict[str, str]:
         return {"DIGITALOCEAN_ACCESS_TOKEN": TOKEN}

@@ -71,7 +71,7 @@ def test_the_firewall_selects_the_droplet_from_its_first_moment(cloud: Ocean, tm
     assert [wall["name"] for wall in walls] == [driver.dump()["FirewallName"]]
     assert {rule["ports"] for rule in walls[0]["inbound_rules"]} == {"22", "80", "2376"}
     assert walls[0]["inbound_rules"][0]["sources"]["addresses"] == ["203.0.113.0/24", "10.100.0.0/20"]
-    names = cloud.door.names()
+    names = cloud.proxy.names()
     assert names.index("POST /v2/firewalls") < names.index("POST /v2/droplets")
     assert isinstance(driver, Diagnosable)
     assert "from 10.100.0.0/20, 203.0.113.0/24 only" in driver.explain()
@@ -172,7 +172,7 @@ def test_a_new_reserved_address(cloud: Ocean, tmp_path: Path) -> None:
 def test_a_reserved_address_whose_answer_was_lost_is_found(cloud: Ocean, silence: bool, tmp_path: Path) -> None:
     """The repetition is refused, for the droplet has one now; or the program was killed and `rm` comes."""
     before = cloud.listing()
-    cloud.door.on("POST /v2/reserved_ips", drop_answer, times=1)
+    cloud.proxy.on("POST /v2/reserved_ips", drop_answer, times=1)
     driver = make(machine(cloud, tmp_path, reserved_ip="new", retry_seconds=0 if silence else 30))
     assert address(driver) in cloud.account.reserved
     unmake(again(driver))
@@ -198,7 +198,7 @@ def test_killed_when_the_address_was_reserved_or_assigned(cloud: Ocean, given: b
     program = Program(tmp_path)
     box: list[subprocess.Popen[str]] = []
     call = "POST /v2/reserved_ips/ID/actions" if given else "POST /v2/reserved_ips"
-    cloud.door.on(call, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.proxy.on(call, before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, [*line(cloud)[:-1], f"--digitalocean-reserved-ip={wanted}", "dev"]) as process:
         box.append(process)
         _, said = process.communicate(timeout=120)
@@ -286,7 +286,7 @@ def test_a_record_of_docker_machine(cloud: Ocean, tmp_path: Path) -> None:
         "SSHPort": 22,
         "Region": "nyc3",
         "AccessToken": cloud.secrets[0],
-        "Endpoint": cloud.door.url,  # the one key that docker-machine has not
+        "Endpoint": cloud.proxy.url,  # the one key that docker-machine has not
     }
     ctx = machine(cloud, tmp_path).ctx
     from machine.drivers.digitalocean.driver import DigitalOceanDriver
@@ -324,14 +324,14 @@ def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, 
     """Done, but the answer was an error: it is looked for before it is asked for again."""
     from tests.drivers.fault_proxy import Answer, Call, FaultProxy
 
-    def done_and_denied(door: FaultProxy, call: Call) -> Answer:
-        door.forward(call)
+    def done_and_denied(proxy: FaultProxy, call: Call) -> Answer:
+        proxy.forward(call)
         return cloud.broken
 
-    cloud.door.on(cloud.making, done_and_denied, times=1)
+    cloud.proxy.on(cloud.making, done_and_denied, times=1)
     driver = make(machine(cloud, tmp_path))
     assert cloud.machines() == 1
-    assert cloud.door.names().count(cloud.making) == 1
+    assert cloud.proxy.names().count(cloud.making) == 1
     assert driver.dump()["DropletID"] in cloud.account.droplets
 
 
@@ -342,12 +342,12 @@ def test_too_slow_an_answer_to_that_call(cloud: Ocean, tmp_path: Path) -> None:
     driver = machine(cloud, tmp_path, api_timeout=1)
     driver.check()
     driver.ctx.save(driver)
-    cloud.door.on(cloud.making, hang)
+    cloud.proxy.on(cloud.making, hang)
     with pytest.raises(DriverError) as caught:
         driver.create()
     assert type(caught.value).__name__ == "ApiTimeout"
-    assert cloud.door.names().count(cloud.making) == 1
-    cloud.door.clear()
+    assert cloud.proxy.names().count(cloud.making) == 1
+    cloud.proxy.clear()
     again(driver).create()
     assert cloud.machines() == 1
 

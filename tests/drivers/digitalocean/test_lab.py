@@ -31,15 +31,15 @@ def boots(cloud: Ocean, host: Host, then: Callable[[], None] = lambda: None) -> 
     account.addresses.append(host.address)
     account.boot = 0.5  # longer than a question takes
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = door.forward(call)
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        found = proxy.forward(call)
         (droplet,) = account.droplets
         (key,) = account.keys.values()
         fake_cloud_init.boot(host, account.user_data[droplet], "root", key["public_key"])
         then()
         return found
 
-    cloud.door.on(cloud.making, act, times=1)
+    cloud.proxy.on(cloud.making, act, times=1)
 
 
 def typed(cloud: Ocean, host: Host, *more: str) -> list[str]:

@@ -135,7 +135,7 @@ def test_a_limit_that_is_reached_meanwhile(cloud: Ocean, tmp_path: Path) -> None
 
 
 def test_a_token_that_may_not_read_the_account(cloud: Ocean, tmp_path: Path) -> None:
-    cloud.door.on("GET /v2/account", answer(403, b'{"id": "forbidden", "message": "no"}'))
+    cloud.proxy.on("GET /v2/account", answer(403, b'{"id": "forbidden", "message": "no"}'))
     unmake(make(new(cloud, tmp_path)))
 
 
@@ -165,9 +165,9 @@ def test_a_key_without_its_public_half(cloud: Ocean, tmp_path: Path) -> None:
 
 def test_a_wait_of_an_hour_is_not_waited(cloud: Ocean, tmp_path: Path) -> None:
     throttled = refusal(429, "too_many_requests", "API rate limit exceeded.", **{"Retry-After": "3600"})
-    cloud.door.on(None, answer(429, throttled.body, throttled.headers))
+    cloud.proxy.on(None, answer(429, throttled.body, throttled.headers))
     assert type(refused(cloud, tmp_path)).__name__ == "RateLimited"
-    assert len(cloud.door.calls) == 1
+    assert len(cloud.proxy.calls) == 1
 
 
 def test_a_busy_droplet(cloud: Ocean, tmp_path: Path) -> None:
@@ -186,9 +186,9 @@ def test_a_droplet_that_never_was_and_one_of_a_moment_ago(cloud: Ocean, tmp_path
     assert driver.state() is State.MISSING
     assert driver.endpoint() is None
     driver.create()
-    cloud.door.on("GET /v2/droplets/ID", answer(404, b'{"id": "not_found", "message": "no"}'), times=1)
+    cloud.proxy.on("GET /v2/droplets/ID", answer(404, b'{"id": "not_found", "message": "no"}'), times=1)
     empty = b'{"droplets": [], "links": {}, "meta": {"total": 0}}'
-    cloud.door.on("GET /v2/droplets", answer(200, empty), times=1)
+    cloud.proxy.on("GET /v2/droplets", answer(200, empty), times=1)
     assert driver.state() is State.STARTING, "it was made a moment ago, and may not be known everywhere"
     wait_for_state(driver, State.RUNNING)
     cloud.forget()
@@ -197,8 +197,8 @@ def test_a_droplet_that_never_was_and_one_of_a_moment_ago(cloud: Ocean, tmp_path
 
 def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
     with pytest.raises(DriverError):
-        new(cloud, tmp_path, **{"digitalocean-endpoint": f"{cloud.door.url}/proxy/", **cloud.impatient}).check()
-    assert cloud.door.calls[0].path.startswith("/proxy/v2/account")
+        new(cloud, tmp_path, **{"digitalocean-endpoint": f"{cloud.proxy.url}/proxy/", **cloud.impatient}).check()
+    assert cloud.proxy.calls[0].path.startswith("/proxy/v2/account")
     cloud.server.wrong.clear()  # the description knows no such path, and so says the account
 
 
@@ -227,14 +227,14 @@ def asked(url: str, token: str, **environ: str) -> str:
 def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> None:
     """Refused at once, with the reason; SSL_CERT_FILE makes the CA known, and may name no file at all."""
     files = Files(tmp_path / "pki")
-    door = FaultProxy(cloud.server.url, naming, files.server)
+    proxy = FaultProxy(cloud.server.url, naming, files.server)
     try:
-        assert re.match("Unreachable.*certificate verify failed", asked(door.url, cloud.secrets[0]), re.DOTALL)
-        assert asked(door.url, cloud.secrets[0], SSL_CERT_FILE=files.ca) == "active\n"
-        assert "/nonexistent" in asked(door.url, cloud.secrets[0], SSL_CERT_FILE="/nonexistent")
-        assert len(door.calls) == 1
+        assert re.match("Unreachable.*certificate verify failed", asked(proxy.url, cloud.secrets[0]), re.DOTALL)
+        assert asked(proxy.url, cloud.secrets[0], SSL_CERT_FILE=files.ca) == "active\n"
+        assert "/nonexistent" in asked(proxy.url, cloud.secrets[0], SSL_CERT_FILE="/nonexistent")
+        assert len(proxy.calls) == 1
     finally:
-        door.close()
+        proxy.close()
 
 
 @pytest.mark.parametrize(
@@ -248,16 +248,16 @@ def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> No
 )
 def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MOST_PAGES", 5)
-    cloud.door.on(None, answer(200, body, {"Content-Type": "application/json"}))
+    cloud.proxy.on(None, answer(200, body, {"Content-Type": "application/json"}))
     with pytest.raises(errors.ServiceBroken):
-        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).list_all(client.REGION)
-    assert len(cloud.door.calls) <= 5
+        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.proxy.url})).list_all(client.REGION)
+    assert len(cloud.proxy.calls) <= 5
 
 
 def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
-    cloud.door.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
+    cloud.proxy.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
     assert (
-        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).list_all(client.REGION) == []
+        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.proxy.url})).list_all(client.REGION) == []
     )
 
 
@@ -266,6 +266,6 @@ def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:
     (tmp_path / "libcloud").mkdir()
     (tmp_path / "libcloud" / "__init__.py").write_text("raise ImportError('not here')")
     path = f"{tmp_path}:{Path(__file__).parents[3]}"
-    said = asked(cloud.door.url, cloud.secrets[0], PYTHONPATH=path)
+    said = asked(cloud.proxy.url, cloud.secrets[0], PYTHONPATH=path)
     where = "in the source's directory; with pipx: pipx inject container-hosts apache-libcloud"
     assert said == f"PreflightFailed  pip install '.[digitalocean]' {where}\n"

@@ -92,8 +92,8 @@ class Conoha(Stack):
         }
 
     def credentials(self) -> dict[str, str]:
-        return {"OS_PASSWORD": PASSWORD, **self.proxy()}
+        return {"OS_PASSWORD": PASSWORD, **self.proxy_environ()}
 
-    def proxy(self) -> dict[str, str]:
+    def proxy_environ(self) -> dict[str, str]:
         """What lets the program find ConoHa here."""
-        return {"http_proxy": self.door.url, "no_proxy": ""}
+        return {"http_proxy": self.proxy.url, "no_proxy": ""}

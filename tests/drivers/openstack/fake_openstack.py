@@ -1,4 +1,4 @@
-"""The `Cloud` that driver openstack is tried on: the services of server.py behind a door."""
+"""The `Cloud` that driver openstack is tried on: the services of server.py behind a fault proxy."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ class Stack:
     def __init__(self, cloud: Cloud | None = None, **project: Any) -> None:
         self.cloud = cloud or Cloud(Project(**project))
         self.project = self.cloud.project
-        self.door = FaultProxy(self.cloud.url, naming)
+        self.proxy = FaultProxy(self.cloud.url, naming)
 
     def close(self) -> None:
-        if not self.door.closed.is_set():
-            self.door.close()
+        if not self.proxy.closed.is_set():
+            self.proxy.close()
         self.cloud.stop()
 
     def options(self) -> dict[str, Any]:
         return {
-            "openstack-auth-url": f"{self.door.url}/identity/v3",
+            "openstack-auth-url": f"{self.proxy.url}/identity/v3",
             "openstack-username": USER,
             "openstack-project-name": PROJECT,
             "openstack-flavor-name": "m1.small",

@@ -1,6 +1,7 @@
 """The `Cloud` that driver openstack is tried on where a real OpenStack stands (tests/labs/openstack).
 
-The door is the program's proxy: the cloud's own URLs stay as its catalog has them, and every call passes all the same.
+The program uses the fault proxy as its HTTP proxy: the cloud's own URLs stay as its catalog has them, and every call
+passes all the same.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def naming(call: Call) -> str:
 
 
 class Proxy(FaultProxy):
-    """A door in front of every host."""
+    """A fault proxy in front of every host."""
 
     def forward(self, call: Call) -> Answer:
         parts = urllib.parse.urlsplit(call.path)
@@ -55,11 +56,11 @@ class Real:
 
     def __init__(self, lab: cloud.Cloud) -> None:
         self.lab = lab
-        self.door = Proxy(lab.auth_url, naming)
+        self.proxy = Proxy(lab.auth_url, naming)
         self.member = lab.member()
 
     def close(self) -> None:
-        self.door.close()
+        self.proxy.close()
 
     def options(self) -> dict[str, Any]:
         return {
@@ -73,7 +74,7 @@ class Real:
         }
 
     def credentials(self) -> dict[str, str]:
-        return {"OS_PASSWORD": self.lab.password, "http_proxy": self.door.url, "no_proxy": ""}
+        return {"OS_PASSWORD": self.lab.password, "http_proxy": self.proxy.url, "no_proxy": ""}
 
     def listing(self) -> dict[str, list[Any]]:
         """All that the member sees and can make, apart from Neutron's own ports and what the lab's test has by hand."""

@@ -200,11 +200,11 @@ def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None
     (pool,) = [network for network in cloud.project.networks if network["name"] == "public"]
     theirs = cloud.project.make_floating({"floating_network_id": pool["id"], "port_id": port})
 
-    def all_of_them(door: FaultProxy, call: Call) -> Answer:
+    def all_of_them(proxy: FaultProxy, call: Call) -> Answer:
         body = json.dumps({"floatingips": list(cloud.project.floating.values())}).encode()
         return Answer(200, body, {"Content-Type": "application/json"})
 
-    cloud.door.on("GET network/v2.0/floatingips", all_of_them)
+    cloud.proxy.on("GET network/v2.0/floatingips", all_of_them)
     killed = driver.dump() | {"FloatingIp": "", "FloatingIpId": ""}  # before the record had its address
     driver = type(driver).load(driver.ctx, killed)
     create_until_done(driver)
@@ -253,19 +253,19 @@ def test_an_answer_without_the_network_leaves_its_groups(cloud: Stack, tmp_path:
     """What cannot be asked is no reason to do without groups; nonsense is one to stop."""
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET network/v2.0/networks/ID", reply_with(no), times=1)
+        cloud.proxy.on("GET network/v2.0/networks/ID", reply_with(no), times=1)
         driver = new(cloud, tmp_path)
         driver.check()
         assert driver.dump()["SecurityGroups"] == ["docker-machine"]
     for broken in (cloud.broken, Answer(502, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"<html>", {})):
-        cloud.door.on("GET network/v2.0/networks/ID", reply_with(broken), times=1)
+        cloud.proxy.on("GET network/v2.0/networks/ID", reply_with(broken), times=1)
         assert isinstance(refused(cloud, tmp_path, retries=0), errors.ServiceBroken)
 
 
 def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> None:
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET volume/v3/ID/os-availability-zone", reply_with(no), times=1)
+        cloud.proxy.on("GET volume/v3/ID/os-availability-zone", reply_with(no), times=1)
         driver = new(cloud, tmp_path, **{"openstack-availability-zone": "nova", "openstack-volume-size": 20})
         driver.check()
         assert not driver.dump().get("VolumeZone")
@@ -286,7 +286,7 @@ def test_killed_when_the_floating_address_was_made(cloud: Stack, tmp_path: Path)
     before = cloud.listing()
     program = Program(tmp_path)
     box: list[subprocess.Popen[str]] = []
-    cloud.door.on("POST network/v2.0/floatingips", before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    cloud.proxy.on("POST network/v2.0/floatingips", before_answer(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
     with running(cloud, program, [*line(cloud)[:-1], "--openstack-floatingip-pool=public", "dev"]) as process:
         box.append(process)
         process.communicate(timeout=120)

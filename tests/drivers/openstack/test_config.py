@@ -218,7 +218,7 @@ def test_application_credentials_and_tokens_reach_the_cloud(cloud: Stack, tmp_pa
 
 
 def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
-    auth = {"auth_url": f"{cloud.door.url}/identity/v2.0", "username": USER, "password": PASSWORD}
+    auth = {"auth_url": f"{cloud.proxy.url}/identity/v2.0", "username": USER, "password": PASSWORD}
     auth |= {"project_name": PROJECT, "user_domain_name": "Default", "project_domain_name": "Default"}
     path = tmp_path / "clouds.yaml"
     path.write_text(json.dumps({"clouds": {"mine": {"auth": auth}}}))
@@ -251,7 +251,7 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
 
 def test_the_clouds_yaml_of_this_directory(cloud: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Later commands are typed elsewhere. The password stands in a file beside it."""
-    auth = {"auth_url": f"{cloud.door.url}/identity/v3", "username": USER, "project_name": PROJECT}
+    auth = {"auth_url": f"{cloud.proxy.url}/identity/v3", "username": USER, "project_name": PROJECT}
     auth |= {"user_domain_name": "Default", "project_domain_name": "Default"}
     (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"mine": {"auth": auth}}}))
     (tmp_path / "secure.yaml").write_text(json.dumps({"clouds": {"mine": {"auth": {"password": PASSWORD}}}}))
@@ -274,7 +274,7 @@ def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
     body = {"name": "old", "flavorRef": project.flavors[0]["id"], "imageRef": project.images[0]["id"]}
     made = project.make_server({**body, "key_name": "old-1a2b"}, {}, (2, 1))
     record = {
-        "AuthUrl": f"{cloud.door.url}/identity/v3",
+        "AuthUrl": f"{cloud.proxy.url}/identity/v3",
         "Username": USER,
         "Password": PASSWORD,
         "TenantName": PROJECT,

@@ -29,7 +29,7 @@ from tests.drivers.openstack.server import PASSWORD, PROJECT
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Conoha]:
     found = Conoha()
-    for name, value in found.proxy().items():
+    for name, value in found.proxy_environ().items():
         monkeypatch.setenv(name, value)
     yield found
     found.close()
@@ -187,7 +187,7 @@ def test_floating_addresses_are_not_asked_for() -> None:
 def test_its_old_service_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = Conoha()
     old.cloud.identity = ("v2.0",)
-    for name, value in old.proxy().items():
+    for name, value in old.proxy_environ().items():
         monkeypatch.setenv(name, value)
     try:
         with pytest.raises(PreflightFailed) as caught:

@@ -31,15 +31,15 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 def boots(cloud: Stack, host: Host, user: str = "ubuntu") -> None:
     """From now on the next server is the host."""
 
-    def act(door: FaultProxy, call: Call) -> Answer | None:
-        found = pass_through(door, call)
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        found = pass_through(proxy, call)
         server: dict[str, Any] = json.loads(call.body)["server"]
         key = cloud.project.keys[server["key_name"]]["public_key"]
         fake_cloud_init.boot(host, base64.b64decode(server.get("user_data", "")).decode(), user, key)
         return found
 
     cloud.project.addresses.append(host.address)
-    cloud.door.on(cloud.making, act, times=1)
+    cloud.proxy.on(cloud.making, act, times=1)
 
 
 def typed(cloud: Stack, host: Host, *more: str) -> list[str]:
@@ -72,7 +72,7 @@ def test_the_command_of_the_article(vps: Conoha, lab: Lab, tmp_path: Path) -> No
     host = lab.host("conoha", engine="running")
     program = Program(tmp_path / "p")
     openrc = {"OS_AUTH_URL": AUTH_URL, "OS_USERNAME": USER, "OS_PASSWORD": PASSWORD, "OS_TENANT_NAME": PROJECT}
-    environ = {**openrc, **vps.proxy()}
+    environ = {**openrc, **vps.proxy_environ()}
     before = vps.listing()
     boots(vps, host, "root")
     command = (

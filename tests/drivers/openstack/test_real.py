@@ -32,9 +32,9 @@ pytestmark = pytest.mark.vm
 
 @pytest.fixture
 def cloud(openstack: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
-    """The project `demo` behind a door."""
+    """The project `demo` behind a fault proxy."""
     found = Real(openstack)
-    monkeypatch.setenv("http_proxy", found.door.url)
+    monkeypatch.setenv("http_proxy", found.proxy.url)
     monkeypatch.setenv("no_proxy", "")
     yield found
     found.close()
@@ -86,7 +86,7 @@ def test_from_nothing_to_a_container_and_back(cloud: Real, tmp_path: Path) -> No
     program(*typed(cloud), environ=environ, timeout=580).fine()
     ready = time.monotonic()
     watch.join(10)
-    calls = len(cloud.door.names())
+    calls = len(cloud.proxy.names())
     within = logged_in(program) - (time.time() - time.monotonic() + up[0])
     print(f"\nssh after {up[0] - began:.1f} s, logged in {within:.0f} s later, ready {ready - up[0]:.1f} s later")
     print(f"{calls} calls of the API")

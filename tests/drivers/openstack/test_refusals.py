@@ -208,7 +208,7 @@ def test_limits_of_the_network(cloud: Stack, what: str, name: str, tmp_path: Pat
     ],
 )
 def test_a_network_that_tells_its_limits_otherwise(cloud: Stack, said: Answer, tmp_path: Path) -> None:
-    cloud.door.on("GET network/v2.0/quotas/ID/details", lambda door, call: said)
+    cloud.proxy.on("GET network/v2.0/quotas/ID/details", lambda proxy, call: said)
     new(cloud, tmp_path).check()
 
 
@@ -218,7 +218,7 @@ def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> 
         driver = new(cloud, tmp_path)
         driver.ctx = replace(driver.ctx, log=said.append)
         said_no = refusal(status, "error", "No.")
-        cloud.door.on("GET compute/v2.1/limits", reply_with(said_no), times=1)
+        cloud.proxy.on("GET compute/v2.1/limits", reply_with(said_no), times=1)
         driver.check()
         assert f"limits of the project are not checked: {status}: No." in said.pop()
 
@@ -262,12 +262,12 @@ def test_credentials_that_are_wrong(cloud: Stack, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/identity/v2.0", "/identity", "/identity/", "/identity/v3/"])
 def test_urls_of_keystone(cloud: Stack, path: str, tmp_path: Path) -> None:
-    new(cloud, tmp_path, **{"openstack-auth-url": cloud.door.url + path}).check()
+    new(cloud, tmp_path, **{"openstack-auth-url": cloud.proxy.url + path}).check()
 
 
 @pytest.mark.parametrize("path", ["/compute/v2.1", "/nothing", "/nothing/v2.0", "/nothing/v3"])
 def test_urls_of_something_else(cloud: Stack, path: str, tmp_path: Path) -> None:
-    error = refused(cloud, tmp_path, auth_url=cloud.door.url + path)
+    error = refused(cloud, tmp_path, auth_url=cloud.proxy.url + path)
     assert isinstance(error, BadAuthUrl)
     assert "OS_AUTH_URL" in error.resolution
 
@@ -276,7 +276,7 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
     old = Stack(Cloud(identity=("v2.0",)))
     try:
         for path in ("/identity/v2.0", "/identity", "/identity/v3"):
-            error = refused(old, tmp_path, auth_url=old.door.url + path)
+            error = refused(old, tmp_path, auth_url=old.proxy.url + path)
             assert isinstance(error, BadAuthUrl)
             assert conoha.AUTH_URL not in error.resolution
     finally:
@@ -286,19 +286,19 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
 def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
 
     files = Files(tmp_path / "pki")
-    door = FaultProxy(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
+    proxy = FaultProxy(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
     try:
-        error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3")
+        error = refused(cloud, tmp_path, auth_url=f"{proxy.url}/identity/v3")
         assert isinstance(error, BadCertificate)
         assert "--openstack-cacert" in error.resolution
-        error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3", cacert="/nonexistent/ca.pem")
+        error = refused(cloud, tmp_path, auth_url=f"{proxy.url}/identity/v3", cacert="/nonexistent/ca.pem")
         assert isinstance(error, errors.Unreachable)
     finally:
-        door.close()
+        proxy.close()
 
 
 def test_nobody_waits_an_hour(cloud: Stack, tmp_path: Path) -> None:
-    cloud.door.on(None, answer(429, b"{}", {"Retry-After": "3600"}))
+    cloud.proxy.on(None, answer(429, b"{}", {"Retry-After": "3600"}))
     began = time.monotonic()
     error = refused(cloud, tmp_path)
     assert isinstance(error, errors.RateLimited)
@@ -311,7 +311,7 @@ def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:
     before = cloud.listing()
     driver = new(cloud, tmp_path)
     driver.check()
-    cloud.door.on(cloud.making, lambda door, call: refusal(403, "forbidden", "Quota exceeded for cores: Requested 1"))
+    cloud.proxy.on(cloud.making, lambda proxy, call: refusal(403, "forbidden", "Quota exceeded for cores: Requested 1"))
     with pytest.raises(errors.QuotaExceeded) as caught:
         driver.create()
     assert "Quota exceeded for cores" in caught.value.details

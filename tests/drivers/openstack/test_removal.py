@@ -75,17 +75,17 @@ def test_resume_after_somebody_deleted_a_server_that_is_kept(cloud: Stack, tmp_p
 def test_a_cloud_that_lets_nobody_insist(cloud: Stack, status: int, text: str, tmp_path: Path) -> None:
     cloud.project.reclaim = True
     driver = make(new(cloud, tmp_path))
-    cloud.door.on(FORCE, lambda door, call: refusal(status, "forbidden", text))
+    cloud.proxy.on(FORCE, lambda proxy, call: refusal(status, "forbidden", text))
     unmake(driver)
     assert [server["status"] for server in cloud.project.servers.values()] == ["SOFT_DELETED"]
-    assert cloud.door.names().count(FORCE) == 1
+    assert cloud.proxy.names().count(FORCE) == 1
 
 
 def test_a_throttled_request_to_insist_is_none_that_was_refused(cloud: Stack, tmp_path: Path) -> None:
     before = cloud.listing()
     cloud.project.reclaim = True
     driver = make(new(cloud, tmp_path, **cloud.impatient))
-    cloud.door.on(FORCE, lambda door, call: refusal(429, "overLimit", "Too many."), times=1)
+    cloud.proxy.on(FORCE, lambda proxy, call: refusal(429, "overLimit", "Too many."), times=1)
     with pytest.raises(errors.RateLimited):
         unmake(driver)
     unmake(again(driver))
@@ -96,7 +96,7 @@ def test_resume_where_the_server_is_kept_for_good(cloud: Stack, tmp_path: Path) 
     """Its volume goes with it alone: nothing is to be waited for."""
     cloud.project.reclaim = True
     driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
-    cloud.door.on(FORCE, lambda door, call: refusal(403, "forbidden", "No."))
+    cloud.proxy.on(FORCE, lambda proxy, call: refusal(403, "forbidden", "No."))
     lost(cloud, driver)
     with pytest.raises(errors.BadVolume, match="came to nothing"):
         again(driver).create()
@@ -119,9 +119,9 @@ def test_a_server_that_hangs_in_its_end_is_asked_again_by_the_next_command(cloud
     driver = make(new(cloud, tmp_path))
     (server,) = cloud.project.servers.values()
     server["OS-EXT-STS:task_state"] = "deleting"
-    cloud.door.clear()
+    cloud.proxy.clear()
     unmake(again(driver))
-    assert cloud.door.names().count(DELETE) == 1
+    assert cloud.proxy.names().count(DELETE) == 1
     assert cloud.listing() == before
 
 
@@ -129,6 +129,6 @@ def test_one_that_is_shown_as_deleted_is_let_be(cloud: Stack, tmp_path: Path) ->
     driver = make(new(cloud, tmp_path))
     (server,) = cloud.project.servers.values()
     server["status"] = "DELETED"
-    cloud.door.on(DELETE, lambda door, call: refusal(409, "conflictingRequest", "it is in vm_state deleted"))
+    cloud.proxy.on(DELETE, lambda proxy, call: refusal(409, "conflictingRequest", "it is in vm_state deleted"))
     unmake(driver)
-    assert DELETE not in cloud.door.names()
+    assert DELETE not in cloud.proxy.names()
