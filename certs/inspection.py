@@ -37,7 +37,7 @@ class CertFacts:
 
 
 def describe(cert: bytes) -> CertFacts:
-    """What the first certificate in `cert` says; NotPem."""
+    """What the first certificate in `cert` says. Raises NotPem if there is none."""
     found = load_cert(cert)
     alternatives = _extension(found, x509.SubjectAlternativeName)
     constraints = _extension(found, x509.BasicConstraints)

@@ -53,8 +53,9 @@ def make_server(
 ) -> Pair:
     """A server's pair for `names` (IP addresses and DNS names, at least one), the first being its CN as well.
 
-    `client_too` for a swarm master, which is a server to its users and a client of the engines.
-    NameNotAllowed, IssuerUnfit, NotPem, KeyLocked.
+    `client_too` for a swarm master, which is a server to its users and a client of the engines. Raises NameNotAllowed
+    if a name is neither an address nor a DNS name, or there is none. Raises IssuerUnfit, NotPem or KeyLocked if the
+    issuer cannot sign.
     """
     alternatives = general_names(names)
     if not alternatives:
@@ -91,7 +92,7 @@ def _leaf(
 
 
 def _fit(issuer: x509.Certificate, ca: Pair, now: datetime) -> None:
-    """IssuerUnfit unless the CA is one, is valid at `now`, and the key is its own."""
+    """Raises IssuerUnfit unless the CA is one, is valid at `now`, and the key is its own."""
     try:
         is_ca = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

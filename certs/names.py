@@ -16,7 +16,10 @@ LONGEST = 253  # of a DNS name in text, RFC 1035
 
 
 def general_names(names: Iterable[str]) -> list[x509.GeneralName]:
-    """`names` as subject alternative names: in their order, each once. NameNotAllowed for what is neither kind."""
+    """`names` as subject alternative names: in their order, each once.
+
+    Raises NameNotAllowed for what is neither kind.
+    """
     unique: dict[tuple[str, str], x509.GeneralName] = {}
     for text in names:
         name = _general_name(text)

@@ -41,7 +41,7 @@ def key_to_pem(key: PrivateKey) -> bytes:
 
 
 def load_key(pem: bytes) -> PrivateKey:
-    """The private key in `pem`. KeyLocked if a passphrase protects it, NotPem if there is none that can sign."""
+    """The private key in `pem`. Raises KeyLocked if a passphrase protects it, NotPem if there is none that can sign."""
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:  # how the library says that a password is missing
@@ -54,12 +54,12 @@ def load_key(pem: bytes) -> PrivateKey:
 
 
 def load_cert(pem: bytes) -> x509.Certificate:
-    """The first certificate in `pem`; NotPem."""
+    """The first certificate in `pem`. Raises NotPem if there is none."""
     return load_certs(pem)[0]
 
 
 def load_certs(pem: bytes) -> list[x509.Certificate]:
-    """Every certificate in `pem`, at least one; NotPem."""
+    """Every certificate in `pem`, at least one. Raises NotPem if there is none that can be read."""
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
@@ -67,7 +67,7 @@ def load_certs(pem: bytes) -> list[x509.Certificate]:
 
 
 def public_bytes(key: object) -> bytes:
-    """A public key in one comparable form; NotPem for kinds that sign no certificates."""
+    """A public key in one comparable form. Raises NotPem for kinds that sign no certificates."""
     if not isinstance(key, PublicKey):
         raise NotPem(f"a {type(key).__name__} cannot sign certificates")
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -15,7 +15,7 @@ _FALSE = ("0", "f", "false", "no", "off", "")
 def parse_bool(text: str, source: str) -> bool:
     """Return the value of a flag or variable in any usual spelling, "" for false.
 
-    UsageError, naming `source`, for all other text.
+    Raises UsageError, naming `source`, for all other text.
     """
     word = text.strip().lower()
     if word in _TRUE or word in _FALSE:

@@ -46,9 +46,9 @@ def context_name(machine: str) -> str:
 def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] = os.environ) -> str:
     """Make or update the context of a machine; returns the context's name.
 
-    `url` as in DOCKER_HOST; `cert_dir` has ca.pem, cert.pem and key.pem, or none of them for an engine without
-    TLS. StoreError if the name is taken by a context that is not this machine's, or nothing can be written;
-    CertificateError if one of the three files is missing; MachineNotFound if `url` is empty.
+    `url` as in DOCKER_HOST; `cert_dir` has ca.pem, cert.pem and key.pem, or none of them for an engine without TLS.
+    Raises StoreError if the name is taken by a context that is not this machine's, or nothing can be written. Raises
+    CertificateError if one of the three files is missing. Raises MachineNotFound if `url` is empty.
     """
     name = context_name(machine)
     if not url:
@@ -112,7 +112,8 @@ def update_url(machine: str, old_url: str, url: str, cert_dir: str, *, environ: 
 def refresh(environ: Mapping[str, str] = os.environ, *, cert_dir: str = "") -> list[str]:
     """Copy renewed certificates into the contexts of all machines, or of the one in `cert_dir`; returns those changed.
 
-    A machine that is gone, or whose files are not all there, is passed over. StoreError if nothing can be written.
+    A machine that is gone, or whose files are not all there, is passed over. Raises StoreError if nothing can be
+    written.
     """
     changed = []
     for context in own_contexts(environ):
@@ -155,7 +156,8 @@ def host_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
 def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ) -> str:
     """Make a machine's context the current one, as `docker context use` does; returns the context's name.
 
-    MachineNotFound if the machine has no context of ours, StoreError if docker's configuration cannot be written.
+    Raises MachineNotFound if the machine has no context of ours, StoreError if docker's configuration cannot be
+    written.
     """
     name = context_name(machine)
     found = _read(_meta(environ, name))

@@ -12,7 +12,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # systemd passes over a variable that
 
 
 def check(engine: EngineOptions) -> None:
-    """UsageError, with the flag's name and without the value, which may be a secret."""
+    """Raises UsageError, with the flag's name and without the value, which may be a secret."""
     lists = {
         "engine-env": engine.env,
         "engine-label": engine.labels,

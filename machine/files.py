@@ -19,9 +19,9 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
     """Replace `path` by `data`: a temporary file beside it, fsync, rename.
 
-    Whoever reads meanwhile, or after a crash at any moment, sees the old file or the new one. The mode is
-    there before the first byte and does not depend on the umask. A directory that is missing is made, 0700.
-    StoreError when the disk is full or the place not writable; the old file is then untouched.
+    Whoever reads meanwhile, or after a crash at any moment, sees the old file or the new one. The mode is there before
+    the first byte and does not depend on the umask. A directory that is missing is made, 0700. Raises StoreError if the
+    disk is full or the place not writable; the old file is then untouched.
     """
     directory = os.path.dirname(path) or "."
     temporary = os.path.join(directory, f".{os.path.basename(path)}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
@@ -43,7 +43,7 @@ def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
 
 
 def read(path: str) -> bytes:
-    """The content of `path`, b"" when there is no such file; StoreError when it cannot be read."""
+    """The content of `path`, b"" when there is no such file. Raises StoreError if it cannot be read."""
     try:
         return read_plain(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -69,7 +69,7 @@ def _unreadable_resolution(path: str) -> str:
 
 
 def read_plain(path: str, largest: int = LARGEST) -> bytes:
-    """The content of a plain file, or of what a link leads to. OSError, with a reason to show, when there is none.
+    """The content of a plain file, or of what a link leads to. Raises OSError, with a reason to show, if there is none.
 
     A pipe would be waited for and a device never ends, so both are refused, like what is larger than `largest`.
     """

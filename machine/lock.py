@@ -31,10 +31,10 @@ def hold(
 ) -> AbstractContextManager[None]:
     """Hold the lock `path` inside a `with`. Not to be taken twice by one thread: it would wait for itself.
 
-    `seconds` is how long to wait for another holder (None: as long as it takes; 0: one try). `what` says in a
-    few words what the lock is for, to be shown to whoever waits. `say`, if given, is told once what is waited for
-    when that takes longer than QUIET_SECONDS. LockHeld after the deadline, naming the holder; StoreError
-    when the lock file cannot be made. Missing directories are made, 0700.
+    `seconds` is how long to wait for another holder (None: as long as it takes; 0: one try). `what` says in a few words
+    what the lock is for, to be shown to whoever waits. `say`, if given, is told once what is waited for when that takes
+    longer than QUIET_SECONDS. Raises LockHeld after the deadline, naming the holder. Raises StoreError if the lock file
+    cannot be made. Missing directories are made, 0700.
     """
     return _Hold(path, seconds, what, say)
 
@@ -42,7 +42,7 @@ def hold(
 def of_user(name: str) -> str:
     """The path of a lock that holds for this user in all stores: on what a hypervisor keeps once for a user, say.
 
-    It lies where nobody else may write; StoreError when somebody has taken that place.
+    It lies where nobody else may write. Raises StoreError if somebody has taken that place.
     """
     if os.name == "nt":
         return os.path.join(os.path.expanduser("~"), ".docker", "machine", "locks", name + ".lock")

@@ -73,7 +73,10 @@ def holder(address: str, port: int, kind: str = "tcp", proc: str = PROC) -> tupl
 
 
 def probe(address: str, port: int, kind: str) -> None:
-    """Open a port as a server does, and close it again. OSError with the system's reason where that is refused."""
+    """Open a port as a server does, and close it again.
+
+    Raises OSError with the system's reason where that is refused.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as server:
         if kind == "tcp":
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

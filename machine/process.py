@@ -42,7 +42,9 @@ def run(
     check: bool = True,
     umask: int = PRIVATE,
 ) -> Completed:
-    """Run `argv` to its end. CommandFailed if it is missing or (with `check`) ends non-zero, CommandTimeout if late.
+    """Run `argv` to its end.
+
+    Raises CommandFailed if it is missing or (with `check`) ends non-zero, CommandTimeout if late.
 
     What the program makes (disks, sockets, logs) is the user's alone unless `umask` says otherwise: the caller's own
     umask decides nothing. Without effect on Windows.
@@ -78,8 +80,8 @@ def foreground(argv: Sequence[str], *, stdout: int | None = None, stderr: int | 
 
     `stdout` and `stderr` are file descriptors to take the place of ours.
 
-    Ctrl-C and Ctrl-\\ are the program's business while it runs; a SIGTERM or SIGHUP to us is passed on to it.
-    Call it from the main thread only. CommandFailed if the program is missing.
+    Ctrl-C and Ctrl-\\ are the program's business while it runs; a SIGTERM or SIGHUP to us is passed on to it. Call it
+    from the main thread only. Raises CommandFailed if the program is missing.
     """
     import signal
     import subprocess

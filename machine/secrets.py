@@ -45,7 +45,10 @@ def split(driver_object: Mapping[str, Any], options: Iterable[Option]) -> tuple[
 def merge(
     driver_object: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A copy of the Driver object with its secrets filled in, for Driver.load. StoreError if they cannot be read."""
+    """A copy of the Driver object with its secrets filled in, for Driver.load.
+
+    Raises StoreError if they cannot be read.
+    """
     options = list(options)
     if not _keys(options):
         return dict(driver_object)
@@ -101,7 +104,10 @@ def overridden(
 
 
 def save(directory: str, values: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Keep the secrets `values`, by key, of the machine in `directory`. Others stay; "" removes one. StoreError."""
+    """Keep the secrets `values`, by key, of the machine in `directory`. Others stay; "" removes one.
+
+    Raises StoreError if the keyring or the file refuses them.
+    """
     if environ.get(CHOICE, "file") == "keyring":
         ring = _keyring()
         for key, value in values.items():
@@ -117,7 +123,10 @@ def save(directory: str, values: Mapping[str, str], environ: Mapping[str, str]) 
 
 
 def read(directory: str) -> dict[str, str]:
-    """The secrets in the machine's file, {} if there is none; StoreError (without their text) if it is broken."""
+    """The secrets in the machine's file, {} if there is none.
+
+    Raises StoreError (without their text) if it is broken.
+    """
     path = os.path.join(directory, paths.SECRETS)
     data = files.read(path)
     if not data:
@@ -135,7 +144,10 @@ def read(directory: str) -> dict[str, str]:
 
 
 def find(directory: str, key: str, environ: Mapping[str, str]) -> str:
-    """One secret that was kept for the machine under `key`, "" if there is none. StoreError if it cannot be read."""
+    """One secret that was kept for the machine under `key`, "" if there is none.
+
+    Raises StoreError if it cannot be read.
+    """
     return read(directory).get(key, "") or _from_keyring(directory, key, environ)
 
 

@@ -52,7 +52,7 @@ def until(
     diagnose: Callable[[], str] = lambda: "",
     resolution: str = "",
 ) -> T:
-    """Call `probe` until it does not raise NotYet, and return its result; WaitTimeout after `seconds`.
+    """Call `probe` until it does not raise NotYet, and return its result. Raises WaitTimeout after `seconds`.
 
     `what` completes "gave up waiting for ..."; the error's details are the last reason of NotYet, and what `diagnose`
     finds out then. The pause between two calls grows from `every` to `longest`, four times `every` if that is None.

@@ -42,7 +42,7 @@ def pack(contents: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes, source: str) -> dict[str, bytes]:
-    """The contents by name. StoreError, naming `source`, for whatever `pack` would not have made.
+    """The contents by name. Raises StoreError, naming `source`, for whatever `pack` would not have made.
 
     Nothing is unpacked to the disk. Links, directories, paths, unknown and repeated names are refused, and so is
     everything that unpacks to more than LARGEST.

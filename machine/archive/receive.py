@@ -46,8 +46,8 @@ def import_(
 ) -> Imported:
     """Make a machine of the file `path`, called `as_name` or as it was called, with `added_settings` besides its own.
 
-    StoreError if the file is none of ours, MachineExists, NameInvalid, RecordBroken; CertificateError if the keys
-    in it do not belong together. On any of them the store is as before.
+    Raises StoreError if the file is none of ours, MachineExists, NameInvalid, RecordBroken. Raises CertificateError if
+    the keys in it do not belong together. On any of them the store is as before.
     """
     return unpack(store, _read(path), path, as_name, added_settings)
 
@@ -195,7 +195,7 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _check_pair(contents: dict[str, bytes], source: str, old: str) -> None:
-    """CertificateError unless each pair that is in the file is whole and of the CA in it."""
+    """Raises CertificateError unless each pair that is in the file is whole and of the CA in it."""
     ca = contents.get(paths.CA, b"")
     for cert_file, key_file in ((paths.CERT, paths.KEY), (paths.SERVER_CERT, paths.SERVER_KEY)):
         cert, key = contents.get(cert_file, b""), contents.get(key_file, b"")

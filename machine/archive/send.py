@@ -42,10 +42,10 @@ def export(
     """Write machine `name` to `out_path`, 0600 ("": to nowhere, take `.data`).
 
     With `with_keys` whoever has the file can use the machine, and every engine under the same CA: the notes say so.
-    `with_values` names settings of the engine whose values go along, which otherwise stay; UsageError for one that
-    the machine does not have.
-    MachineNotFound, RecordBroken; CertificateError if keys are wanted and are not there; StoreError if `out_path`
-    exists (unless `replace`) or cannot be written.
+    `with_values` names settings of the engine whose values go along, which otherwise stay. Raises UsageError for one
+    that the machine does not have. Raises MachineNotFound or RecordBroken if there is no record that can be read.
+    Raises CertificateError if keys are wanted and are not there. Raises StoreError if `out_path` exists (unless
+    `replace`) or cannot be written.
     """
     record = store.load(name)
     _check_values(record, with_values)
@@ -88,7 +88,7 @@ def _manifest(record: Record, with_keys: bool, withheld: Sequence[redaction.Sens
 
 
 def _write(path: str, data: bytes, replace: bool) -> None:
-    """Write the file, 0600. StoreError if it exists, unless `replace`, or cannot be written."""
+    """Write the file, 0600. Raises StoreError if it exists, unless `replace`, or cannot be written."""
     if os.path.lexists(path) and not replace:
         raise StoreError(f"{path} exists already", resolution="add --force to replace it, or name another with -o")
     files.write(os.path.abspath(path), data)

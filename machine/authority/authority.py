@@ -42,7 +42,7 @@ class Authority:
     ) -> certs.Pair:
         """A server pair for a machine, good for its name, `localhost` and `names`; nothing is written.
 
-        Names that no certificate can carry are left out, with a note. CertificateError without a CA key.
+        Names that no certificate can carry are left out, with a note. Raises CertificateError without a CA key.
         """
         all_names = [*names, machine_name, "localhost"]
         for name in all_names:
@@ -100,8 +100,8 @@ def ensure(store_root: str, tls: Mapping[str, str] = MappingProxyType({}), now: 
     """Return the authority of a store; what is missing, cut short or about to end is made.
 
     All who ask at once get the same. The paths `tls` (--tls-ca-cert and so on, by the keys of paths.AUTHORITY) replace
-    those under certs/; what is found there is never overwritten. CertificateError when what is on disk does not fit
-    together and is not ours to throw away, StoreError.
+    those under certs/; what is found there is never overwritten. Raises CertificateError if what is on disk does not
+    fit together and is not ours to throw away, StoreError.
     """
     cert_paths = CertPaths.of(store_root, tls)
     moment = now or datetime.now(UTC)
@@ -129,7 +129,7 @@ def needs_renewal(cert: bytes, names: Iterable[str], ca: bytes, now: datetime) -
 
 
 def check_names(names: Iterable[str]) -> None:
-    """UsageError if one of `names` (--tls-san) is neither an address nor a DNS name."""
+    """Raises UsageError if one of `names` (--tls-san) is neither an address nor a DNS name."""
     for name in names:
         if not certs.is_name(name):
             raise UsageError(

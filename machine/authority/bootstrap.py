@@ -54,7 +54,7 @@ def load_valid(cert_paths: CertPaths, now: datetime) -> tuple[certs.Pair, certs.
 def ensure_ca(store_root: str, cert_paths: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, made or repaired where that is safe; its key is b"" if it is not here and the CA is in use.
 
-    CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
+    Raises CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
     """
     ca = _read(cert_paths.ca_cert, cert_paths.ca_key)
     _restrict_modes(cert_paths, notes)
@@ -104,7 +104,10 @@ def replace_ca(cert_paths: CertPaths, now: datetime) -> certs.Pair:
 
 
 def ensure_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
-    """The client pair, and whether it is new. CertificateError when one is needed and cannot or must not be made."""
+    """The client pair, and whether it is new.
+
+    Raises CertificateError if one is needed and cannot or must not be made.
+    """
     client = _read(cert_paths.client_cert, cert_paths.client_key)
     problem = _client_problem(client, ca, now)
     if problem is None:
@@ -123,7 +126,7 @@ def ensure_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: l
 
 
 def replace_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime) -> certs.Pair:
-    """A new client pair on disk; the old one is kept as *.bak. CertificateError if the CA cannot issue."""
+    """A new client pair on disk; the old one is kept as *.bak. Raises CertificateError if the CA cannot issue."""
     try:
         pair = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
     except certs.CertsError as error:

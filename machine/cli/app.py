@@ -104,7 +104,10 @@ class App:
         self.stdout.write(in_json(document) + "\n")
 
     def names(self, typed_names: Sequence[str]) -> list[str]:
-        """Return the names typed, or that of the machine "default" if there are none. MachineNotFound without one."""
+        """Return the names typed, or that of the machine "default" if there are none.
+
+        Raises MachineNotFound without one.
+        """
         if typed_names:
             return list(typed_names)
         if self.store.exists(DEFAULT_NAME):
@@ -115,6 +118,6 @@ class App:
         )
 
     def name(self, typed_name: str | None) -> str:
-        """Return the name typed, or that of the machine "default". MachineNotFound without one."""
+        """Return the name typed, or that of the machine "default". Raises MachineNotFound without one."""
         self.machine = self.names([typed_name] if typed_name else [])[0]
         return self.machine

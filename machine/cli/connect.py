@@ -18,7 +18,10 @@ STATE_SECONDS = 1.0  # for its platform to say more; together with the start of 
 
 
 def url_of(record: Record, *, swarm: bool = False) -> str:
-    """Return DOCKER_HOST for a machine, or for the swarm it is master of. MachineError while there is no address."""
+    """Return DOCKER_HOST for a machine, or for the swarm it is master of.
+
+    Raises MachineError while there is no address.
+    """
     url = record.url()
     if not url:
         raise no_address_error(record)
@@ -67,7 +70,7 @@ def in_progress_error(record: Record, error: MachineError) -> MachineError | Non
 
 
 def swarm_url(record: Record, url: str) -> str:
-    """Return `url` with the port of the swarm's manager. UsageError if the machine is not a master."""
+    """Return `url` with the port of the swarm's manager. Raises UsageError if the machine is not a master."""
     options = record.raw["HostOptions"]["SwarmOptions"]
     if not options["Master"]:
         raise UsageError(
@@ -80,7 +83,7 @@ def swarm_url(record: Record, url: str) -> str:
 def certificates(record: Record) -> tuple[str, str, str] | None:
     """Return the paths of ca.pem, cert.pem and key.pem; None for an engine without TLS (driver none only).
 
-    CertificateError if one is missing.
+    Raises CertificateError if one is missing.
     """
     directory = record.cert_dir()
     files = tuple(os.path.join(directory, name) for name in (paths.CA, paths.CERT, paths.KEY))
@@ -132,9 +135,9 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> EngineC
 def check_engine(app: App, record: Record, url: str, *, is_manager: bool = False) -> None:
     """Check that the engine at `url` answers and accepts our certificate, over TLS where there are certificates.
 
-    EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
-    it is its swarm's manager that was asked (`is_manager`); MachineError while another process is still creating the
-    machine. Takes 5 seconds at most.
+    Raises EngineUntrusted or CertificateError if the certificates do not fit. Raises EngineError, which says so if the
+    platform knows that the machine is off, or if it is its swarm's manager that was asked (`is_manager`). Raises
+    MachineError while another process is still creating the machine. Takes 5 seconds at most.
     """
     try:
         engine_of(record, url).ping()

@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """The contexts' names on stdout. StoreError if a name is taken by a context that is not ours."""
+    """The contexts' names on stdout. Raises StoreError if a name is taken by a context that is not ours."""
     if args.verb == "ls":
         return _list(app, args.names)
     names = app.names(args.names)

@@ -60,7 +60,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def find_driver(name: str) -> type[Driver]:
-    """Return the class of a driver that was named on the command line. UsageError if there is no such driver."""
+    """Return the class of a driver that was named on the command line. Raises UsageError if there is no such driver."""
     try:
         return registry.find(name)
     except PreflightFailed:

@@ -23,7 +23,7 @@ _TLS_OPTIONS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dock
 
 
 def create_request(args: Namespace, app: App) -> CreateRequest:
-    """Return what the command line asks for. UsageError for values that are wrong or do not go together."""
+    """Return what the command line asks for. Raises UsageError for values that are wrong or do not go together."""
     _check_classic_swarm(args, app)
     _check_engine_options(args)
     engine = _engine_options(args, app)
@@ -122,7 +122,10 @@ def _check_discovery(args: Namespace) -> None:
 
 
 def _swarm_mode_membership(args: Namespace) -> membership.Membership | None:
-    """Return the membership in swarm mode that is asked for, None for none. UsageError for flags that do not fit."""
+    """Return the membership in swarm mode that is asked for, None for none.
+
+    Raises UsageError for flags that do not fit.
+    """
     typed = [flag_of(name) for name in SWARM_MODE_FLAGS if getattr(args, name)]
     if not args.swarm_mode:
         if typed:

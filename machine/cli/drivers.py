@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """A table, or a page for each name. UsageError on a driver that does not exist."""
+    """A table, or a page for each name. Raises UsageError on a driver that does not exist."""
     from machine.cli.create import find_driver
     from machine.drivers import registry
 

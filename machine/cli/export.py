@@ -32,7 +32,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """The file's path on stdout, or the file itself. StoreError, CertificateError."""
+    """The file's path on stdout, or the file itself.
+
+    Raises StoreError or CertificateError if the machine cannot be exported.
+    """
     from machine import archive
 
     name = app.name(args.name)

@@ -34,7 +34,7 @@ class GlobalFlags:
     """The global flags' values: the command line's, else the environment's, else the default."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read the environment; UsageError on a switch variable that is neither true nor false."""
+        """Read the environment. Raises UsageError on a switch variable that is neither true nor false."""
         self.debug = False
         self.storage_path = ""
         self.tls_ca_cert = self.tls_ca_key = self.tls_client_cert = self.tls_client_key = ""

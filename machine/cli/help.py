@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """Print help to stdout; UsageError on a command that does not exist."""
+    """Print help to stdout. Raises UsageError on a command that does not exist."""
     if not args.about:
         app.stdout.write(overview(app.prog))
         return 0

@@ -34,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """List, build, fetch or remove images; their names are on stdout. DriverError when one cannot be had."""
+    """List, build, fetch or remove images; their names are on stdout. Raises DriverError if one cannot be had."""
     from machine.drivers.qemu import accel
 
     if args.verb == "ls" and args.images:

@@ -31,7 +31,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """The machine's name on stdout. StoreError, MachineExists, NameInvalid, RecordBroken, CertificateError."""
+    """The machine's name on stdout.
+
+    Raises StoreError, MachineExists, NameInvalid, RecordBroken or CertificateError if the file cannot be imported.
+    """
     from machine import archive
 
     added_settings = archive.AddedSettings(

@@ -23,8 +23,8 @@ _CHUNK = 32768
 def run_interactive(shell: SshShell, command: str, *, terminal: bool) -> int:
     """Run `command` ("" = the login shell) with our stdin, stdout and stderr; its status, 255 if a signal ended it.
 
-    With `terminal` it gets one of its own, of our size, and ours is raw so that every key reaches it. ShellError when
-    the connection breaks.
+    With `terminal` it gets one of its own, of our size, and ours is raw so that every key reaches it. Raises ShellError
+    if the connection breaks.
     """
     import paramiko
 

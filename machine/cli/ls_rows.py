@@ -76,7 +76,10 @@ class Filters:
     """--filter: values of one key are alternatives, different keys must all fit."""
 
     def __init__(self, filters: Sequence[str]) -> None:
-        """Parse the filters. UsageError for anything but KEY=VALUE with a known key and a valid regular expression."""
+        """Parse the filters.
+
+        Raises UsageError for anything but KEY=VALUE with a known key and a valid regular expression.
+        """
         self.values: dict[str, list[str]] = {}
         for text in filters:
             key, equals, value = text.partition("=")

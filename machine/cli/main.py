@@ -112,7 +112,7 @@ def _usage_resolution(error: MachineError, command: str) -> str:
 
 
 def load(command: str) -> ModuleType:
-    """Return a command's module. UsageError with the nearest name if there is no such command."""
+    """Return a command's module. Raises UsageError with the nearest name if there is no such command."""
     from machine.cli.commands import COMMANDS
 
     if command in COMMANDS:

@@ -44,7 +44,7 @@ class Argument:
     __slots__ = ("action", "default", "dest", "flags", "nargs", "of_driver", "options")
 
     def __init__(self, flags: tuple[str, ...], options: dict[str, Any]) -> None:
-        """ValueError for something of argparse's that this parser does not have."""
+        """Raises ValueError for something of argparse's that this parser does not have."""
         self.options = options
         self.of_driver = False  # whether it is an option of the chosen driver
         self.flags = flags if flags[0].startswith("-") else ()
@@ -79,7 +79,7 @@ class Argument:
         return OPTIONAL if self.nargs == "?" else VALUE
 
     def convert(self, text: str) -> Any:
-        """Return the value of `text`. UsageError if it has none of the argument's type."""
+        """Return the value of `text`. Raises UsageError if it has none of the argument's type."""
         try:
             value = self.options.get("type", str)(text)
         except (ValueError, TypeError):
@@ -135,7 +135,7 @@ class Parser(Group):
         return [argument for group in self.groups for argument in group.arguments if not argument.flags]
 
     def read(self, argv: Sequence[str], globals_: GlobalFlags) -> Namespace:
-        """Return the values of `argv`; global flags go to `globals_`. UsageError for whatever does not fit."""
+        """Return the values of `argv`; global flags go to `globals_`. Raises UsageError for whatever does not fit."""
         from machine.cli.global_flags import AFTER_COMMAND
 
         own = self.flags()

@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """Print the plugin's path. StoreError if the place is taken or cannot be written."""
+    """Print the plugin's path. Raises StoreError if the place is taken or cannot be written."""
     path = plugin_path(app.environ)
     if args.verb == "install":
         install(path)
@@ -97,7 +97,7 @@ def install(path: str) -> None:
 
 
 def uninstall(path: str) -> bool:
-    """Remove the plugin; whether there was one. StoreError if it is not ours or cannot be removed."""
+    """Remove the plugin; whether there was one. Raises StoreError if it is not ours or cannot be removed."""
     if not os.path.lexists(path):
         return False
     if not _was_written_by_us(path):

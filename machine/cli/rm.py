@@ -26,7 +26,7 @@ def run(args: Namespace, app: App) -> int:
     """Remove the machines and return the exit status.
 
     It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. Names that no
-    machine has are one error, and the other machines are removed all the same. MachineError when stdin has ended.
+    machine has are one error, and the other machines are removed all the same. Raises MachineError if stdin has ended.
     """
     from machine.cli.machine_action import report
 
@@ -68,7 +68,7 @@ def _remove_all(args: Namespace, app: App, names: list[str]) -> int:
 
 
 def _confirm_removal(app: App, names: list[str]) -> bool:
-    """Ask the user and return whether these machines are to be removed. MachineError if nobody answers."""
+    """Ask the user and return whether these machines are to be removed. Raises MachineError if nobody answers."""
     from machine.cli.machine_action import confirm
 
     answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")

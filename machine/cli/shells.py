@@ -31,7 +31,7 @@ def detect(environ: Mapping[str, str], *, windows: bool = False) -> str:
 
 
 def chosen(text: str) -> str:
-    """The known shell that `--shell` names, by name or path. UsageError with the known ones for another."""
+    """The known shell that `--shell` names, by name or path. Raises UsageError with the known ones for another."""
     shell = _program_name(text)
     if shell not in KNOWN:
         from machine.cli.suggest import wrong_choice  # costs time, and only mistakes need it
@@ -47,7 +47,7 @@ def _program_name(path: str) -> str:
 
 
 def set_line(shell: str, key: str, value: str) -> str:
-    """One line that sets a variable. UsageError where the shell has no way to write the value."""
+    """One line that sets a variable. Raises UsageError where the shell has no way to write the value."""
     if "\n" in value and shell in ("tcsh", "cmd"):
         raise UsageError(f"{shell} cannot hold a value with a line break: {key}")
     if shell == "fish":

@@ -21,7 +21,7 @@ NO_CONNECTION = 255  # ssh's exit status when it is ssh that failed; also what w
 
 
 def login_of(app: App, name: str, user: str = "") -> Login:
-    """Return the login of machine `name` as its record has it. NotSupported for a machine that is only a URL."""
+    """Return the login of machine `name` as its record has it. Raises NotSupported for a machine that is only a URL."""
     record = app.store.load(name)
     if record.is_only_url():
         raise NotSupported(

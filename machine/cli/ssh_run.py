@@ -74,7 +74,7 @@ class Relay:
 def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time.sleep) -> int:
     """Run ssh, scp or rsync as process.foreground does, and return its status. `name` is the machine, for errors.
 
-    ShellError when sshd still drops the connection after TRIES.
+    Raises ShellError if sshd still drops the connection after TRIES.
     """
     relays: list[Relay] = []
 
@@ -95,7 +95,7 @@ def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time
 def retry(attempt: Callable[[], _T], name: str, *, pause: Callable[[float], None] = time.sleep) -> _T:
     """Return what `attempt` returns; it is called again while sshd of the machine `name` drops it (ConnectionDropped).
 
-    ShellError when sshd still drops the connection after TRIES.
+    Raises ShellError if sshd still drops the connection after TRIES.
     """
     longest_pause = FIRST_PAUSE
     started_at = time.monotonic()

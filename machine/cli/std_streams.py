@@ -23,7 +23,7 @@ class ClosedStdout:
     encoding = "utf-8"
 
     def write(self, _: str) -> int:
-        """MachineError."""
+        """Raises MachineError if stdout is closed."""
         raise MachineError(
             "the output cannot be written: stdout is closed", resolution="give it somewhere to go, such as > /dev/null"
         )

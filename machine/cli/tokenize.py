@@ -32,7 +32,7 @@ class Token:
 
 
 def seconds(text: str) -> float:
-    """A time to wait, for a flag's `type`: 0 to one day. ValueError on anything else."""
+    """A time to wait, for a flag's `type`: 0 to one day. Raises ValueError on anything else."""
     value = float(text)
     if not 0 <= value <= _DAY:
         raise ValueError(text)

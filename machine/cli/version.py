@@ -41,7 +41,10 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _engine_version(app: App, name: str) -> dict[str, Any]:
-    """Return the version of a machine's engine, for JSON. EngineError, which names the state if the machine is off."""
+    """Return the version of a machine's engine, for JSON.
+
+    Raises EngineError, which names the state if the machine is off.
+    """
     from machine.cli.connect import engine_of, silent_engine_error
 
     app.machine = name

@@ -59,7 +59,10 @@ class ClusterHooks:
     """
 
     def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
-        """Return the draft with what it leaves open filled in. Pure; UsageError, PreflightFailed."""
+        """Return the draft with what it leaves open filled in.
+
+        Pure. Raises UsageError or PreflightFailed if the draft cannot be completed.
+        """
         return draft
 
     def write_record(self, draft: MachineDraft, record: Record) -> None:
@@ -95,13 +98,16 @@ class ClusterHooks:
         return spec
 
     def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
-        """Make the machine, whose engine answers, a member; one that is a member stays as it is. MachineError."""
+        """Make the machine, whose engine answers, a member; one that is a member stays as it is.
+
+        Raises MachineError if it cannot join.
+        """
 
     def after_start(self, session: Session, record: Record, endpoint: Endpoint) -> None:
-        """Do what a member needs once its engine answers after a start. MachineError."""
+        """Do what a member needs once its engine answers after a start. Raises MachineError if that fails."""
 
     def leave(self, session: Session, record: Record, removal: Removal) -> None:
-        """Take the machine out of its cluster before it is removed. MachineError when the cluster would break."""
+        """Take the machine out of its cluster before it is removed. Raises MachineError if the cluster would break."""
 
     def after_failed_removal(self, session: Session, record: Record, removal: Removal) -> None:
         """Take back what can be without the machine, whose removal has failed. What cannot is only warned of."""

@@ -40,7 +40,10 @@ def requested(draft: MachineDraft) -> list[ClusterHooks]:
 
 
 def hooks_of(record: Record) -> list[ClusterHooks]:
-    """Return the hooks of the clusters that a machine is, or is to be, a member of. RecordBroken."""
+    """Return the hooks of the clusters that a machine is, or is to be, a member of.
+
+    Raises RecordBroken if a membership cannot be read.
+    """
     return [load_hooks(kind) for kind in TABLE if kind.is_member(record)]
 
 

@@ -116,7 +116,8 @@ class Driver(ABC):
     def create(self) -> None:
         """Ask for the machine, switch it on, return; every id goes to `ctx.save(self)` before it is needed.
 
-        InProgress when the next thing can only be made later (a server's address, once it runs): it is called again.
+        Raises InProgress if the next thing can only be made later (a server's address, once it runs): it is called
+        again.
         """
 
     @abstractmethod
@@ -130,7 +131,7 @@ class Driver(ABC):
     def power(self, verb: Verb) -> None:
         """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done.
 
-        InProgress when a START has to wait until something has ended: it is called again.
+        Raises InProgress if a START has to wait until something has ended: it is called again.
         """
         raise NotSupported(
             f"the driver {self.traits.name} cannot {verb} a machine",
@@ -141,7 +142,7 @@ class Driver(ABC):
     def remove(self) -> None:
         """Remove all that `create` made, newest first; absent is success.
 
-        InProgress when the rest must wait until the platform has ended something: it is called again.
+        Raises InProgress if the rest must wait until the platform has ended something: it is called again.
         """
 
 

@@ -80,7 +80,7 @@ def _resolution(name: str, known: list[str]) -> str:
 
 
 def _load_entry_point(entry: EntryPoint) -> type[Driver]:
-    """The driver of somebody's package. DriverError when it does not load, whatever its code raises."""
+    """The driver of somebody's package. Raises DriverError if it does not load, whatever its code raises."""
     from machine.drivers.base import Driver
 
     package = entry.dist.name if entry.dist else entry.module

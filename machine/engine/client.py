@@ -65,11 +65,11 @@ class EngineClient:
         return self._call("POST", path, None if content is None else json.dumps(content).encode())
 
     def delete(self, path: str) -> None:
-        """DELETE `path`; EngineRefused with status 404 when there is no such thing."""
+        """DELETE `path`. Raises EngineRefused with status 404 if there is no such thing."""
         self._call("DELETE", path, None)
 
     def pull(self, image: str) -> None:
-        """Have the engine fetch an image from its registry, within `timeout`. EngineError if it could not."""
+        """Have the engine fetch an image from its registry, within `timeout`. Raises EngineError if it could not."""
         from urllib.parse import quote
 
         exact = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
@@ -104,7 +104,7 @@ class EngineClient:
         return f"/v{self._api}{path}"
 
     def new_request(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
-        """Return a request to be run with `run_all`. CertificateError when our files cannot be used.
+        """Return a request to be run with `run_all`. Raises CertificateError if our files cannot be used.
 
         `largest`: how many bytes the answer's body may have.
         """
@@ -117,7 +117,7 @@ class EngineClient:
         return self._version_of(request)
 
     def _version_of(self, request: PendingRequest) -> dict[str, Any]:
-        """The /version object, its Version and ApiVersion being short texts; EngineError if they are not."""
+        """The /version object, its Version and ApiVersion being short texts. Raises EngineError if they are not."""
         found = self._object(request)
         for key in ("Version", "ApiVersion"):
             word = found.get(key)

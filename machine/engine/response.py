@@ -41,7 +41,7 @@ class Reply:
         self._chunked = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes, b"" at the end of the stream. NotHttp if they make no sense or are cut short."""
+        """Take the next bytes, b"" at the end of the stream. Raises NotHttp if they make no sense or are cut short."""
         self._raw += data
         if not self._in_body:
             self._read_head(len(data))

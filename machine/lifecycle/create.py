@@ -54,7 +54,10 @@ CREATE_WITHOUT_HOST = (  # where there is no host
 
 
 def create(session: Session, name: str, request: CreateRequest) -> None:
-    """Make machine `name`. PreflightFailed (exit 3) when nothing was made; MachineExists when the name is taken."""
+    """Make machine `name`. Raises PreflightFailed (exit 3) if nothing was made.
+
+    Raises MachineExists if the name is taken.
+    """
     try:
         record, driver = draft_machine(session, name, request)
         warn_about_clusters(session, record)
@@ -84,7 +87,7 @@ def check(session: Session, record: Record, driver: Driver) -> None:
 def create_if_missing(session: Session, name: str, request: CreateRequest) -> None:
     """Make machine `name` unless it is there; if another command is making it now, wait for that one's end.
 
-    MachineExists when it is incomplete, or is a machine of another driver.
+    Raises MachineExists if it is incomplete, or is a machine of another driver.
     """
     while not session.store.exists(name):
         try:
@@ -107,7 +110,10 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
 
 @contextmanager
 def _lock_new_machine(session: Session, name: str) -> Iterator[None]:
-    """Hold the lock of machine `name` while it is made. MachineExists if another command has begun to make it."""
+    """Hold the lock of machine `name` while it is made.
+
+    Raises MachineExists if another command has begun to make it.
+    """
     with ExitStack() as held:
         try:
             held.enter_context(session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"))

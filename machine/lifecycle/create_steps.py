@@ -43,7 +43,9 @@ class CreateStep:
 
 
 def record_machine(creation: Creation) -> None:
-    """Put the record on disk, under a lock of all creates. PreflightFailed if the host is another machine already.
+    """Put the record on disk, under a lock of all creates.
+
+    Raises PreflightFailed if the host is another machine already.
 
     The secrets are kept from here on, and the later steps use these, not those of the environment.
     """

@@ -34,7 +34,10 @@ class CreateRequest:
 
 
 def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[Record, Driver]:
-    """Return the record and the driver as they would be. UsageError for what cannot be recorded, MachineExists."""
+    """Return the record and the driver as they would be.
+
+    Raises UsageError for what cannot be recorded, MachineExists.
+    """
     names.check(name)
     if session.store.exists(name):
         raise already_exists_error(session, name)

@@ -60,7 +60,10 @@ def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
 
 
 def open_driver(session: Session, record: Record) -> Driver:
-    """Return the driver of a stored machine, with its secrets. RecordBroken when the driver cannot read its config."""
+    """Return the driver of a stored machine, with its secrets.
+
+    Raises RecordBroken if the driver cannot read its config.
+    """
     cls = registry.find(record.driver_name)
     options = cls.secret_options(record.driver_object)
     _hide_settings(session, record.engine_options())
@@ -98,8 +101,8 @@ def _hide_settings(session: Session, options: EngineOptions) -> None:
 def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Cache how the machine is reached, under docker-machine's key names where it has them.
 
-    A docker context that pointed to the old address follows. DriverError for what would be something else in ssh's
-    arguments and files: clouds, plugins and hypervisors are asked, and may answer anything.
+    A docker context that pointed to the old address follows. Raises DriverError for what would be something else in
+    ssh's arguments and files: clouds, plugins and hypervisors are asked, and may answer anything.
     """
     _validate_endpoint(record, endpoint)
     fields = {

@@ -76,7 +76,10 @@ def _interrupted(
 def _run_here(
     session: Session, name: str, action: Action, interrupt_resolution: InterruptResolution
 ) -> dict[str, BaseException]:
-    """Run the action of a single machine in this thread. Interrupted for a Ctrl-C that the action let through."""
+    """Run the action of a single machine in this thread.
+
+    Raises Interrupted for a Ctrl-C that the action let through.
+    """
     try:
         failure = _attempt(session.for_machine(name), name, action)
     except KeyboardInterrupt:

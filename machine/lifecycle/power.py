@@ -105,7 +105,10 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
 
 
 def _reboot(session: Session, record: Record) -> None:
-    """Have a host reboot itself over ssh and wait until it answers with another boot id. WaitTimeout."""
+    """Have a host reboot itself over ssh and wait until it answers with another boot id.
+
+    Raises WaitTimeout if it does not in time.
+    """
     endpoint, shell = provision.log_in(session, record)
     boot = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
     with shell:
@@ -135,7 +138,7 @@ def _reboot(session: Session, record: Record) -> None:
 
 
 def ask_to_reboot(shell: Shell, name: str) -> None:
-    """Have the host reboot itself; NotSupported with its output when it refuses.
+    """Have the host reboot itself. Raises NotSupported with its output if it refuses.
 
     A connection that breaks, and a shell that a signal ends (status 255), are what a reboot looks like.
     """

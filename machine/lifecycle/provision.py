@@ -79,7 +79,10 @@ def regenerate(session: Session, name: str) -> None:
 
 
 def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
-    """Return the endpoint as the platform has it now, and a shell there. NotSupported for a machine without a host."""
+    """Return the endpoint as the platform has it now, and a shell there.
+
+    Raises NotSupported for a machine without a host.
+    """
     driver = open_driver(session, record)
     if not driver.traits.has_host:
         raise NotSupported(
@@ -106,7 +109,10 @@ def _check_running(record: Record, driver: Driver) -> None:
 def apply_plan(
     session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
 ) -> provisioning.Outcome:
-    """Gather facts and apply a plan made of them: Docker is installed and listens behind TLS. ProvisionError."""
+    """Gather facts and apply a plan made of them: Docker is installed and listens behind TLS.
+
+    Raises ProvisionError if a step fails.
+    """
     with provisioning.names_in_errors(record.name, endpoint.ssh_user, endpoint.address):
         return _apply_plan(session, record, endpoint, shell, new_certificate=new_certificate)
 
@@ -152,7 +158,9 @@ def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Wait until the engine answers over TLS from here, and join the machine's clusters. WaitTimeout.
+    """Wait until the engine answers over TLS from here, and join the machine's clusters.
+
+    Raises WaitTimeout if the engine does not answer in time.
 
     After that the machine is ready, its docker context refreshed if it has one; the caller calls `record_ready`.
     """

@@ -80,7 +80,7 @@ def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
 
 
 def _remove_all(session: Session, driver: Driver) -> None:
-    """Call the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
+    """Call the driver until it has nothing more to wait for. Raises WaitTimeout with what it was waiting for."""
     announce_at = session.clock.now() + QUIET_SECONDS
 
     def attempt() -> None:

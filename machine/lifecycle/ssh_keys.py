@@ -39,7 +39,10 @@ def check(driver: Driver) -> None:
 
 
 def copy_user_key(record: Record, source: str, target: str) -> str:
-    """Copy the user's own key to `target`, once, in a form that every ssh reads, and return `target`. StoreError."""
+    """Copy the user's own key to `target`, once, in a form that every ssh reads, and return `target`.
+
+    Raises StoreError if the key is gone or cannot be used.
+    """
     if os.path.exists(target):
         return target
     try:

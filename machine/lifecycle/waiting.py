@@ -47,7 +47,10 @@ def wait_for_state(session: Session, driver: Driver, target: State, seconds: flo
 
 
 def switch_on(session: Session, driver: Driver) -> None:
-    """Ask the platform to switch the machine on, again while something there has to end first. WaitTimeout."""
+    """Ask the platform to switch the machine on, again while something there has to end first.
+
+    Raises WaitTimeout if it does not end in time.
+    """
 
     def attempt() -> None:
         try:
@@ -68,7 +71,7 @@ def switch_on(session: Session, driver: Driver) -> None:
 def create_and_wait(session: Session, record: Record, driver: Driver) -> float:
     """Call `create` until it has nothing more to wait for; return the seconds that are left to become reachable.
 
-    The first call has the time that it needs: it may fetch an image. WaitTimeout with what the driver waits for.
+    The first call has the time that it needs: it may fetch an image. Raises WaitTimeout with what the driver waits for.
     """
 
     def attempt() -> None:
@@ -96,7 +99,9 @@ def create_and_wait(session: Session, record: Record, driver: Driver) -> float:
 
 
 def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds: float | None = None) -> Endpoint:
-    """Wait until the machine runs, and return its endpoint. DriverError at once when it never will; WaitTimeout.
+    """Wait until the machine runs, and return its endpoint. Raises DriverError at once if it never will.
+
+    Raises WaitTimeout if it does not run in time.
 
     `seconds` are the driver's own for a boot if they are not given.
     """
@@ -129,7 +134,9 @@ def _last_state(state: State) -> NotYet:
 
 
 def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> SshShell:
-    """Return a shell on the machine as soon as its sshd answers and lets us in. WaitTimeout, LoginRefused.
+    """Return a shell on the machine as soon as its sshd answers and lets us in.
+
+    Raises WaitTimeout if nobody answers in time, LoginRefused if sshd does not let us in.
 
     A login that is refused is tried again: without limit on a machine that is being made, whose first boot puts our key
     there; for a minute on one that was ready once, since sshd refuses users while a system comes up; not at all on a
@@ -170,7 +177,10 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
 
 
 def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
-    """Return the engine's API version once it answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
+    """Return the engine's API version once it answers over TLS from here. Raises WaitTimeout if it does not in time.
+
+    EngineUntrusted is final.
+    """
     engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_REPLY_SECONDS)
 
     def probe() -> str:

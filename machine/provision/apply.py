@@ -75,7 +75,7 @@ def apply_steps(plan: Plan, shell: Shell, log: Log) -> Outcome:
 
 
 def run_batch(steps: Sequence[Step], shell: Shell, *, exclusive: bool = False) -> list[Completed]:
-    """Run steps as root in one exec and return their results. ProvisionError for the first that failed.
+    """Run steps as root in one exec and return their results. Raises ProvisionError for the first that failed.
 
     With `exclusive` the script first waits for another one that changes the machine, whichever computer it comes from.
     """

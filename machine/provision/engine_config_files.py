@@ -35,7 +35,10 @@ def certificates(facts: Facts, spec: Spec) -> list[WriteFile]:
 
 
 def configuration(facts: Facts, spec: Spec) -> list[WriteFile]:
-    """Return the files that make the engine listen behind TLS with the options of `spec`. ProvisionError."""
+    """Return the files that make the engine listen behind TLS with the options of `spec`.
+
+    Raises ProvisionError if docker.service holds what machine cannot move.
+    """
     if facts.init == "boot2docker":
         return [_profile(spec)]
     if facts.init == "openrc":
@@ -82,7 +85,10 @@ def _check_command(facts: Facts) -> None:
 
 
 def _conf_d_command(facts: Facts, spec: Spec) -> dockerd_command.Command:
-    """Return the parsed flags of DOCKER_OPTS in /etc/conf.d/docker, without our own block. ProvisionError."""
+    """Return the parsed flags of DOCKER_OPTS in /etc/conf.d/docker, without our own block.
+
+    Raises ProvisionError if they cannot be read without running the file.
+    """
     text = _BLOCK.sub("", facts.conf_d or "")
     value = variables.from_shell(text, "DOCKER_OPTS")
     if value is not None:

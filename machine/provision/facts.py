@@ -101,13 +101,19 @@ class Facts:
 
 
 def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
-    """Gather the facts of a machine: one exec, nothing changed, no socket-activated engine started. ProvisionError."""
+    """Gather the facts of a machine: one exec, nothing changed, no socket-activated engine started.
+
+    Raises ProvisionError if they cannot be gathered or read.
+    """
     log(GATHER_SCRIPT.name)
     return parse(run_batch([GATHER_SCRIPT], shell)[-1])
 
 
 def parse(answer: Completed) -> Facts:
-    """Return the facts in the output of GATHER_SCRIPT. ProvisionError if it is incomplete or cannot be parsed."""
+    """Return the facts in the output of GATHER_SCRIPT.
+
+    Raises ProvisionError if it is incomplete or cannot be parsed.
+    """
     try:
         return _parse_lines(answer)
     except (KeyError, IndexError, ValueError, RecursionError) as error:

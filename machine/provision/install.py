@@ -34,7 +34,7 @@ esac
 
 
 def steps(facts: Facts, url: str) -> list[Step]:
-    """Return the steps that install Docker. ProvisionError if that is not allowed or not possible."""
+    """Return the steps that install Docker. Raises ProvisionError if that is not allowed or not possible."""
     distro = find_or_refuse(facts)
     if url == "none":
         raise ProvisionError(

@@ -32,7 +32,7 @@ from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 
 def plan(facts: Facts, spec: Spec) -> Plan:
-    """Yield the steps that make a machine a Docker host behind TLS. ProvisionError where it cannot be one."""
+    """Yield the steps that make a machine a Docker host behind TLS. Raises ProvisionError where it cannot be one."""
     names: list[str] = []
     notes: list[str] = []
     find_or_refuse(facts)

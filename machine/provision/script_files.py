@@ -16,14 +16,14 @@ _PLACEHOLDER = re.compile(r"^@(?P<lines>[A-Z0-9_]+)@\n|@(?P<part>[A-Z0-9_]+)@", 
 def read(name: str, /, **values: object) -> str:
     """Return the script `name`.sh; the values are those of its placeholders, by their names in lower case.
 
-    ValueError if a value lacks its placeholder, or a placeholder its value.
+    Raises ValueError if a value lacks its placeholder, or a placeholder its value.
     """
     with open(os.path.join(_DIRECTORY, f"{name}.sh"), encoding="utf-8") as file:
         return fill(file.read(), **values)
 
 
 def fill(script: str, /, **values: object) -> str:
-    """Return `script` with the values put in for its placeholders. ValueError as in `read`."""
+    """Return `script` with the values put in for its placeholders. Raises ValueError as in `read`."""
     used = set()
 
     def value_of(match: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # which editors on Windows wr
 
 
 def existing(facts: Facts) -> dict[str, Any]:
-    """Return the settings in daemon.json; {} when there is none. ProvisionError when it is no JSON object."""
+    """Return the settings in daemon.json; {} when there is none. Raises ProvisionError if it is no JSON object."""
     if facts.daemon_json is None or not facts.daemon_json.strip(BYTE_ORDER_MARK + " \n\r\t"):
         return {}
     try:
@@ -97,7 +97,10 @@ def text(settings: dict[str, Any]) -> bytes:
 
 
 def check_storage(facts: Facts, spec: Spec) -> None:
-    """ProvisionError if the wanted storage driver would hide images that are there, or is gone from this engine."""
+    """Check the storage driver that is asked for.
+
+    Raises ProvisionError if it would hide images that are there, or is gone from this engine.
+    """
     driver = spec.engine.storage_driver
     removed_in = _REMOVED.get(driver)
     if removed_in and facts.release >= (removed_in, 0):

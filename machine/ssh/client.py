@@ -75,7 +75,7 @@ class SshShell:
             raise self._broken_error(f"opening a session failed: {error}") from None
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
-        """Run `command`; ShellError after `timeout` seconds, LARGEST_OUTPUT, or when the connection breaks.
+        """Run `command`. Raises ShellError after `timeout` seconds, LARGEST_OUTPUT, or if the connection breaks.
 
         A command that a signal ended has the status 255, as with OpenSSH's client.
         """
@@ -112,8 +112,8 @@ class SshShell:
     def put(self, path: str, content: bytes, mode: int) -> None:
         """Write `content` to `path` with `mode`, beside it first and then by a rename.
 
-        The new file is born with no more than `mode`; it takes the old one's place only when all its bytes
-        have arrived. ShellError with the machine's words if that failed.
+        The new file is born with no more than `mode`; it takes the old one's place only when all its bytes have
+        arrived. Raises ShellError with the machine's words if that failed.
         """
         target, temporary = shlex.quote(path), shlex.quote(f"{path}.machine-new")
         script = (
@@ -171,7 +171,7 @@ def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
 
 
 def _seconds_left(deadline: float | None) -> float | None:
-    """Seconds until `deadline`; TimeoutError when it has passed."""
+    """Seconds until `deadline`. Raises TimeoutError if it has passed."""
     if deadline is None:
         return None
     seconds = deadline - time.monotonic()

@@ -228,7 +228,10 @@ def agent_reason(key_path: str, key: private_key.PrivateKey) -> str:
 
 
 def check_agent(reason: str, public: str = "", resolution: str = "ssh-add") -> None:
-    """LoginRefused unless the running agent has a key: any, or the one with public half `public` ("TYPE BASE64")."""
+    """Check the running agent.
+
+    Raises LoginRefused unless it has a key: any, or the one with public half `public` ("TYPE BASE64").
+    """
     for _ in _agent_keys(reason, public, resolution):
         return
 

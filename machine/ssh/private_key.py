@@ -53,7 +53,10 @@ class PrivateKey:
 
 
 def load(path: str) -> PrivateKey:
-    """The key in a file. KeyProblem when there is none that ssh could use; OSError when the file cannot be read."""
+    """The key in a file. Raises KeyProblem if there is none that ssh could use.
+
+    Raises OSError if the file cannot be read.
+    """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise KeyProblem("is a directory" if stat.S_ISDIR(found.st_mode) else "is not a plain file")
@@ -65,7 +68,10 @@ def load(path: str) -> PrivateKey:
 
 
 def parse(data: bytes, path: str) -> PrivateKey:
-    """The key in a file's bytes; `path` is for what is advised. KeyProblem when there is none that ssh could use."""
+    """The key in a file's bytes; `path` is for what is advised.
+
+    Raises KeyProblem if there is none that ssh could use.
+    """
     text = normalize(data)
     match = re.search(_BLOCK, text)
     if match is None:
@@ -81,7 +87,8 @@ def parse(data: bytes, path: str) -> PrivateKey:
 def repair(path: str) -> None:
     """Put a key of the store into the form that ssh reads, and its mode to what ssh asks for; a good one is left alone.
 
-    What is no key, and a file of somebody else's, is left to ssh's own words. StoreError when it cannot be written.
+    What is no key, and a file of somebody else's, is left to ssh's own words. Raises StoreError if it cannot be
+    written.
     """
     try:
         found = os.stat(path)
@@ -140,7 +147,10 @@ def _openssh(text: str, body: str) -> PrivateKey:
 
 
 def _string(blob: bytes) -> tuple[bytes, bytes]:
-    """The length-prefixed string at the start (RFC 4251 section 5), and the rest. ValueError when it is cut short."""
+    """The length-prefixed string at the start (RFC 4251 section 5), and the rest.
+
+    Raises ValueError if it is cut short.
+    """
     length = int.from_bytes(blob[:4], "big")
     if len(blob) < 4 + length:
         raise ValueError("cut short")

@@ -33,7 +33,7 @@ def record_error(name: str, reason: str, resolution: str = "") -> RecordBroken:
 
 
 def decode(data: bytes, name: str) -> dict[str, Any]:
-    """The JSON object in `data`, known keys of the top level folded. RecordBroken if it is none."""
+    """The JSON object in `data`, known keys of the top level folded. Raises RecordBroken if it is none."""
     import json  # with `re` it is a third of `ls -q`, which reads no record
 
     try:
@@ -58,7 +58,10 @@ def decode(data: bytes, name: str) -> dict[str, Any]:
 
 
 def encode(raw: dict[str, Any], name: str) -> bytes:
-    """The bytes to save: 4-space indent, no newline at the end, as docker-machine writes. StoreError if not JSON."""
+    """The bytes to save: 4-space indent, no newline at the end, as docker-machine writes.
+
+    Raises StoreError if not JSON.
+    """
     import json
 
     try:
@@ -103,7 +106,9 @@ def normalize_key_case(value: dict[str, Any], known: key_names.Schema | dict[str
 def validate(
     value: dict[str, Any], schema: key_names.Schema, name: str, location: str, *, fill: bool = True
 ) -> dict[str, Any]:
-    """`value` with the schema's keys first, folded, null replaced by the kind's zero; RecordBroken on a wrong kind.
+    """`value` with the schema's keys first, folded, null replaced by the kind's zero.
+
+    Raises RecordBroken on a wrong kind.
 
     With `fill` missing keys get their zero too; without, only keys that are there are looked at. Unknown keys stay.
     """

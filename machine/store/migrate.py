@@ -34,7 +34,7 @@ _FLAT_SWARM = {"SwarmHost": str, "SwarmMaster": bool, "SwarmDiscovery": str}
 
 
 def upgrade(raw: dict[str, Any], name: str) -> int:
-    """Bring `raw` to ConfigVersion 3 in place; the version it had. RecordBroken if it is from the future."""
+    """Bring `raw` to ConfigVersion 3 in place; the version it had. Raises RecordBroken if it is from the future."""
     version = raw.get("ConfigVersion") or 0
     if type(version) is not int or version < 0:
         raise record_error(name, "ConfigVersion in config.json must be a whole number")

@@ -27,7 +27,7 @@ _CERT_FILES = {  # key of AuthOptions: (under certs/, file) or (in the machine's
 
 
 def normalize(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
-    """`raw` with docker-machine's keys first, all of them there and of their kinds; RecordBroken otherwise."""
+    """`raw` with docker-machine's keys first, all of them there and of their kinds. Raises RecordBroken otherwise."""
     raw = validate(raw, key_names.HOST, name, "")
     if not raw["DriverName"]:
         raise record_error(name, "config.json names no driver")

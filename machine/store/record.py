@@ -36,7 +36,10 @@ class Record:
 
     @classmethod
     def parse(cls, data: bytes, root: str, name: str) -> Record:
-        """The record in `data`, migrated, in order, its paths those of the store `root`; RecordBroken if it is none."""
+        """The record in `data`, migrated, in order, its paths those of the store `root`.
+
+        Raises RecordBroken if it is none.
+        """
         raw = decode(data, name)
         version = upgrade(raw, name)
         record = cls(root, name, normalize(raw, root, name))
@@ -102,7 +105,7 @@ class Record:
         return {**self.raw, "Driver": secrets.redact(self.driver_keys.secrets, self.driver_object)}
 
     def encode(self) -> bytes:
-        """The bytes of config.json. StoreError if something in `raw` is not JSON."""
+        """The bytes of config.json. Raises StoreError if something in `raw` is not JSON."""
         return encode(self.raw, self.name)
 
     @property

@@ -21,7 +21,7 @@ MARK = ".removed-"
 
 
 def remove(machines: str, name: str) -> None:
-    """Remove `machines`/`name`. StoreError when it is a link, or when something in it resists."""
+    """Remove `machines`/`name`. Raises StoreError if it is a link, or something in it resists."""
     directory = os.path.join(machines, name)
     _refuse_other_than_directory(directory)
     trash_path = os.path.join(machines, f".{name}{MARK}{os.urandom(4).hex()}")
@@ -34,7 +34,7 @@ def remove(machines: str, name: str) -> None:
 
 
 def check_removable(machines: str, name: str) -> None:
-    """StoreError when `remove` could not even begin: `machines`/`name` is a link, or `machines` is not writable.
+    """Raises StoreError if `remove` could not even begin: `machines`/`name` is a link, or `machines` is not writable.
 
     Changes nothing. What the platform has of the machine is not to be removed before this is known.
     """

@@ -29,7 +29,7 @@ class Store:
         self.on_load: Callable[[Record], None] | None = None  # told of each record that is read
 
     def names(self) -> list[str]:
-        """Every machine, broken ones too, in natural order. StoreError when the directory cannot be listed.
+        """Every machine, broken ones too, in natural order. Raises StoreError if the directory cannot be listed.
 
         Directories with a leading dot, and those whose names a terminal cannot show, are no machines.
         """
@@ -60,7 +60,9 @@ class Store:
         return record
 
     def save(self, record: Record) -> None:
-        """Write config.json whole or not at all, 0600. StoreError when there is no room, MachineNotFound when removed.
+        """Write config.json whole or not at all, 0600.
+
+        Raises StoreError if there is no room, MachineNotFound if it was removed.
 
         Secrets that an old record holds in clear text move to the secrets file first. The bytes of a record that
         was migrated are kept as config.json.bak.
@@ -84,7 +86,11 @@ class Store:
         record.old_bytes = None
 
     def add(self, name: str) -> None:
-        """Take the name: make the machine's empty directory, 0700. NameInvalid, MachineExists, StoreError."""
+        """Take the name: make the machine's empty directory, 0700.
+
+        Raises NameInvalid if it cannot be one, MachineExists if it is taken, StoreError if the directory cannot be
+        made.
+        """
         from machine.store import remove
 
         check(name)
@@ -98,7 +104,9 @@ class Store:
             raise _unreadable_error(self.directory(name), error) from error
 
     def delete(self, name: str) -> None:
-        """Remove the machine's directory with all that is in it. MachineNotFound, StoreError.
+        """Remove the machine's directory with all that is in it.
+
+        Raises MachineNotFound if there is none, StoreError if it cannot be removed.
 
         A delete that is killed half-way leaves no half machine behind: the rest goes with the next add or delete.
         """

@@ -18,7 +18,10 @@ _pipe_contents: dict[tuple[int, int], str] = {}
 
 
 def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SECONDS) -> bytes:
-    """The whole content. OSError, TimeoutError among them, for one that is too large or does not come to its end."""
+    """The whole content.
+
+    Raises OSError, TimeoutError among them, for one that is too large or does not come to its end.
+    """
     descriptor = os.open(path, _READ)
     try:
         waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
@@ -39,7 +42,7 @@ def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SEC
 
 
 def rereadable_path(path: str) -> str:
-    """`path`, or for a pipe, which can be read only once, that of a copy in memory. OSError, as `read`."""
+    """`path`, or for a pipe, which can be read only once, that of a copy in memory. Raises OSError, as `read`."""
     if not is_pipe(path) or not hasattr(os, "memfd_create"):
         return path
     status = os.stat(path)

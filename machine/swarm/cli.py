@@ -69,7 +69,7 @@ class CliContext(NamedTuple):
 
 
 def run(argv: Sequence[str], context: CliContext) -> int:
-    """One command line, without the program's name. MachineError for what does not work."""
+    """One command line, without the program's name. Raises MachineError for what does not work."""
     command, args, debug = _split_global_flags(list(argv))
     if command in ("version", "help") and len(args) > (command == "help"):
         raise UsageError(f"{command} takes no arguments like {args[-1]!r}", resolution=f"{context.prog} {command}")
@@ -110,7 +110,7 @@ def help_text(prog: str, command: str = "") -> str:
 
 
 def _check_command(command: str, prog: str) -> None:
-    """UsageError, with the name that is most like it, if there is no such command."""
+    """Raises UsageError, with the name that is most like it, if there is no such command."""
     if command not in (*COMMANDS, "help"):
         resolution = did_you_mean(command, COMMANDS) or f"{prog} help shows them"
         raise UsageError(f"there is no command {command!r} of {prog}", resolution=resolution)
@@ -229,7 +229,8 @@ async def with_registry(
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. With
-    `expects_token` off, a token that is new there is told. DiscoveryError.
+    `expects_token` off, a token that is new there is told. Raises DiscoveryError if the registry cannot take
+    the token.
     """
     from machine.swarm.discovery.service import registrar
     from machine.swarm.discovery.token import LocalToken
@@ -270,7 +271,10 @@ async def _serve(
     urls: Sequence[str],
     limits: Limits | None = None,
 ) -> AsyncIterator[list[Address]]:
-    """Listen at `urls` until the block is left; gives the addresses. UsageError."""
+    """Listen at `urls` until the block is left; gives the addresses.
+
+    Raises UsageError if one is no address, or must not be listened at.
+    """
     server = Server(compose(backends), log=context.log, limits=limits)
     addresses = []
     try:

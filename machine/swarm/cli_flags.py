@@ -112,7 +112,7 @@ class ParsedArgs:
         return {name: values[-1] for name, values in self._values.items()}
 
     def reject_positionals(self) -> None:
-        """UsageError if there are words beside the flags."""
+        """Raises UsageError if there are words beside the flags."""
         if self.positionals:
             raise UsageError(
                 f"{self.command} takes no arguments, and got {' '.join(masked(word) for word in self.positionals)}",
@@ -120,7 +120,7 @@ class ParsedArgs:
             )
 
     def one_url(self, default: str) -> str:
-        """The discovery: the only word, or `default`. UsageError."""
+        """The discovery: the only word, or `default`. Raises UsageError if there is none, or more than one."""
         if len(self.positionals) > 1:
             raise UsageError(
                 f"{self.command} takes one discovery, not {' '.join(masked(word) for word in self.positionals)}"
@@ -135,9 +135,11 @@ class ParsedArgs:
 
 
 def parse_args(command: str, argv: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
-    """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError.
+    """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order.
 
-    HelpRequested at --help or -h, wherever it stands, unless it is a flag's value.
+    Raises UsageError if there is no such flag, or its value is missing or wrong.
+
+    Raises HelpRequested at --help or -h, wherever it stands, unless it is a flag's value.
     """
     args = ParsedArgs(command, flags, environ)
     declared = {flag.name: flag for flag in flags}
@@ -172,7 +174,7 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 
 
 def seconds(text: str, name: str) -> float:
-    """A time as Go writes it: 60s, 1m30s, 500ms; a bare number is seconds. UsageError."""
+    """A time as Go writes it: 60s, 1m30s, 500ms; a bare number is seconds. Raises UsageError if it is none."""
     if re.fullmatch(r"\d{1,9}", text):
         return float(text)
     parts = _DURATION.findall(text)
@@ -182,7 +184,7 @@ def seconds(text: str, name: str) -> float:
 
 
 def heartbeat_and_ttl(args: ParsedArgs) -> tuple[float, float]:
-    """--heartbeat and --ttl of a registration, in seconds. UsageError if it would end before the next one."""
+    """--heartbeat and --ttl of a registration, in seconds. Raises UsageError if it would end before the next one."""
     beat, ttl = (seconds(args.text(name), name) for name in ("--heartbeat", "--ttl"))
     seconds(args.text("--delay"), "--delay")
     if beat < 1 or ttl <= beat:
@@ -191,7 +193,7 @@ def heartbeat_and_ttl(args: ParsedArgs) -> tuple[float, float]:
 
 
 def key_value_pairs(texts: Iterable[str], name: str) -> dict[str, str]:
-    """KEY=VALUE, each. UsageError."""
+    """KEY=VALUE, each. Raises UsageError if one is not of that form."""
     pairs = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -202,7 +204,7 @@ def key_value_pairs(texts: Iterable[str], name: str) -> dict[str, str]:
 
 
 def percent(text: str) -> int:
-    """An overcommit of 0.05 as 5. UsageError."""
+    """An overcommit of 0.05 as 5. Raises UsageError if it is no number, or out of range."""
     try:
         ratio = float(text)
     except ValueError:

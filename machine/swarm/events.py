@@ -24,7 +24,7 @@ _OBJECTS = ("container", "volume", "network", "daemon", "plugin", "config", "sec
 
 
 def check(event: Any) -> None:
-    """WrongShape if that is no event."""
+    """Raises WrongShape if that is no event."""
     _EVENT(event)
 
 
@@ -63,7 +63,7 @@ class JsonStream:
         self._searched = 0  # bytes of the rest in which no line ends
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The objects that are whole now. ValueError when the stream is something else, or one is too long."""
+        """The objects that are whole now. Raises ValueError if the stream is something else, or one is too long."""
         self._buffer += data
         objects: list[dict[str, Any]] = []
         while (end := self._buffer.find(b"\n", self._searched)) >= 0:
@@ -84,7 +84,7 @@ class JsonStream:
 
 
 def read_events(lines: JsonStream, data: bytes) -> list[dict[str, Any]]:
-    """Return the events that are whole with these bytes, in Docker's words. ValueError if they are none."""
+    """Return the events that are whole with these bytes, in Docker's words. Raises ValueError if they are none."""
     found = lines.feed(data)
     for event in found:
         check(event)

@@ -20,7 +20,7 @@ def tokenize(argv: Sequence[str], find: Callable[[str], tuple[str, bool]]) -> It
     """Read `--flag value`, `--flag=value` and `-flag`, flags and words in any order; after `--` all are words.
 
     `find` gets a flag as it was typed and returns the flag as it is declared, and whether a value follows; it raises
-    for one that does not exist. UsageError for a value that is missing, or is neither true nor false.
+    for one that does not exist. Raises UsageError for a value that is missing, or is neither true nor false.
     """
     queue = list(argv)
     while queue:

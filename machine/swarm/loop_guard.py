@@ -21,7 +21,7 @@ def new_listener_id() -> bytes:
 
 
 def record_visit(own: bytes, headers: Headers) -> None:
-    """A call has come to the listener `own`. ApiError(508) if it has been here before."""
+    """A call has come to the listener `own`. Raises ApiError(508) if it has been here before."""
     before = tuple(value for name, value in headers if name == _VIA)
     if any(own in map(bytes.strip, value.split(b",")) for value in before):
         raise ApiError(

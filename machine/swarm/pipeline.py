@@ -64,12 +64,12 @@ class Hijack(ABC):
     async def read(self, limit: int = 65536) -> bytes:
         """Up to `limit` bytes as soon as there are any; b"" when the other side has ended its half.
 
-        ConnectionError if the connection broke.
+        Raises ConnectionError if the connection broke.
         """
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Send, waiting while the other side is slow. ConnectionError if it is gone."""
+        """Send, waiting while the other side is slow. Raises ConnectionError if it is gone."""
 
     @abstractmethod
     async def end(self) -> None:
@@ -189,7 +189,10 @@ class Request:
         return booleans.argument(self.query_value(name))
 
     def filters(self) -> dict[str, list[str]]:
-        """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}); ApiError(400)."""
+        """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}).
+
+        Raises ApiError(400) if it is neither.
+        """
         return targets.filters(self.query_value("filters"), ApiError)
 
     def with_path(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Request:
@@ -233,8 +236,8 @@ class Request:
     def json_body(self) -> Any:
         """The body (bytes by now) as the engine reads it (machine.swarm.parsing.request_json); None if empty.
 
-        ApiError(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on instead
-        of it has to be written from this value, or the engine may read something else.
+        Raises ApiError(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on
+        instead of it has to be written from this value, or the engine may read something else.
         """
         if not isinstance(self.body, bytes):
             raise TypeError("the body is a stream: await request.with_body_read() first")
@@ -249,7 +252,7 @@ class Request:
             raise ApiError(400, f"the request's body is not JSON: {error}") from error
 
     def _check_content_type(self) -> None:
-        """ApiError(400) as the engine answers: a web page can send a text without asking, JSON it cannot."""
+        """Raises ApiError(400) as the engine answers: a web page can send a text without asking, JSON it cannot."""
         kind = self.header(b"content-type").decode("latin-1")
         if kind and kind.partition(";")[0].strip().lower() != "application/json":
             raise ApiError(400, f"Content-Type specified ({kind[:80]}) must be 'application/json'")
@@ -288,7 +291,7 @@ class Reply:
         return _header(self.headers, name)
 
     async def read(self, limit: int = 1 << 30) -> bytes:
-        """The whole body; ApiError(502) beyond `limit` bytes. A stream is at its end afterwards."""
+        """The whole body. Raises ApiError(502) beyond `limit` bytes. A stream is at its end afterwards."""
         if isinstance(self.body, Hijack):
             raise TypeError("a hijacked connection has no body")
         if not isinstance(self.body, bytes):

@@ -181,7 +181,9 @@ def _with_prefix(start: str, source: Source[T]) -> Sequence[T]:
 
 
 def only(text: str, objects: Sequence[T]) -> T | None:
-    """Return the one thing that is found, or the one of them that is on an engine that answers; Ambiguous if several.
+    """Return the one thing that is found, or the one of them that is on an engine that answers.
+
+    Raises Ambiguous if several.
 
     None if nothing is found.
     """
@@ -195,7 +197,7 @@ def only(text: str, objects: Sequence[T]) -> T | None:
 
 
 def pick_container(text: str, source: Source[T]) -> T | None:
-    """Return the container that `text` means, None if there is none; Ambiguous if several."""
+    """Return the container that `text` means, None if there is none. Raises Ambiguous if several."""
     return only(text, candidates(text, source))
 
 

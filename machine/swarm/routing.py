@@ -35,7 +35,7 @@ class Handlers(Generic[S]):
     def handles(self, methods: str, *paths: str) -> Callable[[Handler[S]], Handler[S]]:
         """Declare a function for these methods ("GET HEAD") and paths of the table, with | as there.
 
-        KeyError for one that it lacks.
+        Raises KeyError for one that it lacks.
         """
         found = [ROUTES[m, path] for text in paths for path in routes.paths_of(text) for m in methods.split()]
 
@@ -55,7 +55,7 @@ class Handlers(Generic[S]):
         return declare
 
     async def answer(self, subject: S, request: Request) -> Reply:
-        """Answer a call. ApiError."""
+        """Answer a call. Raises ApiError if the call is refused, or no function answers its route."""
         handler = self._handler(request.route) if request.route else None
         if handler is None:
             raise self._refusal(request)

@@ -26,7 +26,7 @@ async def serve(
 ) -> None:
     """Open the pipeline of `specs`, serve until SIGINT, SIGTERM or `stop`, close it.
 
-    `registry` is the file of the registry of tokens, `extra` what the caller adds to the backends by name.
+    `registry` is the file of the registry of tokens, `extra` what the caller adds to the backends by name. Raises
     MachineError if it does not open.
     """
     extra = extra or {}

@@ -88,7 +88,7 @@ def field(value: Any, name: str) -> Any:
 
 
 def equal(one: Any, two: Any) -> bool:
-    """`eq`: numbers by value, the rest within one kind; TemplateError for lists, maps and mixtures."""
+    """`eq`: numbers by value, the rest within one kind. Raises TemplateError for lists, maps and mixtures."""
     if one is None or two is None:
         return one is None and two is None
     _basic(one, two)

@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """One name. MachineNotFound if docker talks to no machine; MachineError if that one does not run.
+    """One name. Raises MachineNotFound if docker talks to no machine. Raises MachineError if that one does not run.
 
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """

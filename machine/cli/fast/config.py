@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace, app: App) -> int:
     """Flags, one per line, paths in double quotes as docker-machine has them.
 
-    EngineError, EngineUntrusted, CertificateError.
+    Raises EngineError, EngineUntrusted or CertificateError if `check_engine` does.
 
     A machine of the driver none that has no certificates gets its -H alone.
     """

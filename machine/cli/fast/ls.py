@@ -42,7 +42,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """Print the table, the template's lines, JSON, or names. UsageError for a filter, TemplateError for a format."""
+    """Print the table, the template's lines, JSON, or names.
+
+    Raises UsageError for a filter, TemplateError for a format.
+    """
     names = list(dict.fromkeys(args.names)) or app.store.names()
     for name in args.names:
         if not app.store.exists(name):

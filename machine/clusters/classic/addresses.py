@@ -14,7 +14,7 @@ ANY_ADDRESS = "0.0.0.0"
 
 
 def manager_address(options: SwarmOptions) -> Address:
-    """Return where --swarm-host has the manager listen. UsageError if that is no address."""
+    """Return where --swarm-host has the manager listen. Raises UsageError if that is no address."""
     return parse(options.host, default_port=hostport.MANAGER_PORT, default_host=ANY_ADDRESS)
 
 
@@ -51,7 +51,10 @@ def is_loopback(host: str) -> bool:
 
 
 def split_host(text: str) -> tuple[str, int]:
-    """Return the host, in lower case and without brackets, and the port, 0 if there is none. UsageError."""
+    """Return the host, in lower case and without brackets, and the port, 0 if there is none.
+
+    Raises UsageError if it is not of the form HOST or HOST:PORT.
+    """
     host, port = hostport.split(text.rpartition("@")[2])
     number = hostport.port_number(port)
     if (port and not number) or number > 65535 or re.search(r"[\s/?#\[\]]", host):

@@ -17,7 +17,8 @@ from machine.swarm.cluster import signing
 def ensure(store: Store, record: Record) -> bytes:
     """Return the key that a master signs with, as the text of a file; it is kept in the master's directory.
 
-    UsageError if its file cannot be used. b"" for a machine that was imported without its keys: it has the right one.
+    Raises UsageError if its file cannot be used. b"" for a machine that was imported without its keys: it has the right
+    one.
     """
     path = _key_file(store, record.name)
     if os.path.exists(path):

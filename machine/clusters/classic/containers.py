@@ -56,7 +56,10 @@ def container_bodies(
 
 
 def ensure(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Make and start the machine's containers of classic swarm; one that differs is made anew. EngineError."""
+    """Make and start the machine's containers of classic swarm; one that differs is made anew.
+
+    Raises EngineError if the engine refuses a call.
+    """
     bodies = container_bodies(record.swarm_options(), record.engine_options(), endpoint)
     client = engine_of(record, endpoint, PULL_SECONDS)
     for name, body in bodies.items():

@@ -55,7 +55,8 @@ def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
 def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:
     """Return the options with a bare token's service written out: a record must not depend on the environment.
 
-    UsageError if $MACHINE_DISCOVERY_URL is no service's. One with TLS on this computer cannot be written in a URL.
+    Raises UsageError if $MACHINE_DISCOVERY_URL is no service's. One with TLS on this computer cannot be written in a
+    URL.
     """
     scheme, _, token = options.discovery.partition("://")
     service = environ.get("MACHINE_DISCOVERY_URL", "")

@@ -29,7 +29,7 @@ class ClassicSwarm(ClusterHooks):
     def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:
         """Return the draft; token://T names the service of $MACHINE_DISCOVERY_URL, if that is set.
 
-        UsageError for flags that could not work.
+        Raises UsageError for flags that could not work.
         """
         options = resolve_discovery(draft.swarm, environ)
         flag_checks.check(options)
@@ -58,7 +58,7 @@ class ClassicSwarm(ClusterHooks):
         return replace(spec, swarm=services.services(session, record, endpoint))
 
     def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
-        """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer."""
+        """Make the machine known to the managers of its swarm. Raises WaitTimeout for a master that does not answer."""
         join.join_swarm(session, record, endpoint)
 
     def leave(self, session: Session, record: Record, removal: Removal) -> None:

@@ -14,7 +14,9 @@ from machine.store import Record
 
 
 def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer in time.
+    """Make the machine known to the managers of its swarm.
+
+    Raises WaitTimeout for a master that does not answer in time.
 
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
     """

@@ -30,7 +30,10 @@ NODE_SECONDS = 20.0  # for a manager to read its registry and to reach an engine
 
 
 def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Wait until a manager, and not an engine, answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
+    """Wait until a manager, and not an engine, answers over TLS from here. Raises WaitTimeout if none does in time.
+
+    EngineUntrusted is final.
+    """
     port = record.manager_port()
     manager = clients.engine_at(record, endpoint.address, port, REPLY_SECONDS)
     session.console.step("Waiting for the swarm's manager")
@@ -57,7 +60,10 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
 
 
 def register_local(session: Session, record: Record, route: DiscoveryRoute, address: str) -> None:
-    """Register an engine for managers on this computer: with a service, or in this store's registry. MachineError."""
+    """Register an engine for managers on this computer: with a service, or in this store's registry.
+
+    Raises MachineError if that fails.
+    """
     try:
         discovery = _local_discovery(session, record)
         if isinstance(discovery, LocalToken):

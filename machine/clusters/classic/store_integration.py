@@ -64,7 +64,8 @@ def manager_config(
 ) -> tuple[ManagerConfig, TlsConfig | None]:
     """Return the manager's config with the store's certificates for engines, and the TLS of its listener.
 
-    Without a `config` it is for all machines of the store. CertificateError, StoreError.
+    Without a `config` it is for all machines of the store. Raises CertificateError or StoreError if the store's
+    certificates or records cannot be read.
     """
     if config is None:
         config = manager_config_from(args, environ, registry_path(store), Machines(store))
@@ -104,7 +105,7 @@ def _server_tls(store: Store, store_authority: Authority, names: Sequence[str]) 
 
 
 def _hosts(args: ParsedArgs) -> list[str]:
-    """Return the names and addresses of this host that the command line has. UsageError."""
+    """Return the names and addresses of this host that the command line has. Raises UsageError if one is no address."""
     urls = [*args.all("--host"), *filter(None, [args.text("--advertise")])]
     return [host for host in (parse(url, default_host="").host for url in urls) if host not in ("", "0.0.0.0", "::")]
 

@@ -24,7 +24,10 @@ class CreateBackend(BackendFactory):
         self._store = store
 
     def __call__(self, args: Sequence[str], context: BackendContext) -> contextlib.AbstractAsyncContextManager[Backend]:
-        """Return the backend; the machine is made by the first call that comes. UsageError."""
+        """Return the backend; the machine is made by the first call that comes.
+
+        Raises UsageError if the arguments make no machine.
+        """
         return _open_created(self._store, args, context)
 
 
@@ -32,7 +35,7 @@ class CreateBackend(BackendFactory):
 async def _open_created(store: Store, arguments: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give the engine of a machine that is made on first use; one of that name that exists already is used.
 
-    `--rm` removes, at the end, a machine that was made here. UsageError.
+    `--rm` removes, at the end, a machine that was made here. Raises UsageError if the arguments make no machine.
     """
     requested = _RequestedMachine(store, arguments, context)
     await requested.check()
@@ -96,7 +99,10 @@ class _RequestedMachine:
             )
 
     async def make(self) -> None:
-        """Create the machine unless it is there; finish an incomplete one. ApiError(502) with the error of create."""
+        """Create the machine unless it is there; finish an incomplete one.
+
+        Raises ApiError(502) with the error of create.
+        """
         exists = self.store.exists(self.name)
         if exists and self.store.load(self.name).reached("ready"):
             return

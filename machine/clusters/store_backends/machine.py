@@ -24,11 +24,14 @@ class MachineBackend(BackendFactory):
         self._store = store
 
     def __call__(self, args: Sequence[str], context: BackendContext) -> contextlib.AbstractAsyncContextManager[Backend]:
-        """Return the client of the machine's engine. UsageError, MachineNotFound, EngineError."""
+        """Return the client of the machine's engine.
+
+        Raises UsageError, MachineNotFound or EngineError if `open_machine` does.
+        """
         return open_machine(self._store, args, context)
 
     def engine_address(self, args: Sequence[str]) -> Address | None:
-        """Return where the machine's engine is. MachineNotFound, EngineError."""
+        """Return where the machine's engine is. Raises MachineNotFound or EngineError if `address_of` does."""
         return address_of(self._store, args[0])[0] if args else None
 
 
@@ -36,7 +39,8 @@ class MachineBackend(BackendFactory):
 async def open_machine(store: Store, arguments: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give a client of the machine's engine, which looks up the address again when the engine cannot be reached.
 
-    UsageError for other arguments than one name; MachineNotFound; EngineError for a machine without a URL.
+    Raises UsageError for other arguments than one name. Raises MachineNotFound if the store has none of that name.
+    Raises EngineError for a machine without a URL.
     """
     if len(arguments) != 1:
         raise UsageError("the backend machine takes one name", resolution="machine ls -q shows the names")
@@ -66,7 +70,8 @@ async def open_machine(store: Store, arguments: Sequence[str], context: BackendC
 def address_of(store: Store, name: str) -> tuple[Address, TlsConfig | None]:
     """Return where a machine's engine is and the files to trust it by; None for a machine without certificates.
 
-    MachineNotFound; EngineError without an address, or without certificates that there should be.
+    Raises MachineNotFound if the store has none of that name. Raises EngineError without an address, or without
+    certificates that there should be.
     """
     record = store.load(name)
     url = record.url()

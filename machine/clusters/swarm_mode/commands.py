@@ -132,7 +132,10 @@ def token(session: Session, cluster: str, role: str, *, rotate: bool = False) ->
 
 
 def unlock_key(session: Session, cluster: str) -> str:
-    """Return the unlock key of a cluster, from a manager or, when none answers, from this store. SwarmModeError."""
+    """Return the unlock key of a cluster, from a manager or, when none answers, from this store.
+
+    Raises SwarmModeError if the cluster has none.
+    """
     manager = members.find_manager(session, cluster)
     found = api.unlock_key(manager.engine) if manager else "".join(keys.stored(session, cluster)[:1])
     if not found:
@@ -171,7 +174,7 @@ def promote(session: Session, name: str) -> None:
 
 
 def demote(session: Session, name: str, *, force: bool = False) -> None:
-    """Make a manager a worker; SwarmModeError when the cluster would lose its quorum, unless `force`."""
+    """Make a manager a worker. Raises SwarmModeError if the cluster would lose its quorum, unless `force`."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"demote {name}"):
         record = session.store.load(name)
         membership = members.require_membership(record)

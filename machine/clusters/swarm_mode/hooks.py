@@ -24,7 +24,10 @@ class SwarmMode(ClusterHooks):
     """The calls of machine.clusters.hooks for a machine in a cluster of swarm mode."""
 
     def configure(self, draft: MachineDraft, environ: Mapping[str, str]) -> MachineDraft:  # noqa: ARG002
-        """Return the plan as it is. PreflightFailed where there is no host, UsageError for options that exclude it."""
+        """Return the plan as it is.
+
+        Raises PreflightFailed where there is no host, UsageError for options that exclude it.
+        """
         if not draft.has_host:
             raise join.no_host(draft.driver_name)
         check_options(draft.engine_flags)
@@ -64,7 +67,7 @@ class SwarmMode(ClusterHooks):
     def leave(self, session: Session, record: Record, removal: Removal) -> None:
         """Take the machine out of its cluster: drained, demoted, off the list of nodes.
 
-        SwarmModeError when the cluster would not survive it; with `force` that is only warned of.
+        Raises SwarmModeError if the cluster would not survive it; with `force` that is only warned of.
         """
         leave.leave(
             session, record, keep_host=removal.keep_host, force=removal.force, also_removed=removal.also_removed
@@ -72,7 +75,7 @@ class SwarmMode(ClusterHooks):
 
 
 def check_options(flags: Collection[str]) -> None:
-    """UsageError for a dockerd option (--engine-opt) with which no engine takes part in swarm mode."""
+    """Raises UsageError for a dockerd option (--engine-opt) with which no engine takes part in swarm mode."""
     for option in flags:
         name, equals, value = option.lstrip("-").partition("=")
         if name == "live-restore" and (not equals or value in GO_TRUE):

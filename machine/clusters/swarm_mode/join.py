@@ -87,7 +87,10 @@ def _check_nat(
 
 
 def join(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Make the engine a node of its cluster, from wherever an earlier try ended. SwarmModeError."""
+    """Make the engine a node of its cluster, from wherever an earlier try ended.
+
+    Raises SwarmModeError if it is in another cluster, or its part in this one is lost.
+    """
     membership = members.require_membership(record)
     engine = members.engine_of(record, endpoint)
     local = _wait_until_known(session, record, engine)
@@ -158,7 +161,7 @@ def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
 
 
 def _save_own_node(session: Session, record: Record, engine: EngineClient, local: api.LocalNode) -> None:
-    """Record the node that an engine in its own cluster is. SwarmModeError when it is in another cluster."""
+    """Record the node that an engine in its own cluster is. Raises SwarmModeError if it is in another cluster."""
     membership = members.require_membership(record)
     cluster_id = _cluster_of(session, record, local)
     role = "manager" if local.is_manager else "worker"
@@ -182,7 +185,7 @@ def check_host(session: Session, record: Record, swarm: object) -> None:
 def _cluster_of(session: Session, record: Record, local: api.LocalNode) -> str:
     """Return the id of the cluster that the engine is in, once it is known to be the machine's own.
 
-    Raises SwarmModeError when it is another cluster, or when nobody can tell which one it is.
+    Raises SwarmModeError if it is another cluster, or if nobody can tell which one it is.
     """
     membership = members.require_membership(record)
     others = members.members(session, membership.cluster, excluding=[record.name])
@@ -220,7 +223,7 @@ def in_other_cluster(record: Record, membership: Membership) -> SwarmModeError:
 
 
 def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: EngineClient) -> None:
-    """Start the cluster with this engine. SwarmModeError when it may exist, with managers that do not answer."""
+    """Start the cluster with this engine. Raises SwarmModeError if it may exist, with managers that do not answer."""
     membership = members.require_membership(record)
     others = members.members(session, membership.cluster, excluding=[record.name])
     in_cluster = [

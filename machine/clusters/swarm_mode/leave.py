@@ -75,7 +75,7 @@ class LeaveOperation:
 
 
 def leave(session: Session, record: Record, *, keep_host: bool, force: bool, also_removed: Collection[str]) -> None:
-    """Take the machine out of its cluster. SwarmModeError when the cluster would break, unless `force`.
+    """Take the machine out of its cluster. Raises SwarmModeError if the cluster would break, unless `force`.
 
     With `force` what cannot be done is only warned of. `keep_host`: the host goes on after this; `also_removed`: the
     machines that the same command removes.

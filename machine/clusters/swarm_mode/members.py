@@ -35,12 +35,15 @@ class Manager:
 
 
 def membership_of(record: Record) -> Membership | None:
-    """Return the membership in swarm mode that a record holds, None for none. RecordBroken when it cannot be read."""
+    """Return the membership in swarm mode that a record holds, None for none.
+
+    Raises RecordBroken if it cannot be read.
+    """
     return parse((record.raw.get("Machine") or {}).get(KEY), record.name)
 
 
 def require_membership(record: Record) -> Membership:
-    """Return the membership of a machine. SwarmModeError for one that is in no cluster of swarm mode."""
+    """Return the membership of a machine. Raises SwarmModeError for one that is in no cluster of swarm mode."""
     found = membership_of(record)
     if found is None:
         classic = record.swarm_options()
@@ -69,7 +72,7 @@ def save_membership(session: Session, record: Record, membership: Membership | N
 
 
 def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.EngineClient:
-    """Return a client of the machine's engine, as seen from here. EngineError while its address is not known."""
+    """Return a client of the machine's engine, as seen from here. Raises EngineError while its address is not known."""
     reached_at = endpoint or record.endpoint()
     if reached_at is None:
         raise EngineError(f"{record.name} has no address yet", resolution=f"machine create --resume {record.name}")
@@ -111,7 +114,7 @@ def find_manager(session: Session, cluster: str, excluding: Collection[str] = ()
 
 
 def require_manager(session: Session, cluster: str) -> Manager:
-    """Return a manager of the cluster that answers. SwarmModeError when none does."""
+    """Return a manager of the cluster that answers. Raises SwarmModeError if none does."""
     found = find_manager(session, cluster)
     if found is None:
         names = [record.name for record, _ in members(session, cluster)]
@@ -126,7 +129,10 @@ def require_manager(session: Session, cluster: str) -> Manager:
 
 
 def advertised_address(record: Record, membership: Membership, endpoint: Endpoint) -> str:
-    """Return the IP address by which the other nodes shall reach the machine. SwarmModeError when there is none."""
+    """Return the IP address by which the other nodes shall reach the machine.
+
+    Raises SwarmModeError if there is none.
+    """
     usual = membership.address or endpoint.peer_address or endpoint.address
     name = endpoint.address if membership.address == PUBLIC else usual
     try:

@@ -54,7 +54,10 @@ def set_membership(record: Record, request: MembershipRequest) -> None:
 
 
 def parse(found: object, name: str) -> Membership | None:
-    """Return the membership in an object of the record of machine `name`, None for none. RecordBroken."""
+    """Return the membership in an object of the record of machine `name`, None for none.
+
+    Raises RecordBroken if a value is not of the kind it must be.
+    """
     if not found:
         return None
     if not isinstance(found, Mapping):
@@ -74,7 +77,7 @@ def parse(found: object, name: str) -> Membership | None:
 
 
 def check(membership: Membership) -> Membership:
-    """Return `membership` itself. UsageError naming the flag whose value cannot be used."""
+    """Return `membership` itself. Raises UsageError naming the flag whose value cannot be used."""
     if membership.role not in ROLES:
         raise UsageError(f"--swarm-mode must be manager or worker, not {membership.role!r}")
     if membership.availability not in AVAILABILITIES:
@@ -115,7 +118,7 @@ def cluster_wide_flags(membership: Membership) -> str:
 
 
 def nanoseconds(text: str) -> int:
-    """Return a duration such as 2160h, 90m or 1h30m in nanoseconds. UsageError for anything else."""
+    """Return a duration such as 2160h, 90m or 1h30m in nanoseconds. Raises UsageError for anything else."""
     parts = re.findall(r"(\d+)([hms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"{text!r} is not a duration", resolution="write it as 2160h (hours), 90m or 1h30m")

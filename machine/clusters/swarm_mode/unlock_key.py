@@ -50,7 +50,7 @@ def unlock_if_locked(session: Session, record: Record, endpoint: Endpoint) -> No
 
 
 def unlock(session: Session, record: Record, engine: EngineClient) -> bool:
-    """Unlock an engine; False if it was not locked. SwarmModeError when no key is known or none fits."""
+    """Unlock an engine; False if it was not locked. Raises SwarmModeError if no key is known or none fits."""
     if api.local_node(engine).state != "locked":
         return False
     membership = members.require_membership(record)

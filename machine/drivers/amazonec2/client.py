@@ -52,7 +52,7 @@ class Api:
         return [str(zone["ZoneName"]) for zone in self._list("availability_zones", {"state": ["available"]})]
 
     def instance_type(self, name: str) -> Json:
-        """InstanceTypeInfo; BadSize."""
+        """InstanceTypeInfo. Raises BadSize if there is none."""
         return _first(self._list("instance_types", InstanceTypes=[name]))
 
     def zones_offering(self, instance_type: str) -> list[str]:
@@ -62,11 +62,11 @@ class Api:
         return [str(offer["Location"]) for offer in found]
 
     def parameter(self, name: str) -> str:
-        """The value of a public SSM parameter; CloudError."""
+        """The value of a public SSM parameter. Raises CloudError if there is none."""
         return str(self._ask("get_parameter", "Parameter", service="ssm", Name=name)["Value"])
 
     def image(self, image_id: str) -> Json:
-        """Image; BadImage."""
+        """Image. Raises BadImage if there is none."""
         return _first(self._list("images", ImageIds=[image_id]))
 
     def images(self, owners: Sequence[str], pattern: str) -> list[Json]:
@@ -74,11 +74,11 @@ class Api:
         return self._list("images", {"name": [pattern]}, Owners=list(owners))
 
     def vpc(self, vpc_id: str) -> Json:
-        """Vpc, for "" the region's default one, {} if there is none; BadNetwork."""
+        """Vpc, for "" the region's default one, {} if there is none. Raises BadNetwork if there is none of that id."""
         return _first(self._list("vpcs", VpcIds=[vpc_id]) if vpc_id else self._list("vpcs", {"is-default": ["true"]}))
 
     def subnet(self, subnet_id: str) -> Json:
-        """Subnet; BadNetwork."""
+        """Subnet. Raises BadNetwork if there is none."""
         return _first(self._list("subnets", SubnetIds=[subnet_id]))
 
     def subnets(self, vpc_id: str) -> list[Json]:
@@ -99,7 +99,7 @@ class Api:
         return self._list("key_pairs", {"key-name": [name]} if name else {f"tag:{ID_TAG}": [machine_id]})
 
     def quota(self, code: str) -> float:
-        """The value of a quota of EC2; CloudError."""
+        """The value of a quota of EC2. Raises CloudError if EC2 does not say."""
         found = self._ask("get_service_quota", "Quota", service="service-quotas", ServiceCode="ec2", QuotaCode=code)
         return float(found["Value"])
 
@@ -132,7 +132,7 @@ class Api:
     # what is made
 
     def import_key_pair(self, name: str, public_key: str, tags: Sequence[Mapping[str, str]]) -> str:
-        """The id of a new key pair; NameTaken."""
+        """The id of a new key pair. Raises NameTaken if there is one of that name."""
         made = self._call(
             "import_key_pair",
             KeyName=name,
@@ -142,7 +142,7 @@ class Api:
         return str(made.get("KeyPairId") or "")
 
     def create_group(self, name: str, vpc_id: str) -> str:
-        """The id of a new security group that machines share; NameTaken."""
+        """The id of a new security group that machines share. Raises NameTaken if there is one of that name."""
         shared = [{"Key": "Name", "Value": name}, {"Key": MADE_TAG, "Value": MADE_BY}]
         request: Json = {
             "GroupName": name,
@@ -153,11 +153,14 @@ class Api:
         return str(self._ask("create_security_group", "GroupId", **request))
 
     def authorize(self, group_id: str, rules: Sequence[Mapping[str, Any]]) -> None:
-        """Add rules to a group; NameTaken when one is there already."""
+        """Add rules to a group. Raises NameTaken if one is there already."""
         self._call("authorize_security_group_ingress", GroupId=group_id, IpPermissions=list(rules))
 
     def run_instance(self, request: Mapping[str, Any]) -> Json:
-        """The new Instance, its reservation's id under ReservationId; DryRun if the request says so and would do."""
+        """The new Instance, its reservation's id under ReservationId.
+
+        Raises DryRun if the request says so and would do.
+        """
         made = self._call("run_instances", **request)
         if not made.get("Instances"):
             raise ERRORS.error(errors.ServiceBroken, "the answer to run instances makes no sense", str(made))
@@ -242,7 +245,7 @@ class Api:
         return answer
 
     def _ask(self, operation: str, key: str, *, service: str = "ec2", **request: Any) -> Any:
-        """`key` of the answer; ServiceBroken when it is not in there, as when something else than EC2 answered."""
+        """`key` of the answer. Raises ServiceBroken if it is not in there, as when something else than EC2 answered."""
         answer = self._call(operation, service=service, **request)
         if key not in answer:
             raise ERRORS.error(

@@ -142,7 +142,10 @@ class Config(CloudConfig):
 
 
 def split_tags(tags: str) -> dict[str, str]:
-    """`key,value,key,value` as a mapping; UsageError on an odd number of words and on keys that EC2 keeps to itself."""
+    """`key,value,key,value` as a mapping.
+
+    Raises UsageError on an odd number of words and on keys that EC2 keeps to itself.
+    """
     return FLAGS.tags(tags, ("Name", "machine-id"), refused="^(?i:aws:)")
 
 

@@ -219,7 +219,10 @@ class AmazonDriver(CloudDriver[Config]):
     # removal
 
     def remove_all(self) -> None:
-        """Instance, key pair, and the groups that no machine uses. InProgress while EC2 still ends the instance."""
+        """Instance, key pair, and the groups that no machine uses.
+
+        Raises InProgress while EC2 still ends the instance.
+        """
         recorded = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
         found = [*recorded, *self._tagged()]  # more than one, where a request was made twice after all
         instances = {str(instance["InstanceId"]): instance for instance in found}

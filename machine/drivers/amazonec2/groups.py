@@ -21,7 +21,9 @@ from machine.drivers.cloud.ports import PortRange
 
 
 def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
-    """Ask for the wanted groups, where there is something to be said of them; PreflightFailed, BadFirewall.
+    """Ask for the wanted groups, where there is something to be said of them.
+
+    Raises PreflightFailed or BadFirewall if they cannot be used.
 
     A port that no rule of groups which we may not change lets in is a line in the log.
     """

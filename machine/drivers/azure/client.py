@@ -78,7 +78,7 @@ class Api:
     def delete(self, kind: ResourceType, *path: str) -> bool:
         """Delete a resource. Return True when it is gone, False while it is going; repeating it is asking.
 
-        InUse when something has it.
+        Raises InUse if something has it.
         """
         how = {"force_deletion": True} if kind is resources.MACHINE else {}
         try:
@@ -154,7 +154,7 @@ class Api:
             return [item.as_dict() for item in call()]
 
     def _resource(self, doing: str, call: Callable[[], Any], key: str) -> Json:
-        """A resource; ServiceBroken when an answer is none, as when something else than Azure answered."""
+        """A resource. Raises ServiceBroken if an answer is none, as when something else than Azure answered."""
         with errors.sdk_errors(convert, doing):
             found: Json = call().as_dict()
         if not found.get(key):

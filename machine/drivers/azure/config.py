@@ -157,7 +157,7 @@ class Config(CloudConfig):
 
     @property
     def tags_by_key(self) -> dict[str, str]:
-        """The user's tags; UsageError on an odd number of words and on keys that cannot be."""
+        """The user's tags. Raises UsageError on an odd number of words and on keys that cannot be."""
         return FLAGS.tags(self.tags, OWN_TAGS, refused=r"^$|[<>%&\\?/]|.{513}")
 
     @classmethod

@@ -79,7 +79,8 @@ class AzureDriver(CloudDriver[Config]):
     def create(self) -> None:
         """Every name is known and saved beforehand, and asking again makes nothing twice.
 
-        InProgress while Azure is at what the interface needs, and then at the interface, which the machine needs.
+        Raises InProgress while Azure is at what the interface needs, and then at the interface, which the machine
+        needs.
         """
         interval = self.config.polling_interval
         if self.ctx.clock.now() - self._looked_at < interval:
@@ -212,7 +213,7 @@ class AzureDriver(CloudDriver[Config]):
     def remove_all(self) -> None:
         """Machine, interface, address, firewall and disk, then what no machine shares any more.
 
-        InProgress while Azure is still at one of them: the next depends on it.
+        Raises InProgress while Azure is still at one of them: the next depends on it.
         """
         self._stage = 0
         machine = None if self._names[MACHINE] in self._gone else self.find_machine()

@@ -17,7 +17,7 @@ from machine.drivers.cloud.errors import refuse
 
 
 def find(api: Api, config: Config, wanted: str) -> Json:
-    """The properties of an image, by URN or id; PreflightFailed if there is none in the region.
+    """The properties of an image, by URN or id. Raises PreflightFailed if there is none in the region.
 
     {} for one of another subscription, which only the create itself can judge.
     """
@@ -26,7 +26,7 @@ def find(api: Api, config: Config, wanted: str) -> Json:
 
 
 def check_location(what: str, thing: Mapping[str, Any], config: Config, advice: str) -> None:
-    """PreflightFailed when a thing is not in the machine's region; `West US` and `westus` are the same."""
+    """Raises PreflightFailed if a thing is not in the machine's region; `West US` and `westus` are the same."""
     place = str(thing.get("location"))
     if place.replace(" ", "").lower() != config.location:
         refuse(f"{what} is in {place}, the machine shall be in {config.location}", advice)

@@ -154,7 +154,7 @@ def _check_image(image: str, found: Mapping[str, Any], config: Config, size: Map
 
 
 def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
-    """QuotaExceeded when processors or addresses are used up."""
+    """Raises QuotaExceeded if processors or addresses are used up."""
     of_size = ("lowprioritycores",) if config.spot else ("cores", str(size.get("family")).lower())
     needed = dict.fromkeys(of_size, ("processors", int(capability(size, "vCPUs") or 0)))
     if not config.no_public_ip:

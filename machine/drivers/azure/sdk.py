@@ -115,7 +115,7 @@ class Sdk:
 
 
 def load(name: str) -> Any:
-    """Import a module of the SDK; PreflightFailed if it is not installed."""
+    """Import a module of the SDK. Raises PreflightFailed if it is not installed."""
     collecting = gc.isenabled()
     gc.disable()  # thousands of classes, none of them garbage: a fifth of the time would go into looking at them
     try:

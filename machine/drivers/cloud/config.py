@@ -42,7 +42,7 @@ class RecordField:
     parse: Parse | None = None  # what is recorded of a flag's value, if that is not the value itself
 
     def value(self, record: Mapping[str, Any]) -> object:
-        """The field's value in a record; RecordBroken when the record has something else there."""
+        """The field's value in a record. Raises RecordBroken if the record has something else there."""
         found = record.get(self.name)
         zero_is_a_value = self.bounds is not None and self.bounds[0] <= 0
         unset = found is None or (not found and self.default and not zero_is_a_value)
@@ -154,7 +154,7 @@ class RecordConfig:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The config of a stored machine; RecordBroken on a value of the wrong type."""
+        """The config of a stored machine. Raises RecordBroken on a value of the wrong type."""
         found = cls(record=dict(record))
         for name, one in cls.record_fields():
             setattr(found, name, one.value(record))
@@ -255,7 +255,10 @@ class CloudConfig(RecordConfig):
         return ()
 
     def validate(self) -> None:
-        """Check what flags say together, and fill in what follows from them. Pure; UsageError."""
+        """Check what flags say together, and fill in what follows from them.
+
+        Pure. Raises UsageError if they contradict each other.
+        """
 
 
 def _optional(read: Callable[[Any], object]) -> Callable[[Any], object]:

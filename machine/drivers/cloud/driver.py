@@ -104,14 +104,14 @@ class CloudDriver(Driver, Generic[C]):
             self.preflight()
 
     def check_files(self) -> None:
-        """BadUserData or PreflightFailed when a file of the user's cannot be used."""
+        """Raises BadUserData or PreflightFailed if a file of the user's cannot be used."""
         self.user_data()
         about = self.provider
         sent = not self.config.existing_key
         ssh_key.check(self.config.ssh_key, about.key_flag, sent=sent, otherwise=about.key_alternative)
 
     def user_data(self) -> str:
-        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
+        """All that cloud-init is told. Raises BadUserData if the user's file cannot be used."""
         path, about = self.config.user_data_file, self.provider
         return for_create(path, self.host_key, self.ctx.user_data, self.user_data_rules(), about.errors)
 
@@ -153,7 +153,7 @@ class CloudDriver(Driver, Generic[C]):
 
     @abstractmethod
     def make_machine(self) -> None:
-        """Ask for the machine, and save it with `save_machine`. InProgress while that has to wait."""
+        """Ask for the machine, and save it with `save_machine`. Raises InProgress while that has to wait."""
 
     @abstractmethod
     def save_machine(self, machine: Json) -> None:
@@ -167,7 +167,7 @@ class CloudDriver(Driver, Generic[C]):
         return create_once.own_name(self.ctx.name[:longest], self.ctx.machine_id)
 
     def public_key(self) -> str:
-        """The key that the machine shall let in; BadKey when there is none."""
+        """The key that the machine shall let in. Raises BadKey if there is none."""
         if not self.ctx.public_key:
             raise self.provider.errors.error(BadKey, f"there is no public key to send to {self.provider.name}")
         return self.ctx.public_key.strip()

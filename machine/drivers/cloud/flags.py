@@ -29,19 +29,22 @@ class DriverFlags:
         return UsageError(f"--{self.driver_name}-{flag} cannot be {value!r}", resolution=f"give {wanted}")
 
     def check_range(self, flag: str, value: int, span: tuple[int, int]) -> None:
-        """UsageError when the number of a flag (without `--DRIVER-`) is less than the first or more than the second."""
+        """Check the number of a flag (without `--DRIVER-`).
+
+        Raises UsageError if it is less than the first of `span` or more than the second.
+        """
         least, most = span
         if not least <= value <= most:
             raise self.wrong(flag, value, f"a number from {least} to {most}")
 
     def one_of(self, flag: str, word: str, words: Sequence[str]) -> str:
-        """`word` as it is, if it is among `words`; UsageError."""
+        """`word` as it is, if it is among `words`. Raises UsageError if it is not."""
         if word not in words:
             raise self.wrong(flag, word, "one of " + ", ".join(words))
         return word
 
     def ip(self, flag: str, text: str) -> str:
-        """An IP address as it is; UsageError."""
+        """An IP address as it is. Raises UsageError if it is none."""
         try:
             ipaddress.ip_address(text)
         except ValueError:
@@ -49,7 +52,7 @@ class DriverFlags:
         return text
 
     def check_exclusive(self, values: Values, flag: str, other: str) -> None:
-        """UsageError when both of two flags are given."""
+        """Raises UsageError if both of two flags are given."""
         if values[f"{self.driver_name}-{flag}"] and values[f"{self.driver_name}-{other}"]:
             raise UsageError(
                 f"--{self.driver_name}-{flag} and --{self.driver_name}-{other} exclude each other",
@@ -57,7 +60,7 @@ class DriverFlags:
             )
 
     def same(self, values: Values, flag: str, other: str) -> str:
-        """The text of two flags that mean the same, of which one may be left out; UsageError when they differ."""
+        """The text of two flags that mean the same, of which one may be left out. Raises UsageError if they differ."""
         first, second = str(values[f"{self.driver_name}-{flag}"]), str(values[f"{self.driver_name}-{other}"])
         if first and second and first != second:
             raise UsageError(
@@ -67,7 +70,7 @@ class DriverFlags:
         return first or second
 
     def port(self, text: str) -> str:
-        """`text` as it is, if ports.parse can read it; UsageError."""
+        """`text` as it is, if ports.parse can read it. Raises UsageError if not."""
         try:
             ports.parse(text)
         except ValueError:
@@ -75,7 +78,7 @@ class DriverFlags:
         return text
 
     def network(self, text: str, flag: str = "allow-from") -> str:
-        """A CIDR in its canonical spelling; UsageError."""
+        """A CIDR in its canonical spelling. Raises UsageError if it is none."""
         try:
             return ports.network(text)
         except ValueError:
@@ -109,8 +112,11 @@ class DriverFlags:
         )
 
     def tags(self, text: str, own: Sequence[str], *, flag: str = "tags", refused: str = "") -> dict[str, str]:
-        """`key,value,key,value` of a flag as a mapping. UsageError on keys that the program sets itself (`own`), and on
-        those that fit the regular expression `refused`."""
+        """`key,value,key,value` of a flag as a mapping.
+
+        Raises UsageError on keys that the program sets itself (`own`), and on those that fit the regular expression
+        `refused`.
+        """
         found = self.pairs(flag, text)
         for key in found:
             if key in own or (refused and re.search(refused, key)):
@@ -123,7 +129,8 @@ class DriverFlags:
     def address(self, flag: str, text: str, user_flag: str, port_flag: str) -> str:
         """A bare IP address or host name; brackets around an IPv6 address are taken off.
 
-        UsageError for USER@HOST, HOST:PORT and URLs, with the flags that the parts belong to (without `--DRIVER-`).
+        Raises UsageError for USER@HOST, HOST:PORT and URLs, with the flags that the parts belong to (without
+        `--DRIVER-`).
         """
         scheme, has_scheme, rest = text.partition("://")
         rest = rest if has_scheme else scheme

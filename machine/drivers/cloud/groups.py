@@ -22,7 +22,7 @@ def ensure(
     make: Callable[[str], Json | None],
     id_key: str = "id",
 ) -> Iterator[Json]:
-    """Every group of these names, found or made, one by one; BadFirewall for one that is not there and not made.
+    """Every group of these names, found or made, one by one. Raises BadFirewall for one that is not there and not made.
 
     The ids, which groups have under `id_key`, are in the config and on disk before a group is handed out.
     """

@@ -25,7 +25,7 @@ class PortRange:
 
 
 def parse(text: str) -> PortRange:
-    """`80`, `53/udp` or `8000-8100/tcp`; ValueError on anything else."""
+    """`80`, `53/udp` or `8000-8100/tcp`. Raises ValueError on anything else."""
     ports, _, protocol = text.strip().lower().partition("/")
     first, dash, last = ports.partition("-")
     protocol, last = protocol or "tcp", last if dash else first
@@ -47,16 +47,16 @@ def cluster_port_ranges(ports: Iterable[int]) -> list[PortRange]:
 
 
 def network(text: str) -> str:
-    """A CIDR in its canonical spelling, one address meaning itself alone; ValueError."""
+    """A CIDR in its canonical spelling, one address meaning itself alone. Raises ValueError if it is none."""
     return str(ipaddress.ip_network(text.strip(), strict=False))
 
 
 def group_name(base: str, networks: Sequence[str]) -> str:
     """The name of the group, shared by machines, that lets in these networks (CIDRs) only; `base` when it is everybody.
 
-    Groups only ever gain rules, so one that some machine opened to everybody cannot keep a promise to another: each
-    set of networks has a group of its own, `base` and 8 hexadecimal digits. Order, spelling and repeats do not
-    matter. ValueError on what is no network.
+    Groups only ever gain rules, so one that some machine opened to everybody cannot keep a promise to another: each set
+    of networks has a group of its own, `base` and 8 hexadecimal digits. Order, spelling and repeats do not matter.
+    Raises ValueError on what is no network.
     """
     wanted = sorted({network(text) for text in networks})
     if not wanted:

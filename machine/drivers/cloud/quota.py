@@ -24,7 +24,10 @@ class Quota:
 
 
 def check(table: ErrorTable, owner: str, quotas: Iterable[Quota], who: str = "", text: str = "") -> None:
-    """QuotaExceeded for the first quota that is exceeded. `owner` ("the account") has it, `who` would be too much."""
+    """Raises QuotaExceeded for the first quota that is exceeded.
+
+    `owner` ("the account") has it, `who` would be too much.
+    """
     for quota in quotas:
         if quota.is_exceeded:
             brief = f"{owner} has {quota.used} {quota.what} and may have {quota.limit}"

@@ -13,7 +13,7 @@ from machine.ssh import private_key
 
 
 def check(path: str, flag: str, *, sent: bool, otherwise: str = "") -> None:
-    """PreflightFailed when the key at `path` cannot be used; "" for no key of the user's is fine.
+    """Raises PreflightFailed if the key at `path` cannot be used; "" for no key of the user's is fine.
 
     `flag` is the one (with its dashes) that named it. `sent`: the platform gets the public half, so that it has to
     be there; `otherwise` are words for the way to do without, such as "name the account's copy with --x-fingerprint".

@@ -36,7 +36,7 @@ def compose(host_key: HostKey, *parts: str) -> str:
     """What to hand to the platform; "" when there is nothing to say.
 
     `parts` are texts of the user's; ours comes last, so that its keys win. One that brings MIME headers of its own is
-    taken along whole. UnknownKind on a part that cloud-init would ignore.
+    taken along whole. Raises UnknownKind on a part that cloud-init would ignore.
     """
     texts = [part for part in parts if part.strip()]
     private, public = host_key
@@ -65,7 +65,7 @@ class UserDataLimits:
 def for_create(path: str, host_key: HostKey, more: str, rules: UserDataLimits, table: ErrorTable) -> str:
     """All that cloud-init is told: the host key, the text of the user's file (none if `path` is ""), and `more`.
 
-    BadUserData when the file cannot be used.
+    Raises BadUserData if the file cannot be used.
     """
     own = ""
     try:
@@ -84,7 +84,7 @@ def for_create(path: str, host_key: HostKey, more: str, rules: UserDataLimits, t
 
 
 def kind(text: str) -> str:
-    """The MIME type by which cloud-init knows a text; UnknownKind."""
+    """The MIME type by which cloud-init knows a text. Raises UnknownKind if it knows none for it."""
     for beginning, name in MIME_BY_PREFIX:
         if text.startswith(beginning):
             return name

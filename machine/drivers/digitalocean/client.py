@@ -55,7 +55,7 @@ class Api:
     # what there is
 
     def get(self, kind: ResourceType, key: str | int = "") -> Json:
-        """A thing by its id, or by what else the API takes for it; NotFound."""
+        """A thing by its id, or by what else the API takes for it. Raises NotFound if there is none."""
         return self._one(f"show the {kind.noun} {key}".rstrip(), kind, f"{kind.path}/{_in_path(key)}".rstrip("/"))
 
     def find(self, kind: ResourceType, key: str | int) -> Json | None:
@@ -81,7 +81,10 @@ class Api:
     # what is made, changed and removed
 
     def make(self, kind: ResourceType, body: Mapping[str, Any], *, repeat: bool = True) -> Json:
-        """A new thing; NameTaken. Without `repeat` the call is repeated only if it was throttled."""
+        """A new thing. Raises NameTaken if there is one of that name.
+
+        Without `repeat` the call is repeated only if it was throttled.
+        """
         return self._one(f"make {kind.article} {kind.noun}", kind, kind.path, body, repeat=repeat)
 
     def make_tag(self, name: str) -> None:
@@ -205,7 +208,7 @@ def _transport() -> Any:
 
 
 def _inside(answer: Json, key: str, kind: type) -> Any:
-    """`key` of an answer; ServiceBroken when it is not in there, as when something else answered."""
+    """`key` of an answer. Raises ServiceBroken if it is not in there, as when something else answered."""
     found = answer.get(key)
     if not isinstance(found, kind):
         raise _nonsense(f"find {key}", f"the answer has no {key}")

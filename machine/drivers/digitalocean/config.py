@@ -123,7 +123,7 @@ class Config(CloudConfig):
 
 
 def split_tags(tags: str) -> list[str]:
-    """The words of --digitalocean-tags; UsageError on one that DigitalOcean does not take."""
+    """The words of --digitalocean-tags. Raises UsageError on one that DigitalOcean does not take."""
     found = [word.strip() for word in tags.split(",") if word.strip()]
     for word in found:
         if not _TAG.fullmatch(word) or word.startswith("machine-id:"):

@@ -217,7 +217,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         )
 
     def remove_all(self) -> None:
-        """The droplet and all that was made with it. InProgress while its volume is still attached."""
+        """The droplet and all that was made with it. Raises InProgress while its volume is still attached."""
         try:
             removal.remove(self.api, self.config)
         except errors.InUse as error:

@@ -31,7 +31,7 @@ from machine.drivers.digitalocean.options import NEW
 
 
 def preflight(api: Api, config: Config, log: Callable[[str], None], cluster_ports: Sequence[int]) -> None:
-    """CloudError, naming the flag, for the first thing that is not right.
+    """Raises CloudError, naming the flag, for the first thing that is not right.
 
     A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.
     """

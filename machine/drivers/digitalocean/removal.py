@@ -8,7 +8,7 @@ from machine.drivers.digitalocean.options import NEW
 
 
 def remove(api: Api, config: Config) -> None:
-    """All that `create` made; absent is success. InUse while a volume is still attached."""
+    """All that `create` made; absent is success. Raises InUse while a volume is still attached."""
     droplets = {config.droplet_id} - {0}
     if config.tag:
         droplets |= {int(droplet["id"]) for droplet in api.list_all(DROPLET, tag_name=config.tag)}

@@ -92,7 +92,7 @@ class GenericDriver(Driver):
             )
 
     def _check_name(self) -> None:
-        """PreflightFailed when the address is a name that does not resolve here."""
+        """Raises PreflightFailed if the address is a name that does not resolve here."""
         address = str(self.data["IPAddress"])
         try:
             socket.getaddrinfo(address, None)

@@ -72,7 +72,7 @@ class Image:
 
     @classmethod
     def of(cls, known: Any) -> Image:
-        """An image as JSON keeps it; TypeError if that is none. Keys that are not known here are passed over."""
+        """An image as JSON keeps it. Raises TypeError if that is none. Keys that are not known here are passed over."""
         if not isinstance(known, dict):
             raise TypeError("an image is a JSON object")
         made = cls(**{key: known[key] for key in cls.__slots__ if key in known})
@@ -192,9 +192,9 @@ class Cache:
             return self._pull(name, arch) if kind == "name" else self._pull_url(word, name, arch)
 
     def remove(self, name: str, arch: str, used: Iterable[str]) -> None:
-        """Forget an image and delete its files; DriverError when a machine uses it (`used`: disks in use).
+        """Forget an image and delete its files. Raises DriverError if a machine uses it (`used`: disks in use).
 
-        ImageNotFound when the cache has none of that name; then nothing is written either.
+        Raises ImageNotFound if the cache has none of that name; then nothing is written either.
         """
         unknown = ImageNotFound(f"there is no image {name!r} in the cache", resolution="machine image ls shows them")
         if self.find(name, arch) is None:
@@ -320,7 +320,7 @@ class Cache:
 
 
 def classify(word: str, driver_name: str = "qemu") -> str:
-    """What `--DRIVER-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
+    """What `--DRIVER-image` is: "url", "path" or "name". Raises DriverError for a name that is none of ours."""
     if "://" in word:
         fetch.split(word)
         return "url"
@@ -340,7 +340,7 @@ def url_name(url: str) -> str:
 
 
 def disk_format(path: str, driver_name: str = "qemu", called: str = "") -> str:
-    """qcow2, raw, or what else the driver takes; DriverError for no image, or one that needs another file.
+    """qcow2, raw, or what else the driver takes. Raises DriverError for no image, or one that needs another file.
 
     `called` is where it is from, for errors.
     """

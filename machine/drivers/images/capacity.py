@@ -12,7 +12,7 @@ MEMORY_STEP = 256  # MB; the least memory with which a machine comes up, and wha
 
 
 def check(megabytes: int, flag: str, store_root: str, usual: int) -> None:
-    """PreflightFailed, naming `flag`, when a disk of that size could never be filled.
+    """Raises PreflightFailed, naming `flag`, if a disk of that size could never be filled.
 
     The disk will lie below `store_root`. The `usual` size is never refused: it is a ceiling, and disks grow as they
     are used.

@@ -65,7 +65,7 @@ class ImageInfo:
 
 
 def inspect(path: str) -> ImageInfo:
-    """What is in a file; DriverError when it cannot be read, is empty or no ordinary file. Opens nothing else."""
+    """What is in a file. Raises DriverError if it cannot be read, is empty or no ordinary file. Opens nothing else."""
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
             seen = os.fstat(file.fileno())
@@ -102,7 +102,10 @@ def check_plain(path: str, called: str = "", formats: Sequence[str] = ("raw", "q
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a file to `target`, 0600, holes staying holes, whole or not at all; DriverError when there is no room."""
+    """Copy a file to `target`, 0600, holes staying holes, whole or not at all.
+
+    Raises DriverError if there is no room.
+    """
     part = f"{target}.part"
     try:
         with open(source, "rb") as file, open(private(part), "wb") as out:
@@ -141,7 +144,7 @@ def private(path: str) -> int:
 def to_raw(source: str, target: str, kind: str = "qcow2") -> None:
     """Write the image `source`, qcow2 or vdi as `kind` says, as the raw, sparse file `target`, 0600.
 
-    DriverError when it is damaged or unusual, needs another file, or holds more than there is room for.
+    Raises DriverError if it is damaged or unusual, needs another file, or holds more than there is room for.
     """
     try:
         with open(source, "rb") as file, open(private(target), "wb") as out:
@@ -159,7 +162,7 @@ class Room:
         self._path, self._unseen = path, LOOK_EVERY
 
     def spend(self, count: int) -> None:
-        """Before `count` bytes are written; DriverError when too little would be left."""
+        """Before `count` bytes are written. Raises DriverError if too little would be left."""
         self._unseen += count
         if self._unseen < LOOK_EVERY:
             return
@@ -257,7 +260,7 @@ def _cluster(file: BinaryIO, entry: int, bits: int, content: vdi.Content) -> byt
 
 
 def remove(path: str) -> None:
-    """Remove a file if it is there; DriverError when that cannot be done."""
+    """Remove a file if it is there. Raises DriverError if that cannot be done."""
     try:
         os.unlink(path)
     except FileNotFoundError:

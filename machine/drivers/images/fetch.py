@@ -42,7 +42,7 @@ def official(name: str, arch: str, site: str = SITE) -> tuple[str, str]:
 
 
 def published_sum(listing: str, file_name: str) -> str:
-    """The checksum of `file_name` in the text of a SHA512SUMS file; Unreachable when it is not listed."""
+    """The checksum of `file_name` in the text of a SHA512SUMS file. Raises Unreachable if it is not listed."""
     for line in listing.splitlines():
         digest, _, name = line.strip().partition(" ")
         if name.strip().lstrip("*") == file_name:
@@ -53,7 +53,7 @@ def published_sum(listing: str, file_name: str) -> str:
 def split(word: str) -> tuple[str, str]:
     """(URL, checksum) of a URL that may carry one, https://host/image.qcow2#sha256:HEX; "" for none.
 
-    DriverError for anything else behind the #: what was meant to be checked is never taken unchecked.
+    Raises DriverError for anything else behind the #: what was meant to be checked is never taken unchecked.
     """
     url, mark, fragment = word.partition("#")
     kind, _, wanted = fragment.lower().partition(":")
@@ -93,9 +93,9 @@ def exists(url: str) -> bool:
 def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver_name: str = "qemu") -> None:
     """Bring `url` to the file `target`, whole. `checksum` is "sha512:HEX", "sha256:HEX" or "" for none known.
 
-    What an earlier try left in `target`.part is continued, if there is a checksum. Unreachable when the site does not
-    answer; DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver_name`: whose
-    flags it names.
+    What an earlier try left in `target`.part is continued, if there is a checksum. Raises Unreachable if the site does
+    not answer. Raises DriverError, with the part removed, if the checksum is wrong or the disk is full. `driver_name`:
+    whose flags it names.
     """
     part = f"{target}.part"
     # without a checksum nothing would tell that the site has another file now, and that two are put together
@@ -179,7 +179,7 @@ def _length(answer: HTTPResponse) -> int:
 
 
 def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes. TimeoutError when it comes too slowly to end, ConnectionError when it breaks."""
+    """The body as it comes. Raises TimeoutError if it comes too slowly to end, ConnectionError if it breaks."""
     since, come = time.monotonic(), 0
     while piece := _piece(answer):
         yield piece

@@ -22,7 +22,7 @@ MODULES = ("biosdisk", "part_msdos", "ext2", "search_label", "linux", "boot")
 
 
 def needs(arch: str) -> dict[str, str]:
-    """The programs that `install` runs, with the packages that have them; DriverError where there is none."""
+    """The programs that `install` runs, with the packages that have them. Raises DriverError where there is none."""
     if arch != "amd64":
         raise DriverError(
             f"an image that boots by itself cannot be built here for {arch}",

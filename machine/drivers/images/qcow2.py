@@ -49,7 +49,7 @@ class Header:
 
 
 def read(file: BinaryIO) -> Header:
-    """The header of the qcow2 image that is open as `file`. DriverError when it is cut short or no such header."""
+    """The header of the qcow2 image that is open as `file`. Raises DriverError if it is cut short or no such header."""
     length = os.fstat(file.fileno()).st_size
     file.seek(0)
     head = file.read(_V3)

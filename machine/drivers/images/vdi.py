@@ -27,7 +27,7 @@ class Content:
         self._left = os.fstat(file.fileno()).st_size
 
     def spend(self, count: int) -> None:
-        """For `count` bytes of the file that were used; DriverError when they were used before."""
+        """For `count` bytes of the file that were used. Raises DriverError if they were used before."""
         self._left -= count
         if self._left < 0:
             raise DriverError(
@@ -37,7 +37,7 @@ class Content:
 
 
 def size(file: BinaryIO) -> int:
-    """Bytes of the disk that a machine would see; DriverError when the header makes no sense."""
+    """Bytes of the disk that a machine would see. Raises DriverError if the header makes no sense."""
     return _header(file)[2]
 
 

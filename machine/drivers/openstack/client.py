@@ -126,11 +126,11 @@ class Api:
     # what is made, done and removed
 
     def make(self, kind: ResourceType, **body: Any) -> Json:
-        """A new thing. NameTaken for a key pair; of all others there may be a second one of that name."""
+        """A new thing. Raises NameTaken for a key pair; of all others there may be a second one of that name."""
         return _plain(self._do(f"make a {kind.words}", lambda cloud: kind.call(cloud, "create_{}", **body)))
 
     def make_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
-        """New rules of a security group, all or none; NameTaken when there is one of them already."""
+        """New rules of a security group, all or none. Raises NameTaken if there is one of them already."""
         doing, bodies = "add rules to the security group", [dict(rule) for rule in rules]
         self._do(doing, lambda cloud: list(cloud.network.create_security_group_rules(bodies)))
 
@@ -230,7 +230,7 @@ def _login_refused(status: int, text: str, doing: str, config: Config) -> errors
 
 
 def _plain(resource: Any) -> Json:
-    """A resource of the SDK as a dictionary; ServiceBroken when it is empty, as when something else answered."""
+    """A resource of the SDK as a dictionary. Raises ServiceBroken if it is empty, as when something else answered."""
     found: Json = resource.to_dict(computed=False, headers=False)
     if found.get("id") is None and found.get("name") is None:
         brief = "the API's answer makes no sense"

@@ -25,7 +25,7 @@ _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
 def _endpoint(flags: DriverFlags, given: str) -> str:
-    """SERVICE=URL as it is; UsageError."""
+    """SERVICE=URL as it is. Raises UsageError if it is not of that form, or the service is not one that is used."""
     service, _, url = given.partition("=")
     if not _URL.fullmatch(url):
         raise flags.wrong("endpoint", given, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
@@ -164,7 +164,10 @@ class Config(CloudConfig):
         return [f"--openstack-{flag}" for flag in given] if self.cloud else []
 
     def detect_profile(self, url: str) -> None:
-        """Settle the profile by the URL in the clouds.yaml, if it is still open; UsageError as `check_conoha`."""
+        """Settle the profile by the URL in the clouds.yaml, if it is still open.
+
+        Raises UsageError as `check_conoha`.
+        """
         if not self.profile:
             self.profile = _profile("auto", url)
             check_conoha(self)
@@ -189,7 +192,7 @@ class Config(CloudConfig):
 
 
 def tags(metadata: str) -> dict[str, str]:
-    """`key,value,key,value` as a mapping; UsageError on an odd number of words, and on the key that is ours."""
+    """`key,value,key,value` as a mapping. Raises UsageError on an odd number of words, and on the key that is ours."""
     return FLAGS.tags(metadata, ("machine-id",), flag="metadata", refused=".{256}")
 
 
@@ -261,7 +264,7 @@ def _check_volume(config: Config) -> None:
 
 
 def check_conoha(config: Config) -> None:
-    """UsageError for what ConoHa has not, or does not take."""
+    """Raises UsageError for what ConoHa has not, or does not take."""
     if not config.is_conoha:
         return
     if config.admin_password and not conoha.is_password(config.admin_password):

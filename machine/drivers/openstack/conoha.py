@@ -73,7 +73,10 @@ def password() -> str:
 
 
 def user_data(parts: Sequence[str]) -> str:
-    """All parts in one piece that begins with a word ConoHa knows; UnknownKind on a part that cannot be in there."""
+    """All parts in one piece that begins with a word ConoHa knows.
+
+    Raises UnknownKind on a part that cannot be in there.
+    """
     texts = [part for part in parts if part.strip()]
     for text in texts:
         if kind(text) not in KINDS:

@@ -266,7 +266,7 @@ class OpenStackDriver(CloudDriver[Config]):
         return f"{said}; {addresses.ingress_problem(self.api, machine, endpoint)}".rstrip("; ")
 
     def remove_all(self) -> None:
-        """The server and all that was made with it. InProgress while the cloud still ends it."""
+        """The server and all that was made with it. Raises InProgress while the cloud still ends it."""
         api, config, machine_id = self.api, self.config, self.ctx.machine_id
         servers = self._servers.remaining()
         unknown = [str(server["id"]) for server in servers if server["id"] != config.server_id]

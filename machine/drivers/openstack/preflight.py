@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
-    """CloudError, naming the flag, for the first thing that is not right."""
+    """Raises CloudError, naming the flag, for the first thing that is not right."""
     config.account = api.log_in()
     if not config.account:
         raise ERRORS.error(
@@ -180,7 +180,10 @@ def _only_network(present: Sequence[Json], config: Config) -> Json:
 
 
 def _drop_security_groups(config: Config, log: Callable[[str], None]) -> None:
-    """Leave out the security groups, as Nova wants it on a network without port security. BadNetwork if flags ask."""
+    """Leave out the security groups, as Nova wants it on a network without port security.
+
+    Raises BadNetwork if flags ask.
+    """
     open_to_all = f"the network {config.network_name} has no port security: no security group can guard a server there"
     if config.security_groups != [config.own_group] or config.allow_from:
         raise errors.BadNetwork(
@@ -219,7 +222,10 @@ def _groups(present: Sequence[Json], config: Config, ctx: DriverContext) -> None
 
 
 def _check_allow_from(config: Config, ctx: DriverContext) -> None:
-    """BadFirewall if this machine would open the shared group and an older machine in it has --openstack-allow-from."""
+    """Check that the shared group stays as closed as its machines want it.
+
+    Raises BadFirewall if this machine would open it and an older machine in it has --openstack-allow-from.
+    """
     own = config.own_group
     for other in ctx.siblings():
         shared = config.has_own_group and own in (other.get("SecurityGroups") or [])

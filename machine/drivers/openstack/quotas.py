@@ -18,7 +18,7 @@ Log = Callable[[str], None]
 
 
 def check_servers(api: Api, config: Config, flavor: Mapping[str, Any], log: Log) -> None:
-    """QuotaExceeded if Nova's limits leave no room for one more server of that flavor."""
+    """Raises QuotaExceeded if Nova's limits leave no room for one more server of that flavor."""
     wanted = (
         ("instances_used", "instances", 1, "servers"),
         ("total_cores_used", "total_cores", int(flavor.get("vcpus") or 0), "cores"),
@@ -28,7 +28,7 @@ def check_servers(api: Api, config: Config, flavor: Mapping[str, Any], log: Log)
 
 
 def check_volumes(api: Api, config: Config, log: Log) -> None:
-    """QuotaExceeded if Cinder's limits leave no room for the root volume."""
+    """Raises QuotaExceeded if Cinder's limits leave no room for the root volume."""
     wanted = (
         ("total_volumes_used", "max_total_volumes", 1, "volumes"),
         ("total_gigabytes_used", "max_total_volume_gigabytes", config.own_volume_size, "GB of volumes"),
@@ -37,8 +37,11 @@ def check_volumes(api: Api, config: Config, log: Log) -> None:
 
 
 def check_network(api: Api, config: Config, groups: Sequence[Json], log: Log) -> None:
-    """QuotaExceeded if Neutron's limits leave no room for the machine's port, floating address and, if it is not among
-    the `groups` that there are, the shared group. Not asked at ConoHa, which shows no limits."""
+    """Check Neutron's limits. Not asked at ConoHa, which shows none.
+
+    Raises QuotaExceeded if they leave no room for the machine's port, floating address and, if it is not among the
+    `groups` that there are, the shared group.
+    """
     if config.is_conoha:
         return
     wanted = [("ports_used", "ports", 1, "ports")]

@@ -50,7 +50,10 @@ class RetryingSession(session.Session):
 
 
 def connect(wanted: Config) -> Any:
-    """A connection as the config has it. NotKeystone when there is no Identity v3; the SDK's errors as they come."""
+    """A connection as the config has it.
+
+    Raises NotKeystone if there is no Identity v3; the SDK's errors as they come.
+    """
     for name in QUIET_LOGGERS:
         logging.getLogger(name).addHandler(logging.NullHandler())
     make = _sessions(wanted.retries)

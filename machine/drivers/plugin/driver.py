@@ -69,7 +69,10 @@ class PluginDriver(Driver):
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        """Have the plugin read the flags, which is a call to a program on this computer. UsageError with its words."""
+        """Have the plugin read the flags, which is a call to a program on this computer.
+
+        Raises UsageError with its words.
+        """
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
         driver._send_flags(driver._open(), values)
         driver._refresh_config()
@@ -238,7 +241,7 @@ class PluginDriver(Driver):
         return self._session
 
     def _send_flags(self, plugin: Session, values: Values) -> None:
-        """Call SetConfigFromFlags with the values of the flags; UsageError with the plugin's words."""
+        """Call SetConfigFromFlags with the values of the flags. Raises UsageError with the plugin's words."""
         swarm = {
             "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or MANAGER_PORT in self.ctx.cluster_ports)),
             "swarm-host": ("string", str(self.data.get("SwarmHost") or "")),
@@ -257,14 +260,14 @@ class PluginDriver(Driver):
         plugin.configured = True
 
     def _query(self, method: str) -> Any:
-        """The answer to a call of `method`; DriverError with the plugin's words."""
+        """The answer to a call of `method`. Raises DriverError with the plugin's words."""
         try:
             return self._open().ask(method)
         except rpc.PluginRefused as error:
             raise self._failed(f"answer {method}", error) from None
 
     def _call_and_wait(self, method: str) -> None:
-        """Call `method` and wait for its end without a deadline. PluginRefused with the plugin's words."""
+        """Call `method` and wait for its end without a deadline. Raises PluginRefused with the plugin's words."""
         plugin = self._open()
         call = plugin.start(method)
         while not call.wait(POLL_SECONDS):

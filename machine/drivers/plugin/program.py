@@ -56,7 +56,7 @@ class Program:
     """A running plugin. Ctrl-C at the terminal does not reach it: what it began is ours to end or wait for."""
 
     def __init__(self, path: str, name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """Start it. DriverError when it cannot be started or says no address."""
+        """Start it. Raises DriverError if it cannot be started or says no address."""
         self._say, self._last = say, collections.deque[str](maxlen=1000)
         self._first: queue.Queue[str] = queue.Queue()
         self.path = path
@@ -88,7 +88,7 @@ class Program:
             raise
 
     def _refuse_shared(self) -> None:
-        """DriverError for a program that any user of this host could have written: it would run as this one."""
+        """Raises DriverError for a program that any user of this host could have written: it would run as this one."""
         with contextlib.suppress(OSError):  # it is not there: starting it tells
             if not files.anybody_changes(self.path):
                 return

@@ -61,7 +61,7 @@ class Connection:
     """One connection, until `close`."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Connect and ask for net/rpc. Lost when nothing there speaks it."""
+        """Connect and ask for net/rpc. Raises Lost if nothing there speaks it."""
         try:
             self._socket = dial(host, port, CONNECT_SECONDS)
         except OSError as error:

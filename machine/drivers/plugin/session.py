@@ -33,7 +33,10 @@ class Session:
     """One plugin, until `close` or the end of this process."""
 
     def __init__(self, path: str, name: str, say: Callable[[str], None] = lambda _: None) -> None:
-        """Start the program at `path` for driver `name`; `say` gets its lines. DriverError if it is no plugin."""
+        """Start the program at `path` for driver `name`; `say` gets its lines.
+
+        Raises DriverError if it is no plugin.
+        """
         self.say = say
         self.path, self.name = path, name
         self.configured = False  # whether it has been told the flags
@@ -73,7 +76,7 @@ class Session:
     def ask(
         self, method: str, kind: gob.Type = rpc.NOTHING, argument: Any = None, seconds: float = ANSWER_SECONDS
     ) -> Any:
-        """A call that is answered soon. Refused with the plugin's words; DriverError when no answer comes."""
+        """A call that is answered soon. Refused with the plugin's words. Raises DriverError if no answer comes."""
         call = self.start(method, kind, argument)
         if not call.wait(seconds):
             raise unusable(self.path, f"did not answer {method} within {seconds:g} s", self.program.last_words())

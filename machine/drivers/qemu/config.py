@@ -55,7 +55,10 @@ def from_values(values: Values) -> Settings:
 
 
 def publish(words: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """`HOST:GUEST` port pairs (`PORT` alone is both); UsageError on anything else and on a host port given twice."""
+    """`HOST:GUEST` port pairs (`PORT` alone is both).
+
+    Raises UsageError on anything else and on a host port given twice.
+    """
     pairs: list[tuple[int, int]] = []
     for word in words:
         host, _, guest = word.partition(":")

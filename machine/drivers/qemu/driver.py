@@ -128,7 +128,7 @@ class QemuDriver(Driver):
     def remove(self) -> None:
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for.
 
-        InProgress while the process is ending.
+        Raises InProgress while the process is ending.
         """
         self._kill()
         if self._is_ending():
@@ -203,9 +203,10 @@ class QemuDriver(Driver):
         return bool(self._last_pid) and not process.gone(self._last_pid)
 
     def _check_ports(self) -> None:
-        """DriverError when another program has a port of the machine.
+        """Raises DriverError if another program has a port of the machine.
 
-        InProgress at first: a qemu that has just ended by itself may hold them a moment longer than its pid file.
+        Raises InProgress at first: a qemu that has just ended by itself may hold them a moment longer than its pid
+        file.
         """
         place, now = self._place(), self.ctx.clock.now()
         port = preflight.taken_port(place, self.settings.publish)
@@ -241,7 +242,10 @@ class QemuDriver(Driver):
         return Image(**{key: known[key] for key in Image.__slots__ if key in known})
 
     def _free_place(self) -> net.NetworkAddress:
-        """A place that no machine of the store has and whose ports are free now; DriverError when there is none."""
+        """A place that no machine of the store has and whose ports are free now.
+
+        Raises DriverError if there is none.
+        """
         taken = {str(other.get(key)) for other in self.ctx.siblings() for key in ("IPAddress", "PeerAddress")}
         return net.choose(
             net.lan_of(self.ctx.store),

@@ -59,8 +59,8 @@ def choose(
 ) -> NetworkAddress:
     """The first place that no sibling has (`taken`: addresses of both kinds) and whose ports are free right now.
 
-    `own_addresses` is true on Linux. There, an address where only the usual ports are taken (by a server of the
-    host that listens everywhere) is used with other ports when no better one is left. DriverError when all are taken.
+    `own_addresses` is true on Linux. There, an address where only the usual ports are taken (by a server of the host
+    that listens everywhere) is used with other ports when no better one is left. Raises DriverError if all are taken.
     """
     for ports in PORT_SETS if own_addresses else (None,):
         for address, peer in _candidates(lan, own_addresses):

@@ -34,7 +34,7 @@ def runtime(directory: str, machine_id: str, temporary: str = "/tmp") -> str:  #
 
 
 def prepare(runtime_directory: str) -> None:
-    """Make a runtime directory outside of the store, 0700; DriverError when somebody else has made it."""
+    """Make a runtime directory outside of the store, 0700. Raises DriverError if somebody else has made it."""
     try:
         os.mkdir(runtime_directory, 0o700)
     except FileExistsError:

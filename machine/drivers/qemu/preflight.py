@@ -20,7 +20,7 @@ FOR_IMAGE = 2500 << 20  # a build's raw and finished image side by side
 
 
 def check(ctx: DriverContext, wanted: Settings, host: accel.Host, cached: bool) -> None:
-    """PreflightFailed for the first thing that is not right. Nothing is made."""
+    """Raises PreflightFailed for the first thing that is not right. Nothing is made."""
     if not (sys.platform.startswith("linux") or sys.platform == "darwin"):
         raise PreflightFailed(
             "the driver qemu needs Linux or macOS", resolution="choose another driver with -d, or run it inside WSL 2"

@@ -51,7 +51,7 @@ def _of_owner(pid: int, directory: str) -> bool:
 
 
 def end(pid: int) -> None:
-    """Cut its power. A process that is gone already is success; DriverError for another user's."""
+    """Cut its power. A process that is gone already is success. Raises DriverError for another user's."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

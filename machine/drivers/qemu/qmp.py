@@ -29,7 +29,7 @@ class Client:
     """One connection. qemu serves one client per socket; a second one waits for the greeting until `timeout`."""
 
     def __init__(self, path: str, timeout: float = 5.0) -> None:
-        """Connect and shake hands; QmpError when there is no answer within `timeout` seconds."""
+        """Connect and shake hands. Raises QmpError if there is no answer within `timeout` seconds."""
         self.path = path
         self._timeout, self._deadline = timeout, 0.0
         self._buffer = bytearray()

@@ -66,7 +66,7 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
 
 
 def check_disk(disk: str, base: str, base_format: str) -> None:
-    """DriverError unless the machine's disk stands on its base and on nothing else; before qemu opens them.
+    """Raises DriverError unless the machine's disk stands on its base and on nothing else; before qemu opens them.
 
     `base` may be relative to the disk's directory.
     """
@@ -89,7 +89,7 @@ def check_disk(disk: str, base: str, base_format: str) -> None:
 
 
 def _sound(path: str, wanted: str) -> disks.ImageInfo:
-    """A base image that needs no other file; DriverError for one that has changed into something else."""
+    """A base image that needs no other file. Raises DriverError for one that has changed into something else."""
     seen = disks.check_plain(path)
     if seen.base or seen.format != wanted:
         what = f"stands on {seen.base!r}" if seen.base else f"is {seen.format}, not {wanted}"

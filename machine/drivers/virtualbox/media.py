@@ -71,7 +71,7 @@ def imported(vbox: VBox, old: str, directory: str) -> None:
 
 
 def grow(vbox: VBox, directory: str, megabytes: int) -> None:
-    """Give the disk the wanted size; DriverError when it is larger already."""
+    """Give the disk the wanted size. Raises DriverError if it is larger already."""
     disk = os.path.join(directory, DISK)
     have = vbox.capacity(disk)
     if have > megabytes:

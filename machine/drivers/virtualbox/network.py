@@ -39,7 +39,7 @@ class Plan:
 
 
 def parse(cidr: str) -> Plan:
-    """The plan of --virtualbox-hostonly-cidr; UsageError when it is no address of this host with a prefix."""
+    """The plan of --virtualbox-hostonly-cidr. Raises UsageError if it is no address of this host with a prefix."""
     try:
         found = IPv4Interface(cidr)
     except ValueError:

@@ -19,7 +19,7 @@ ROOM = 4000 << 20  # bytes: the image, the disk made from it, and what a machine
 
 
 def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> None:
-    """PreflightFailed, or one of errors.py that is one too, for the first thing that is not right."""
+    """Raises PreflightFailed, or one of errors.py that is one too, for the first thing that is not right."""
     with preflight_errors():
         _program(vbox)
         _host(vbox, wanted)

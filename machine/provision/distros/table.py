@@ -31,7 +31,10 @@ def find(facts: Facts) -> Distro | None:
 
 
 def find_or_refuse(facts: Facts) -> Distro | None:
-    """Return the entry for a machine, as `find` does. ProvisionError for an unknown one without Docker and systemd."""
+    """Return the entry for a machine, as `find` does.
+
+    Raises ProvisionError for an unknown one without Docker and systemd.
+    """
     distro = find(facts)
     if distro is None and not (facts.dockerd and facts.init == "systemd"):
         known = ", ".join(distro.title for distro in TABLE)

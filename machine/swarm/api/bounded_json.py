@@ -20,13 +20,13 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def read(data: bytes, values: int = limits.ENGINE_VALUES) -> Any:
-    """The value of some JSON, at once. ValueError if it is none, or costs too much."""
+    """The value of some JSON, at once. Raises ValueError if it is none, or costs too much."""
     text = _text(data, values)
     return _check_depth(text, _decode(text))
 
 
 async def read_in_turns(data: bytes) -> Any:
-    """The value of some JSON; while a long one is read, others get their turn. ValueError as for `read`.
+    """The value of some JSON; while a long one is read, others get their turn. Raises ValueError as for `read`.
 
     How deep it is nested is left to a check of its shape, which need not look where it knows what there is.
     """
@@ -40,7 +40,7 @@ async def read_in_turns(data: bytes) -> Any:
 
 
 def read_several(data: bytes, values: int) -> list[Any]:
-    """The values of several pieces of JSON one after the other. ValueError as for `read`."""
+    """The values of several pieces of JSON one after the other. Raises ValueError as for `read`."""
     text = _text(data, values).strip()
     parsed, place = [], 0
     while place < len(text):
@@ -76,14 +76,17 @@ def _decode(text: str) -> Any:
 
 
 def _check_depth(text: str, value: Any) -> Any:
-    """The value. ValueError if lists and objects are nested too deep, for who writes them out again would fail."""
+    """The value.
+
+    Raises ValueError if lists and objects are nested too deep, for who writes them out again would fail.
+    """
     if text.count("[") + text.count("{") > limits.ENGINE_NESTING:
         measure(value)
     return value
 
 
 def measure(value: Any) -> None:
-    """ValueError if lists and objects in a value are nested too deep."""
+    """Raises ValueError if lists and objects in a value are nested too deep."""
     level, depth = [value], 0
     while level:
         depth += 1

@@ -44,7 +44,7 @@ class EngineReply(Reply):
         self.check = check
 
     async def read(self, limit: int = limits.ENGINE_ANSWER) -> bytes:
-        """The whole body; WrongAnswer beyond `limit` bytes. A stream is at its end afterwards."""
+        """The whole body. Raises WrongAnswer beyond `limit` bytes. A stream is at its end afterwards."""
         if isinstance(self.body, Hijack):
             raise self.wrong("it has stopped speaking HTTP")
         if not isinstance(self.body, bytes):
@@ -57,7 +57,7 @@ class EngineReply(Reply):
         return self.body
 
     async def json_body(self) -> Any:
-        """The body as JSON of the shape that the API says, None if empty; ApiError for an error, WrongAnswer."""
+        """The body as JSON of the shape that the API says, None if empty. Raises ApiError for an error, WrongAnswer."""
         data = await self.read()
         if not self.ok:
             raise ApiError(self.status, error_message(data))
@@ -78,7 +78,10 @@ class EngineReply(Reply):
 
 
 async def send_checked(client: CallNext, request: Request, source: str) -> EngineReply:
-    """Pass a call on to the engine called `source`. Unreachable; an error answer's body is sound afterwards."""
+    """Pass a call on to the engine called `source`. Raises Unreachable if the engine does not answer.
+
+    An error answer's body is sound afterwards.
+    """
     reply = await client(request)
     engine_reply = EngineReply(reply, source, f"{request.method} {request.path}", anything)
     if isinstance(reply.body, Hijack):

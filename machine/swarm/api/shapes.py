@@ -99,7 +99,7 @@ class Composite:
     kind: type  # list or dict
 
     def __call__(self, value: Any) -> None:
-        """WrongShape if the value does not pass; the text says where."""
+        """Raises WrongShape if the value does not pass; the text says where."""
         raise NotImplementedError
 
     def all_pass(self, values: Sequence[Any]) -> bool:

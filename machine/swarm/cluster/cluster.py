@@ -150,14 +150,17 @@ class Cluster:
         return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
 
     def any_healthy(self) -> Engine:
-        """Any engine that answers; ApiError(503)."""
+        """Any engine that answers. Raises ApiError(503) if none does."""
         found = self.healthy()
         if not found:
             raise ApiError(503, NO_HEALTHY_NODE)
         return found[0]
 
     def engine(self, text: str) -> Engine | None:
-        """The engine of that address, id or name; ApiError(404) for a name that several have: they name themselves."""
+        """The engine of that address, id or name.
+
+        Raises ApiError(404) for a name that several have: they name themselves.
+        """
         if text in self.engines:
             return self.engines[text]
         engines = [e for e in self.engines.values() if text == e.id] or [
@@ -169,7 +172,7 @@ class Cluster:
         return engines[0] if engines else None
 
     def find(self, text: str) -> Container:
-        """The container that `text` means; ApiError(404)."""
+        """The container that `text` means. Raises ApiError(404) if it means none, or more than one."""
         try:
             found = self.index.find(text)
         except Ambiguous as error:

@@ -186,7 +186,7 @@ class Engine(EngineConnection):
         self.summary = None
 
     async def _follow(self, events: EngineReply) -> None:
-        """Apply its events and refresh periodically, until one of the two fails. Unreachable when the events end."""
+        """Apply its events and refresh periodically. Raises Unreachable if the events end."""
         if not isinstance(events.body, AsyncIterator):
             raise Unreachable(502, f"{self.address} ends its events at once")
         jobs = [
@@ -288,7 +288,7 @@ class Engine(EngineConnection):
                 self.pending_refreshes.add(*REFRESHED_KINDS)
 
     async def refresh(self, ids: Iterable[str] = ()) -> None:
-        """List its containers again, all or some; ApiError."""
+        """List its containers again, all or some. Raises ApiError if the engine does not answer, or refuses."""
         ids = list(ids)
         query = {"all": ["1"], "filters": [json.dumps({"id": ids})]} if ids else {"all": ["1"]}
         question = self._list_order.begin()
@@ -356,7 +356,7 @@ class Engine(EngineConnection):
         self.summary = None
 
     async def inspect(self, container: Container) -> None:
-        """Inspect a container for its reservation and ports; one that has gone is forgotten. ApiError."""
+        """Inspect a container; one that has gone is forgotten. Raises ApiError if the engine does not answer."""
         try:
             inspected = await self.get(f"/containers/{container.id}/json")
         except ApiError as error:
@@ -388,7 +388,7 @@ class Engine(EngineConnection):
             self.volumes = (answer or {}).get("Volumes") or []
 
     async def refresh_kinds(self, *kinds: str) -> None:
-        """Look at images, networks or volumes again, now. ApiError."""
+        """Look at images, networks or volumes again, now. Raises ApiError if the engine does not answer, or refuses."""
         for kind in kinds:
             await self._refresh_kind(kind)
 

@@ -70,7 +70,10 @@ class EngineConnection:
         self.suspect = True
 
     async def past_events(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
-        """The events between `since` and `until` of the query. ApiError."""
+        """The events between `since` and `until` of the query.
+
+        Raises ApiError if the engine does not answer, or its events are not valid.
+        """
         reply = await self.ask(Request("GET", "/events").with_path("/events", query))
         if not reply.ok:
             await reply.json_body()
@@ -81,7 +84,10 @@ class EngineConnection:
             raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
-        """The JSON that a path answers, within ANSWER seconds, less after a failure; ApiError."""
+        """The JSON that a path answers, within ANSWER seconds, less after a failure.
+
+        Raises ApiError if the engine does not answer in time, or refuses.
+        """
         request = Request.for_path(
             "GET", path, query, negotiate_version("1.99", self.facts) if self.facts and versioned else ""
         )

@@ -57,7 +57,7 @@ def negotiate_version(requested: str, facts: EngineFacts) -> str:
 
 
 def _api(version: Mapping[str, Any], field: str, default: Api) -> Api:
-    """A version in the answer; `default` if it is not said. ValueError when it is none."""
+    """A version in the answer; `default` if it is not said. Raises ValueError if it is none."""
     text = str(version.get(field) or "")
     found = api_of(text, (0, 0)) if version.get(field) is not None else default
     if found == (0, 0):
@@ -66,7 +66,7 @@ def _api(version: Mapping[str, Any], field: str, default: Api) -> Api:
 
 
 def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
-    """The facts in both answers. ValueError when they are no engine's."""
+    """The facts in both answers. Raises ValueError if they are no engine's."""
     name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
     if not name or not key:
         raise ValueError("its info has neither name nor id: this is not a Docker Engine")

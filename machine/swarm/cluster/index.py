@@ -133,7 +133,10 @@ class Index(Generic[C]):
         return [c for key, same in self._ids.items() if key.startswith(start) for c in same]
 
     def find(self, text: str) -> C | None:
-        """The container that `text` means (machine.swarm.resolve), at last by its swarm id; Ambiguous if several."""
+        """The container that `text` means (machine.swarm.resolve), at last by its swarm id.
+
+        Raises Ambiguous if several.
+        """
         return pick_container(text, self) or only(text, self._swarm.get(text.lstrip("/"), ()))
 
     def _enter_names(self, container: C) -> bool:

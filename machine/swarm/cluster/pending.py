@@ -16,7 +16,7 @@ class PendingCalls:
         return len(self._limits)
 
     def waiting(self) -> Waiting:
-        """The block of one call; TimeoutError when `end_all` comes before it is done."""
+        """The block of one call. Raises TimeoutError if `end_all` comes before it is done."""
         return Waiting(self._limits)
 
     def end_all(self) -> None:

@@ -107,7 +107,7 @@ def derived(key: bytes, purpose: str) -> bytes:
 
 
 def load_key(path: str) -> bytes:
-    """The key in the file `path`, which is made, 0600, if it is not there. UsageError if it cannot be used."""
+    """The key in the file `path`, which is made, 0600, if it is not there. Raises UsageError if it cannot be used."""
     try:
         return _read_key(path)
     except FileNotFoundError:

@@ -19,10 +19,13 @@ class Discovery(ABC):
 
     @abstractmethod
     async def nodes(self) -> list[str]:
-        """The addresses registered now, in a stable order. DiscoveryError when they cannot be had."""
+        """The addresses registered now, in a stable order. Raises DiscoveryError if they cannot be had."""
 
     async def register(self, address: str, ttl: int) -> None:  # noqa: ARG002
-        """Register an address for `ttl` seconds; to be repeated before they are over. DiscoveryError."""
+        """Register an address for `ttl` seconds; to be repeated before they are over.
+
+        Raises DiscoveryError if the store refuses, or nothing can join it.
+        """
         raise DiscoveryError(f"{self.description} is a fixed list: nothing can join it")
 
     async def deregister(self, address: str) -> None:  # noqa: ARG002

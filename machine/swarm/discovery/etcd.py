@@ -76,7 +76,10 @@ class Etcd(Discovery):
                 await asyncio.sleep(min(heartbeat, 2.0))
 
     async def wait_for_change(self, keys: dict[str, Any], revision: int, seconds: float) -> None:
-        """Return when one of the keys changes after that revision, or after `seconds`; DiscoveryError."""
+        """Return when one of the keys changes after that revision, or after `seconds`.
+
+        Raises DiscoveryError if etcd refuses.
+        """
         host = self._host
         body = json.dumps({"create_request": {**keys, "start_revision": str(revision + 1)}}).encode()
         try:
@@ -96,7 +99,7 @@ class Etcd(Discovery):
             return
 
     async def call(self, method: str, value: dict[str, Any]) -> dict[str, Any]:
-        """One call to the first host that answers; DiscoveryError with the last one's reason."""
+        """One call to the first host that answers. Raises DiscoveryError with the last one's reason."""
         failure: DiscoveryError | None = None
         for host in self.paths.hosts:
             try:

@@ -48,7 +48,7 @@ class Answer(NamedTuple):
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; DiscoveryError if it is not."""
+        """The body as JSON. Raises DiscoveryError if it is not."""
         try:
             return request_json.read(self.body)
         except request_json.BadJson as error:
@@ -80,7 +80,7 @@ async def fetch(
     tls: ssl.SSLContext | None = None,
     seconds: float = limits.DISCOVERY_SECONDS,
 ) -> Answer:
-    """The answer to one request. DiscoveryError when there is none within `seconds`, whatever the reason."""
+    """The answer to one request. Raises DiscoveryError if there is none within `seconds`, whatever the reason."""
     try:
         async with asyncio.timeout(seconds), _exchange(method, url, body, headers, tls) as (head, pieces):
             data = bytearray()
@@ -94,7 +94,7 @@ async def fetch(
 
 
 async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[bytes]:
-    """The lines of an answer that goes on, as they come; DiscoveryError when it is an error or breaks."""
+    """The lines of an answer that goes on, as they come. Raises DiscoveryError if it is an error or breaks."""
     async with _exchange(method, url, body, None, tls) as (head, pieces):
         buffer = LineBuffer()
         async for piece in pieces:

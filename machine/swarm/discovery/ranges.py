@@ -16,7 +16,10 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253
 
 
 def expand(text: str) -> list[str]:
-    """`text` with every `[A:B]` written out, A to B, in order; DiscoveryError when that is too many or backwards."""
+    """`text` with every `[A:B]` written out, A to B, in order.
+
+    Raises DiscoveryError if that is too many or backwards.
+    """
     found = _RANGE.search(text)
     if found is None:
         return [text]
@@ -35,7 +38,7 @@ def expand(text: str) -> list[str]:
 
 
 def address(text: str) -> str:
-    """`text` if it is host:port (IPv6 in brackets); DiscoveryError if not."""
+    """`text` if it is host:port (IPv6 in brackets). Raises DiscoveryError if not."""
     text = text.strip()
     found = _ADDRESS.match(text)
     if found is None or not 0 < int(found[2]) < 65536:
@@ -58,8 +61,8 @@ def addresses(texts: Sequence[str]) -> list[str]:
 def addresses_in_answer(texts: Any, description: str) -> list[str]:
     """The addresses in what a discovery answered, each once, in order. A range is none: nobody here typed it.
 
-    What is no address is left out, so that one bad entry harms only itself. DiscoveryError if the answer is no list of
-    texts, is too long, or has entries and not one address.
+    What is no address is left out, so that one bad entry harms only itself. Raises DiscoveryError if the answer is no
+    list of texts, is too long, or has entries and not one address.
     """
     if not isinstance(texts, list):
         raise DiscoveryError(f"{description}: the answer is not a list")

@@ -58,7 +58,9 @@ class Registry:
         self._now = now
 
     def create(self, client: str = "") -> str:
-        """A new token: 128 random bits in hexadecimal. Full; TooMany if it is too many for `client`.
+        """A new token: 128 random bits in hexadecimal. Raises Full if there are too many tokens.
+
+        Raises TooMany if it is too many for `client`.
 
         `client` is the address of a client on the network. What a client makes and does not use ends soon; what is
         made on this computer, "", waits for its use.
@@ -74,19 +76,28 @@ class Registry:
         return token
 
     def add_token(self, token: str) -> None:
-        """Add a token that somebody else made, if it is not there. UnknownToken if it cannot be one; Full."""
+        """Add a token that somebody else made, if it is not there. Raises UnknownToken if it cannot be one.
+
+        Raises Full if there are too many.
+        """
         with self._open() as db:
             self._add(db, token, reuse=True)
 
     def has_token(self, token: str) -> bool:
-        """Whether the token was made or taken here; no file is made for the question. DiscoveryError."""
+        """Whether the token was made or taken here; no file is made for the question.
+
+        Raises DiscoveryError if the file cannot be read.
+        """
         if not os.path.exists(self.path):
             return False
         with self._open("DEFERRED") as db:
             return db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone() is not None
 
     def nodes(self, token: str) -> list[str]:
-        """The addresses whose time is not over, in alphabetic order. UnknownToken."""
+        """The addresses whose time is not over, in alphabetic order.
+
+        Raises UnknownToken if the token is not known here.
+        """
         with self._open("DEFERRED") as db:
             self._check_token(db, token)
             rows = db.execute(
@@ -104,7 +115,11 @@ class Registry:
         return addresses
 
     def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
-        """Register an address for `ttl` seconds (0: for ever). UnknownToken unless `create`; Full; DiscoveryError."""
+        """Register an address for `ttl` seconds (0: for ever).
+
+        Raises UnknownToken for a new token unless `create`, Full if it has too many entries, DiscoveryError for another
+        ttl.
+        """
         address = checked(address)
         if not 0 <= ttl <= MAX_ENTRY_TTL:
             raise DiscoveryError(f"a ttl of {ttl} seconds is not between 1 and {MAX_ENTRY_TTL}")

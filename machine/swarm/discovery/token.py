@@ -23,7 +23,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def base_of(url: str) -> str:
-    """A service's base URL, checked: https, or http on loopback; DiscoveryError otherwise."""
+    """A service's base URL, checked: https, or http on loopback. Raises DiscoveryError otherwise."""
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
         host = parts.hostname or ""
@@ -46,15 +46,24 @@ class Token(Discovery):
         self._tls = tls
 
     async def nodes(self) -> list[str]:
-        """Return the addresses that the service lists under the token. DiscoveryError."""
+        """Return the addresses that the service lists under the token.
+
+        Raises DiscoveryError if it does not answer, or does not know the token.
+        """
         return addresses_in_answer((await self._ask("GET", self._url)).json(), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
-        """Register an address with the service, for `ttl` seconds. DiscoveryError."""
+        """Register an address with the service, for `ttl` seconds.
+
+        Raises DiscoveryError if it does not answer, or refuses.
+        """
         await self._ask("POST", f"{self._url}?ttl={ttl}", address.encode())
 
     async def deregister(self, address: str) -> None:
-        """Deregister an address; a service with the old protocol only forgets it after its ttl. DiscoveryError."""
+        """Deregister an address; a service with the old protocol only forgets it after its ttl.
+
+        Raises DiscoveryError if it does not answer, or refuses.
+        """
         answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
         if answer.status >= 300 and answer.status not in _NOTHING_TO_WITHDRAW:
             raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
@@ -82,11 +91,14 @@ class LocalToken(Discovery):
         self._token = token
 
     async def is_known(self) -> bool:
-        """Whether somebody has made the token here, or taken it. DiscoveryError."""
+        """Whether somebody has made the token here, or taken it.
+
+        Raises DiscoveryError if the registry cannot be read.
+        """
         return await asyncio.to_thread(self.registry.has_token, self._token)
 
     async def record_token(self) -> None:
-        """Put the token into the registry, whoever made it. DiscoveryError."""
+        """Put the token into the registry, whoever made it. Raises DiscoveryError if the registry refuses it."""
         await asyncio.to_thread(self.registry.add_token, self._token)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
@@ -96,15 +108,21 @@ class LocalToken(Discovery):
             yield found
 
     async def nodes(self) -> list[str]:
-        """Return the addresses that the registry has under the token. DiscoveryError."""
+        """Return the addresses that the registry has under the token.
+
+        Raises DiscoveryError if it does not answer, or does not know the token.
+        """
         return await asyncio.to_thread(self.registry.nodes, self._token)
 
     async def register(self, address: str, ttl: int) -> None:
-        """Write an address to the registry, for `ttl` seconds; 0 = for ever. DiscoveryError."""
+        """Write an address to the registry, for `ttl` seconds; 0 = for ever.
+
+        Raises DiscoveryError if it does not answer, or refuses.
+        """
         await asyncio.to_thread(self.registry.register, self._token, address, ttl)
 
     async def deregister(self, address: str) -> None:
-        """Remove an address from the registry. DiscoveryError."""
+        """Remove an address from the registry. Raises DiscoveryError if it does not answer, or refuses."""
         await asyncio.to_thread(self.registry.remove, self._token, address)
 
 

@@ -30,7 +30,7 @@ def from_url(
     options: Mapping[str, str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Discovery:
-    """The discovery behind `url`; DiscoveryError when there is none of that kind.
+    """The discovery behind `url`. Raises DiscoveryError if there is none of that kind.
 
     `registry` is the path of the registry that `token://T` means when neither the URL nor $MACHINE_DISCOVERY_URL names
     a service; `options` are --discovery-opt: kv.path, kv.cacertfile, kv.certfile, kv.keyfile.

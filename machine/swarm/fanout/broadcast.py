@@ -32,7 +32,7 @@ class BroadcastTarget(Protocol):
         """Whether it has let a call wait, or failed, since it last answered a look."""
 
     async def ask(self, request: Request) -> EngineReply:
-        """Pass a call on; its answer is checked. Unreachable when the engine does not answer."""
+        """Pass a call on; its answer is checked. Raises Unreachable if the engine does not answer."""
 
 
 E = TypeVar("E", bound=BroadcastTarget)
@@ -104,7 +104,7 @@ def successful(results: Mapping[E, T | ApiError]) -> dict[E, T]:
 
 
 async def ask_each(engines: Sequence[E], request: Request, log: Callable[[str], None]) -> dict[E, EngineReply]:
-    """Make a call to every engine; return the answers, read, errors too. ApiError when no engine answers."""
+    """Make a call to every engine; return the answers, read, errors too. Raises ApiError if no engine answers."""
 
     async def ask(engine: E) -> EngineReply:
         reply = await engine.ask(request)

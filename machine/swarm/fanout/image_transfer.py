@@ -38,7 +38,7 @@ async def transfer_image(
 
     With `details` the lines of each engine are passed on, its name before their ids. `after_each` is awaited for each
     engine that is done; `finish` gets the engines on which it went well, before the last lines, and the lines of one.
-    ApiError with the engines' own words when none of them begins.
+    Raises ApiError with the engines' own words if none of them begins.
     """
     transfer = ImageTransfer(engines, request, details=details, after_each=after_each)
     if await transfer.begun():
@@ -107,7 +107,7 @@ class ImageTransfer(Generic[E]):
         await self._queue.put(engine)
 
     async def _read(self, engine: E, reply: Reply) -> Outcome:
-        """Read an engine's progress to its end. ApiError for an error answer."""
+        """Read an engine's progress to its end. Raises ApiError for an error answer."""
         if not reply.ok:
             await reply.json_body()
         self._accepted.set()

@@ -45,7 +45,7 @@ class Address(NamedTuple):
 
 
 def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "localhost") -> Address:
-    """`tcp://host:port`, `host:port`, `:port`, `unix:///path`. UsageError if it is none."""
+    """`tcp://host:port`, `host:port`, `:port`, `unix:///path`. Raises UsageError if it is none."""
     scheme, mark, location = text.partition("://")
     if not mark:
         scheme, location = "tcp", text
@@ -74,7 +74,7 @@ class TlsConfig(NamedTuple):
     verify: bool = True
 
     def for_client(self) -> ssl.SSLContext:
-        """What we dial with. CertificateError if a file does not do."""
+        """What we dial with. Raises CertificateError if a file does not do."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self.verify:
@@ -89,7 +89,7 @@ class TlsConfig(NamedTuple):
         return context
 
     def for_server(self) -> ssl.SSLContext:
-        """What we listen with; `verify` demands a client certificate. CertificateError if a file does not do."""
+        """What we listen with; `verify` demands a client certificate. Raises CertificateError if a file does not do."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self.cert:
@@ -139,7 +139,10 @@ def tls_from_flags(flags: Mapping[str, str], environ: Mapping[str, str]) -> TlsC
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None = None, *, timeout: float = 10.0) -> Stream:
-    """A connection, ready to use, within `timeout` seconds. OSError (ssl.SSLError, TimeoutError among them) if not."""
+    """A connection, ready to use, within `timeout` seconds.
+
+    Raises OSError (ssl.SSLError, TimeoutError among them) if not.
+    """
 
     def new_stream() -> Stream:
         return Stream(tls, server_name=(address.host or "localhost") if tls else None)

@@ -41,7 +41,7 @@ class Client:
         connect_timeout: float = 10.0,
         no_time_limit: bool = False,
     ) -> None:
-        """CertificateError if the files that `tls` names cannot be used.
+        """Raises CertificateError if the files that `tls` names cannot be used.
 
         `no_time_limit` = no time limits, for another manager, which has its own.
         """
@@ -53,7 +53,7 @@ class Client:
         self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
 
     async def __call__(self, request: Request) -> Reply:
-        """Ask the engine. ApiError(400) if it would find other arguments in the body than the target has."""
+        """Ask the engine. Raises ApiError(400) if it would find other arguments in the body than the target has."""
         _check_no_form(request)
         connection = None if request.upgrade else self._idle_connection()
         if connection is not None:
@@ -140,7 +140,7 @@ class Client:
 
 
 def _check_no_form(request: Request) -> None:
-    """ApiError(400) for a form: the engine would take arguments from it that nobody here has looked at."""
+    """Raises ApiError(400) for a form: the engine would take arguments from it that nobody here has looked at."""
     kind = request.header(b"content-type").partition(b";")[0].strip().lower()
     if request.body != b"" and kind in _FORMS:
         raise ApiError(
@@ -291,7 +291,10 @@ class _PooledConnection:
                 return b"".join(pieces), False
 
     async def more_body(self, most: int | None) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether it was the last; ProtocolError if there are more than `most`."""
+        """The next piece of the body, and whether it was the last.
+
+        Raises ProtocolError if there are more than `most`.
+        """
         while True:
             if most is not None and self.pieces > most:
                 raise h11.RemoteProtocolError(f"it came in more than {most} pieces")

@@ -145,7 +145,7 @@ class Connection:
         return Request(method, target, headers, await self._body(headers), self.client)
 
     async def _body(self, headers: Headers) -> Body:
-        """The body: read, if it is small or has to be; else a stream. ApiError(413)."""
+        """The body: read, if it is small or has to be; else a stream. Raises ApiError(413) if it is too long."""
         size = length(headers)
         if size == 0 or (size is None and not _chunked(headers)):
             await self._event()  # the end of a message without a body
@@ -169,7 +169,7 @@ class Connection:
             self.http.receive_data(await self.stream.read())
 
     async def _gather(self, most: int) -> bytes:
-        """The whole body, whatever its head says of its length. ApiError(413) beyond `most` bytes."""
+        """The whole body, whatever its head says of its length. Raises ApiError(413) beyond `most` bytes."""
         pieces: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):

@@ -33,7 +33,10 @@ class ListenerPolicy(NamedTuple):
 
 
 async def listen(server: Server, url: str, policy: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
-    """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address. UsageError."""
+    """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address.
+
+    Raises UsageError if that is no address, or must not be listened at.
+    """
     trust = policy.tls
     address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
     check(address, policy)
@@ -41,7 +44,7 @@ async def listen(server: Server, url: str, policy: ListenerPolicy, *, port: int,
 
 
 def check(address: Address, policy: ListenerPolicy) -> None:
-    """UsageError if whoever reaches the address would get what only clients with a certificate should."""
+    """Raises UsageError if whoever reaches the address would get what only clients with a certificate should."""
     if address.loopback or policy.insecure:
         return
     if policy.tls is None:

@@ -29,7 +29,10 @@ class BadHead(ValueError):
 
 
 def check_framing(http_version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """BadHead if it is not certain where the body ends, or if there are too many headers. Names are in lower case."""
+    """Raises BadHead if it is not certain where the body ends, or if there are too many headers.
+
+    Names are in lower case.
+    """
     if len(headers) > limits.CLIENT_HEADERS:
         raise BadHead(f"a request has at most {limits.CLIENT_HEADERS} headers", 431)
     names = [name for name, _ in headers]
@@ -42,7 +45,7 @@ def check_framing(http_version: bytes, headers: Sequence[tuple[bytes, bytes]]) -
 
 
 def origin_form(method: str, target: str) -> str:
-    """`target` as path and query: the form that clients send to servers. BadHead if it is no such thing."""
+    """`target` as path and query: the form that clients send to servers. Raises BadHead if it is no such thing."""
     if method == "CONNECT":
         raise BadHead("this is no proxy: CONNECT is not for it", 405)
     if target == "*" and method == "OPTIONS":

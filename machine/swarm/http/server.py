@@ -43,7 +43,7 @@ class Server:
     async def listen(
         self, address: Address, trust: TlsConfig | None = None, refuses: Callable[[Request], str] = lambda _: ""
     ) -> Address:
-        """Start listening and return where (port 0 has become a real one). UsageError if the place is taken.
+        """Start listening and return where (port 0 has become a real one). Raises UsageError if the place is taken.
 
         `refuses` says why a request is not taken at this address, "" if it is.
         """
@@ -131,7 +131,7 @@ def _give_to_docker(path: str) -> None:
 
 
 def _make_room(path: str) -> None:
-    """Remove the socket of a program that is gone; UsageError if somebody listens there or it is no socket."""
+    """Remove the socket of a program that is gone. Raises UsageError if somebody listens there or it is no socket."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:

@@ -45,7 +45,7 @@ class Stream(asyncio.Protocol, Hijack):
     # what the user of a connection calls
 
     async def handshake(self) -> None:
-        """Agree on TLS; ssl.SSLError if we do not, ConnectionError if the other side went away."""
+        """Agree on TLS. Raises ssl.SSLError if we do not, ConnectionError if the other side went away."""
         if self._tls is None:
             return
         self._tls.handshake()
@@ -57,7 +57,10 @@ class Stream(asyncio.Protocol, Hijack):
                 raise ConnectionResetError("the connection was closed during the TLS handshake")
 
     async def read(self, limit: int = 65536) -> bytes:
-        """Return up to `limit` bytes as soon as there are any; b"" at the other side's end. ConnectionError."""
+        """Return up to `limit` bytes as soon as there are any; b"" at the other side's end.
+
+        Raises ConnectionError if the connection is gone.
+        """
         while not self._buffer:
             self._raise_if_broken()
             if self._ended:
@@ -73,7 +76,7 @@ class Stream(asyncio.Protocol, Hijack):
         return data
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Send `data` in pieces, waiting while the other side is slow. ConnectionError if it is gone."""
+        """Send `data` in pieces, waiting while the other side is slow. Raises ConnectionError if it is gone."""
         if len(data) <= PIECE:
             if not self.write_now(data):
                 await self.drain()
@@ -89,7 +92,7 @@ class Stream(asyncio.Protocol, Hijack):
         return self._writable
 
     async def drain(self) -> None:
-        """Wait until the other side keeps up with what was written. OSError if the connection is gone."""
+        """Wait until the other side keeps up with what was written. Raises OSError if the connection is gone."""
         while not self._writable:
             await self._wait(self._writers)
             self._raise_if_broken()

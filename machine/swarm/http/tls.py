@@ -22,7 +22,7 @@ class Tls:
         self._ssl = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)
 
     def handshake(self) -> None:
-        """Go on with the handshake as far as what came in allows; ssl.SSLError if it fails."""
+        """Go on with the handshake as far as what came in allows. Raises ssl.SSLError if it fails."""
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -30,7 +30,7 @@ class Tls:
         self.handshake_done = True
 
     def receive(self, data: bytes) -> bytes:
-        """What `data`, off the wire, says in plain; ssl.SSLError if it says nothing good."""
+        """What `data`, off the wire, says in plain. Raises ssl.SSLError if it says nothing good."""
         self._in.write(data)
         if not self.handshake_done:
             self.handshake()

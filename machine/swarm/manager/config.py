@@ -21,7 +21,10 @@ _RETRY = "--engine-failure-retry"
 def manager_config_from(
     args: ParsedArgs, environ: Mapping[str, str], registry: str, discovery: Discovery | None = None
 ) -> ManagerConfig:
-    """What the command line of `manage` means. UsageError. `discovery`, if any, is used instead of one named there."""
+    """What the command line of `manage` means. Raises UsageError if a flag is missing or wrong.
+
+    `discovery`, if any, is used instead of one named there.
+    """
     discovery = discovery or _discovery(args, environ, registry)
     cluster_options = key_value_pairs(args.all("--cluster-opt"), "--cluster-opt")
     settings = Settings(
@@ -61,7 +64,7 @@ def manager_config_from(
 
 
 def _replication_ttl(text: str) -> int:
-    """The ttl of the primary's lease, in the whole seconds that stores count. UsageError below one second."""
+    """The ttl of the primary's lease, in the whole seconds that stores count. Raises UsageError below one second."""
     ttl = seconds(text, "--replication-ttl")
     if ttl < 1:
         raise UsageError("--replication-ttl should be at least one second", resolution="--replication-ttl 20s")
@@ -69,7 +72,10 @@ def _replication_ttl(text: str) -> int:
 
 
 def _discovery(args: ParsedArgs, environ: Mapping[str, str], registry: str) -> Discovery:
-    """Return the discovery that the command line or the environment names. UsageError."""
+    """Return the discovery that the command line or the environment names.
+
+    Raises UsageError if there is none of that kind.
+    """
     try:
         return from_url(
             args.one_url(environ.get("SWARM_DISCOVERY", "")),
@@ -82,7 +88,7 @@ def _discovery(args: ParsedArgs, environ: Mapping[str, str], registry: str) -> D
 
 
 def _check_advertised(text: str) -> None:
-    """UsageError for an address that replicas would not take from the discovery."""
+    """Raises UsageError for an address that replicas would not take from the discovery."""
     try:
         address(text)
     except DiscoveryError as error:

@@ -52,9 +52,9 @@ class ManagerConfig(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def manager(config: ManagerConfig, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
-    """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election.
+    """The backend, alive until the block is left. Raises DiscoveryError if the discovery cannot carry an election.
 
-    UsageError if the key file cannot be used.
+    Raises UsageError if the key file cannot be used.
     """
     raise_limit()  # each engine takes two connections or more
     log = printable_log(log)
@@ -83,7 +83,10 @@ async def manager(config: ManagerConfig, log: Callable[[str], None] = lambda _: 
 
 
 def _key(config: ManagerConfig, log: Callable[[str], None]) -> bytes:
-    """The cluster's key; b"" if there is no place to keep one and none was named. UsageError."""
+    """The cluster's key; b"" if there is no place to keep one and none was named.
+
+    Raises UsageError if the named file cannot be used.
+    """
     if not config.key_file:
         return b""
     try:
@@ -148,7 +151,10 @@ class Replicas:
         self._rescheduler: Rescheduler | None = None
 
     async def __call__(self, request: Request, call_next: CallNext) -> Reply:
-        """Answer a call, or pass it to the primary; wait while there is no primary. ApiError(503)."""
+        """Answer a call, or pass it to the primary; wait while there is no primary.
+
+        Raises ApiError(503) if none is elected in time, or it does not answer.
+        """
         own = request.route is not None and request.route.answerer is Answerer.ITSELF
         if own or request.path == "/debug" or request.path.startswith("/debug/"):
             return await answer(self._context, request, call_next)
@@ -170,7 +176,10 @@ class Replicas:
                     await self._election.wait_for_change(primary)  # another one is soon elected
 
     async def _wait_for_primary(self, end: float) -> str:
-        """The primary's address, waiting for one until `end` (time.monotonic). ApiError(503)."""
+        """The primary's address, waiting for one until `end` (time.monotonic).
+
+        Raises ApiError(503) if there is none by then.
+        """
         try:
             async with asyncio.timeout(max(end - time.monotonic(), 0)):
                 return await self._election.wait_for_primary()

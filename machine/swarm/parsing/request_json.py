@@ -32,12 +32,18 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def read(data: bytes | str) -> Any:
-    """The value in `data`, UTF-8; of an object's equal names the last counts. BadJson."""
+    """The value in `data`, UTF-8; of an object's equal names the last counts.
+
+    Raises BadJson if it is not valid JSON.
+    """
     return _plain(_parse(data), 0)
 
 
 def read_call(data: bytes | str) -> Any:
-    """The body of an API call: as `read`, with the API's own spelling of names. BadJson, also for a wrong kind."""
+    """The body of an API call: as `read`, with the API's own spelling of names.
+
+    Raises BadJson, also for a wrong kind.
+    """
     return _normalize(_parse(data), 0, names_are_data=False)
 
 
@@ -134,7 +140,7 @@ _FOLDS = {name: normalize_key_case(name) for name in NAMES}
 
 
 def check_kind(name: str, value: Any) -> None:
-    """WrongKind if a field that is read here has a value of another kind than the API's; null is none."""
+    """Raises WrongKind if a field that is read here has a value of another kind than the API's; null is none."""
     kinds = FIELD_TYPES.get(name)
     if kinds is not None and value is not None:
         _check_kinds(name, value, kinds)

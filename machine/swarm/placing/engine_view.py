@@ -22,7 +22,7 @@ class EngineView(Protocol):
     @property
     def reachable(self) -> bool: ...
     async def get(self, path: str, query: dict[str, list[str]] | None = None) -> Any:
-        """Return the JSON that a path answers. ApiError."""
+        """Return the JSON that a path answers. Raises ApiError if the engine does not answer, or refuses."""
 
     async def ask(self, request: Request) -> EngineReply:
-        """Pass a call on. Unreachable."""
+        """Pass a call on. Raises Unreachable if the engine does not answer."""

@@ -22,7 +22,7 @@ def conflict(name: str, owner: str = "") -> ApiError:
 
 
 def check_name(name: str) -> None:
-    """ApiError(400) for a name that would be mistaken for another container's id."""
+    """Raises ApiError(400) for a name that would be mistaken for another container's id."""
     if HEX_ID.match(name):
         text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
         raise ApiError(400, text)
@@ -36,7 +36,10 @@ class NameReservations:
 
     @contextmanager
     def reserve(self, name: str, *, in_use: bool = False) -> Iterator[None]:
-        """Have the name within the block; "" is no name. ApiError(409) if it is `in_use`, or being given already."""
+        """Have the name within the block; "" is no name.
+
+        Raises ApiError(409) if it is `in_use`, or being given already.
+        """
         if name and (in_use or name in self._names):
             raise conflict(name)
         self._names.add(name)

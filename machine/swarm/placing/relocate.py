@@ -23,8 +23,8 @@ async def choose_engine_with_moves(
 ) -> tuple[E, list[RequiredObject]]:
     """Return the engine that `fit` gives, and what is to be moved there because it is on others.
 
-    Nothing is moved where that can be helped; else as few kinds of things as will do. ApiError as `fit` says it for all
-    that is asked.
+    Nothing is moved where that can be helped; else as few kinds of things as will do. Raises ApiError as `fit` says it
+    for all that is asked.
     """
     try:
         return await fit(placement), []
@@ -63,7 +63,7 @@ async def move_volume(sources: Sequence[EngineView], target: EngineView, name: s
     """Make an empty volume with its labels on `target` and remove it from the engines that have it.
 
     Nothing is to be done if `target` has it. `version` is the API version of the calls. One that somebody began to use
-    just now stays. ApiError.
+    just now stays. Raises ApiError if `target` does not make it.
     """
     if target in sources:
         return

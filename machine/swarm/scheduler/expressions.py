@@ -46,7 +46,7 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """The expression in `text`; BadExpression when it is none. `==` is looked for before `!=`."""
+    """The expression in `text`. Raises BadExpression if it is none. `==` is looked for before `!=`."""
     if len(text) > LONGEST:
         raise BadExpression(f"expression of {len(text)} characters; {LONGEST} is the limit")
     operator = EQUAL if EQUAL in text else UNEQUAL
@@ -83,7 +83,7 @@ class Matcher(Protocol):
 
 @lru_cache(maxsize=4096)
 def pattern(value: str) -> Matcher:
-    """What a value looks for, compiled; BadExpression for a regular expression that is wrong or too big.
+    """What a value looks for, compiled. Raises BadExpression for a regular expression that is wrong or too big.
 
     Its search takes time linear in the text, for a glob of `n` stars `n` times that.
     """

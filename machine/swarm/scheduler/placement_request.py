@@ -75,7 +75,7 @@ class PlacementRequest:
 def extract_expressions(body: dict[str, Any]) -> dict[str, list[str]]:
     """Move the expressions of a create's body from Env to its labels, in place; returns them by kind.
 
-    BadExpression when a label holds something else than a JSON array of strings.
+    Raises BadExpression if a label holds something else than a JSON array of strings.
     """
     labels = body.get("Labels") if isinstance(body.get("Labels"), dict) else {}
     labels = dict(labels or {})
@@ -100,7 +100,7 @@ def extract_expressions(body: dict[str, Any]) -> dict[str, list[str]]:
 def parse_create(body: Mapping[str, Any], expressions: Mapping[str, list[str]], name: str = "") -> PlacementRequest:
     """Return the PlacementRequest of a create's body and of its expressions (from `extract_expressions`).
 
-    BadExpression on nonsense in either.
+    Raises BadExpression on nonsense in either.
     """
     host = body.get("HostConfig")
     host = host if isinstance(host, dict) else {}
@@ -125,7 +125,7 @@ def parse_create(body: Mapping[str, Any], expressions: Mapping[str, list[str]], 
 
 
 def policies(texts: list[str]) -> str:
-    """The one rescheduling policy, "off" without any; BadExpression for an unknown one or two that differ."""
+    """The one rescheduling policy, "off" without any. Raises BadExpression for an unknown one or two that differ."""
     unknown = [text for text in texts if text not in POLICIES]
     if unknown:
         raise BadExpression(f"invalid reschedule policy: {unknown[0]}; there are off and on-node-failure")
@@ -137,7 +137,7 @@ def policies(texts: list[str]) -> str:
 def ports_of(bindings: Any) -> tuple[Port, ...]:
     """The host's ports that a HostConfig.PortBindings fixes; a binding without a port takes any and is left out.
 
-    ValueError for a binding that is no object.
+    Raises ValueError for a binding that is no object.
     """
     ports = []
     for inner, hosts in (bindings or {}).items() if isinstance(bindings, dict) else ():

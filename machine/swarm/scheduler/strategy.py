@@ -68,7 +68,7 @@ STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpac
 
 
 def _weigh(request: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
-    """(weight, containers, position, node) of each node that fits; NoNode without any."""
+    """(weight, containers, position, node) of each node that fits. Raises NoNode without any."""
     counts = map(_COUNT, nodes)
     if request.cpus or request.memory:
         weights = [weight(request, node, factor) for node in nodes]

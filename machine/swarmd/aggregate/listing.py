@@ -28,7 +28,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z?\Z")
 async def containers(members: Members, lookup: Lookup, request: Request) -> list[dict[str, Any]]:
     """Answer GET /containers/json.
 
-    ApiError(404) when there is no container as named by `before` or `since`, ApiError(400) for a limit that is no
+    Raises ApiError(404) if there is no container as named by `before` or `since`, ApiError(400) for a limit that is no
     number.
     """
     limit = request.query_value("limit") or "0"

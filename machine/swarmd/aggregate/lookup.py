@@ -30,7 +30,7 @@ Found = EngineObject[AggregateEngine]  # a container as its engine inspects it, 
 def matching(x: str, kind: str, answers: list[tuple[AggregateEngine, Any]]) -> Sequence[Found]:
     """Out of the engines' answers for a network or volume `x` those that `x` means, which all have one name.
 
-    `kind` is "networks" or "volumes". ApiError(404) if there are none, or if an id stands for several.
+    `kind` is "networks" or "volumes". Raises ApiError(404) if there are none, or if an id stands for several.
     """
     objects = EngineObjects((member, [answer]) for member, answer in answers)
     entries = pick_volume(x, objects) if kind == "volumes" else pick_network(x, objects)
@@ -69,7 +69,10 @@ class Lookup:
             del self._networks[next(iter(self._networks))]
 
     def check_name(self, member: AggregateEngine, identity: str, name: str) -> None:
-        """ApiError(502) if an engine calls a network otherwise than a client was told: another could be meant then."""
+        """Check what an engine calls a network.
+
+        Raises ApiError(502) if a client was told another name: another network could be meant then.
+        """
         known = self._networks.get(identity, name)
         if known != name:
             text = f"{member.name} calls the network {identity[:12]} {name} now, which was {known}: say it by its name"
@@ -88,7 +91,10 @@ class Lookup:
         return self._volumes.get(name, frozenset())
 
     async def owner(self, x: str) -> tuple[AggregateEngine, str]:
-        """The engine of container `x`, and what to call it there. ApiError(404) if nobody, or more than one, has it."""
+        """The engine of container `x`, and what to call it there.
+
+        Raises ApiError(404) if nobody, or more than one, has it.
+        """
         known = self._seen.get(x)
         if known is not None:
             return known, x
@@ -96,7 +102,10 @@ class Lookup:
         return place.engine, place.id
 
     async def find(self, x: str) -> Found:
-        """The container that `x` means (machine.swarm.resolve). ApiError(404) if nobody, or more than one, has it."""
+        """The container that `x` means (machine.swarm.resolve).
+
+        Raises ApiError(404) if nobody, or more than one, has it.
+        """
         members = await self.members.present()
         node, name = split_node(x.lstrip("/"), {member.name for member in members}.__contains__)
         places = ObjectList(await self._ask(name, [member for member in members if not node or member.name == node]))
@@ -117,7 +126,7 @@ class Lookup:
         return named[0] if named else None
 
     async def exec_owner(self, identity: str) -> AggregateEngine:
-        """The engine that runs an exec. ApiError(404)."""
+        """The engine that runs an exec. Raises ApiError(404) if there is none."""
         if identity in self._seen:
             return self._seen[identity]
         for member in await self.members.engines_with(f"/exec/{identity}/json"):
@@ -126,7 +135,9 @@ class Lookup:
         raise ApiError(404, f"No such exec instance: {identity}")
 
     async def named_objects(self, kind: str, x: str) -> list[tuple[AggregateEngine, str]]:
-        """Return who has a network or volume `x` and under which name; `kind` = networks or volumes. ApiError(404).
+        """Return who has a network or volume `x` and under which name; `kind` = networks or volumes.
+
+        Raises ApiError(404) if nobody has it.
 
         One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
         told before, if it was, and what all say that know the id.

@@ -40,7 +40,10 @@ class AggregateEngine:
         return not self.failure
 
     async def ask(self, request: Request) -> EngineReply:
-        """Pass a call on; its answer is checked. Unreachable, also when the engine stops answering anything at all."""
+        """Pass a call on; its answer is checked.
+
+        Raises Unreachable, also if the engine stops answering anything at all.
+        """
         limit = asyncio.timeout(None)
         watch = asyncio.ensure_future(self._watch(limit))
         try:
@@ -66,7 +69,7 @@ class AggregateEngine:
                 continue
 
     async def get_json(self, request: Request) -> Any:
-        """A question's answer as JSON. ApiError, and Unreachable if it does not answer within PATIENCE."""
+        """A question's answer as JSON. Raises ApiError, and Unreachable if it does not answer within PATIENCE."""
 
         async def answer() -> Any:
             return await (await self.ask(request)).json_body()
@@ -111,7 +114,7 @@ class Members:
         self.builder: AggregateEngine | None = None  # where images were built, once there was a build
 
     async def present(self) -> list[AggregateEngine]:
-        """Those whose names are known; asks the others for theirs. Unreachable if that leaves none."""
+        """Those whose names are known; asks the others for theirs. Raises Unreachable if that leaves none."""
         await asyncio.gather(*(self._identify(member) for member in self.all if not member.identified))
         present = [member for member in self.all if member.identified]
         if not present:

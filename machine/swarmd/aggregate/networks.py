@@ -18,7 +18,7 @@ async def create_network(members: Members, request: Request) -> Reply:
     """Make a network on every engine that answers; those that are away get it when they are back.
 
     What was made is removed again when one engine refuses: a network that some have and some have not would be found by
-    half of the containers. ApiError with that engine's words, Unreachable when none answers.
+    half of the containers. Raises ApiError with that engine's words, Unreachable if none answers.
     """
     _check_name(request)
     present = await members.present()
@@ -38,7 +38,10 @@ async def create_network(members: Members, request: Request) -> Reply:
 
 
 def _check_name(request: Request) -> None:
-    """ApiError(400) for a name that cannot be shown: engines take it, and their lists are not taken afterwards."""
+    """Check the name in a create.
+
+    Raises ApiError(400) if it cannot be shown: engines take it, and their lists are not taken afterwards.
+    """
     body = request.json_body()
     name = body.get("Name") if isinstance(body, dict) else None
     if isinstance(name, str) and not is_printable(name):

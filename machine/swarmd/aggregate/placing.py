@@ -39,8 +39,8 @@ async def choose(
 ) -> Placement:
     """Return the engine for a container called `name` with this create call's body; `node` names one.
 
-    Empty volumes may have been moved there. ApiError(404) when there is no such engine, ApiError(409) when none has all
-    that the container refers to.
+    Empty volumes may have been moved there. Raises ApiError(404) if there is no such engine, ApiError(409) when none
+    has all that the container refers to.
     """
     snapshot = await Snapshot.of(members)
     engines = _engines_named(snapshot, node)
@@ -73,7 +73,7 @@ async def choose_for_volume(
 ) -> AggregateEngine:
     """Return the engine for a volume: the one that has it, else its Compose project's, else one with few containers.
 
-    ApiError as for `choose`.
+    Raises ApiError as for `choose`.
     """
     snapshot = await Snapshot.of(members)
     engines = _engines_named(snapshot, node)
@@ -88,7 +88,7 @@ async def choose_for_volume(
 
 
 def _engines_named(snapshot: Snapshot, node: str) -> list[EngineSnapshot]:
-    """Return the one engine that the client has named, or all. ApiError(404)."""
+    """Return the one engine that the client has named, or all. Raises ApiError(404) if there is none of that name."""
     engines = [engine for name, engine in snapshot.engines.items() if node in ("", name)]
     if not engines:
         raise ApiError(404, f"there is no engine {node}")
@@ -96,7 +96,10 @@ def _engines_named(snapshot: Snapshot, node: str) -> list[EngineSnapshot]:
 
 
 def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
-    """Return what a create wants; expressions, CPUs and memory are the engines' own business here. ApiError(400)."""
+    """Return what a create wants; expressions, CPUs and memory are the engines' own business here.
+
+    Raises ApiError(400) if it cannot be read.
+    """
     try:
         return replace(parse_create(config, {}, name), cpus=0, memory=0)
     except ValueError as error:
@@ -106,7 +109,9 @@ def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
 async def _locate_objects(
     snapshot: Snapshot, lookup: Lookup, request: PlacementRequest, *, engine_named: bool
 ) -> PlacementRequest:
-    """Return the request with the engines that have its objects. ApiError(404).
+    """Return the request with the engines that have its objects.
+
+    Raises ApiError(404) if a container that it refers to does not exist.
 
     With `engine_named` the client has chosen the engine, and networks are not checked.
     """
@@ -161,7 +166,7 @@ async def _engines_of_project(snapshot: Snapshot, members: Members, project: str
 
 
 def _refuse_if_absent(lookup: Lookup, snapshot: Snapshot, volumes: Iterable[str]) -> None:
-    """ApiError(409) when a volume was seen on an engine that is away: another engine would make an empty one."""
+    """Raises ApiError(409) if a volume was seen on an engine that is away: another engine would make an empty one."""
     for name in volumes:
         absent = lookup.volume_seen(name).difference(snapshot.engines)
         if absent and not any(v.get("Name") == name for engine in snapshot.engines.values() for v in engine.volumes):

@@ -38,7 +38,7 @@ class Aggregate:
         self.builds = Builds(members, self.creator)
 
     async def __call__(self, request: Request) -> Reply:
-        """Answer a call. ApiError, Unreachable."""
+        """Answer a call. Raises ApiError if it is refused, Unreachable if no engine answers."""
         return await HANDLERS.answer(self, request)
 
     @HANDLERS.handles("GET HEAD", "/_ping")
@@ -302,7 +302,7 @@ class Aggregate:
                 member.missed_networks.pop(name, None)
 
     async def _check_same_host_network(self, member: AggregateEngine, network: str) -> None:
-        """ApiError(409) when all other containers of a network that does not span engines are on other engines."""
+        """Raises ApiError(409) if all other containers of a network that does not span engines are on other engines."""
         snapshot = await Snapshot.of(self.members)
         await snapshot.load((), [network])
         engines = list(snapshot.engines.values())

@@ -36,11 +36,11 @@ class EngineSnapshot:
         return self.member.name
 
     async def get(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Any:
-        """Return the JSON that a path answers. ApiError."""
+        """Return the JSON that a path answers. Raises ApiError if the engine does not answer, or refuses."""
         return await self.member.get_json(Request("GET", build("", path, query or "")))
 
     async def ask(self, request: Request) -> EngineReply:
-        """Pass a call on. Unreachable."""
+        """Pass a call on. Raises Unreachable if the engine does not answer."""
         return await self.member.ask(request)
 
 
@@ -54,7 +54,7 @@ class Snapshot:
     async def of(cls, members: Members) -> Snapshot:
         """Ask all engines what they run; those that missed networks while they were away get them now.
 
-        Unreachable when none answers.
+        Raises Unreachable if none answers.
         """
         present = await members.present()
         pending = {member: dict(member.creating) for member in present}  # before the list: what is in neither is worse

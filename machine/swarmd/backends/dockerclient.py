@@ -29,7 +29,10 @@ async def dockerclient(args: Sequence[str], context: BackendContext) -> AsyncIte
 
 
 def target(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Address, TlsConfig | None]:
-    """Where the arguments after `dockerclient` say that the engine is, and the TLS to use there. UsageError."""
+    """Where the arguments after `dockerclient` say that the engine is, and the TLS to use there.
+
+    Raises UsageError if there is more than one address, or a flag is wrong.
+    """
     flags, urls = read("dockerclient", args, TLS_FLAGS)
     if len(urls) > 1:
         raise UsageError(

@@ -101,7 +101,10 @@ class _Program:
         return await self._changed_reply(reply, shown, decision) if decision.wants_reply else reply
 
     async def _changed_reply(self, reply: Reply, shown: hook.ShownRequest, decision: hook.Decision) -> Reply:
-        """The reply as the program changes it. ApiError(502) for one that it cannot be shown, unless that may pass."""
+        """The reply as the program changes it.
+
+        Raises ApiError(502) for one that it cannot be shown, unless that may pass.
+        """
         if decision.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
             return reply
         data = await hook.begin_reply(reply)

@@ -11,8 +11,8 @@ from machine.swarm.flag_tokens import tokenize
 def read(backend: str, args: Sequence[str], takes_value: Mapping[str, bool]) -> tuple[dict[str, str], list[str]]:
     """The flags with their values (a switch is "true" or "false"), and the positional arguments.
 
-    `takes_value` says of each flag whether a value follows. `-flag` is `--flag`; `--flag=value` works for all.
-    UsageError.
+    `takes_value` says of each flag whether a value follows. `-flag` is `--flag`; `--flag=value` works for all. Raises
+    UsageError if there is no such flag, or its value is missing or wrong.
     """
     flags: dict[str, str] = {}
     positionals: list[str] = []

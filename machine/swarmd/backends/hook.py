@@ -42,7 +42,10 @@ class ShownRequest(NamedTuple):
 
 
 async def show_request(request: Request) -> ShownRequest:
-    """What the program is shown of a request. ApiError(400) if the engine might read in it what cannot be shown."""
+    """What the program is shown of a request.
+
+    Raises ApiError(400) if the engine might read in it what cannot be shown.
+    """
     request, unseen = await _first_bytes(request)
     if request.upgrade and request.path in _API_INSIDE:
         unseen = "what goes over this connection is not shown"
@@ -170,7 +173,10 @@ class Decision(NamedTuple):
 
 
 def parse_answer(answer: dict[str, Any], shown: ShownRequest) -> Decision:
-    """What an answer to a question means. ApiError(502) if that is not clear, ApiError(413) for what it did not see."""
+    """What an answer to a question means.
+
+    Raises ApiError(502) if that is not clear, ApiError(413) for what it did not see.
+    """
     unknown = sorted(set(answer) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")
@@ -191,7 +197,10 @@ def parse_answer(answer: dict[str, Any], shown: ShownRequest) -> Decision:
 
 
 def parse_reply_answer(answer: dict[str, Any], reply: Reply) -> Reply:
-    """The reply that goes up after the program has seen it. ApiError(502)."""
+    """The reply that goes up after the program has seen it.
+
+    Raises ApiError(502) if what the program says is not clear.
+    """
     unknown = sorted(set(answer) - _ANSWERS)
     if unknown:
         raise _unclear(f"there is no field {unknown[0]!r} in an answer")

@@ -66,7 +66,10 @@ class BackendFactory(ABC):
 
     @abstractmethod
     def __call__(self, args: Sequence[str], context: BackendContext) -> BackendManager:
-        """Return what opens and closes the backend; `args` is what stood after its name. UsageError."""
+        """Return what opens and closes the backend; `args` is what stood after its name.
+
+        Raises UsageError if the arguments make no backend.
+        """
 
     def engine_address(self, args: Sequence[str]) -> Address | None:
         """Return where the one engine behind the backend is; None if it is not one engine, or not known yet."""
@@ -92,7 +95,7 @@ def _summary(backend: Any) -> str:
 
 
 def find(name: str, extra: Mapping[str, Any]) -> Any:
-    """The backend of that name; UsageError with the names there are."""
+    """The backend of that name. Raises UsageError with the names there are."""
     if name in extra:
         return extra[name]
     if name in TABLE:
@@ -110,7 +113,10 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
 
 
 def split_words(spec: str) -> list[str]:
-    r"""One spec cut as a shell would, lines that end in \ joined; UsageError if a quote is open or nothing is in it."""
+    r"""One spec cut as a shell would, lines that end in \ joined.
+
+    Raises UsageError if a quote is open or nothing is in it.
+    """
     try:
         words = shlex.split(spec.replace("\\\r\n", "").replace("\\\n", ""))
     except ValueError as error:

@@ -16,7 +16,7 @@ from machine.swarmd.backends.registry import BackendContext
 
 @contextlib.asynccontextmanager
 async def swarm(args: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
-    """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
+    """Schedules over the engines that the discovery finds. Raises UsageError for what makes no sense."""
     parsed_args = parse_args("swarm", args, MANAGE, context.environ)
     config = manager_config_from(parsed_args, context.environ, context.registry)
     try:

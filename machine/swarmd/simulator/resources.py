@@ -95,7 +95,7 @@ class Resources(Images):
 
 
 def _object(body: Any) -> dict[str, Any]:
-    """A body that has to be an object; none at all is an empty one. ApiError(400)."""
+    """A body that has to be an object; none at all is an empty one. Raises ApiError(400) if it is something else."""
     if body is not None and not isinstance(body, dict):
         raise ApiError(400, "invalid JSON: got no object")
     return body or {}

@@ -24,7 +24,7 @@ def with_default_tag(name: str) -> str:
 
 
 def value_of(body: bytes) -> Any:
-    """A body as JSON, None if empty. ApiError(400)."""
+    """A body as JSON, None if empty. Raises ApiError(400) if it is no JSON."""
     if not body:
         return None
     try:

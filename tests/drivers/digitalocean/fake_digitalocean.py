@@ -1,4 +1,4 @@
-"""The `Cloud` that driver digitalocean is tried on: DigitalOcean's description with an account, behind a fault proxy."""
+"""The `Cloud` that driver digitalocean is tried on: an account of DigitalOcean's description behind a fault proxy."""
 
 from __future__ import annotations
 

@@ -113,7 +113,10 @@ class Decoder:
         self._rest += data
 
     def values(self) -> Iterator[Any]:
-        """Every value that is all there, in order. GobError on bytes that are no gob; the stream is then lost."""
+        """Every value that is all there, in order.
+
+        Raises GobError on bytes that are no gob; the stream is then lost.
+        """
         while self._rest:
             reader = _Reader(self._rest)
             try:

@@ -34,7 +34,9 @@ class Encoder:
         self._definitions = bytearray()  # those that the value at hand needs
 
     def encode(self, kind: Type, value: Any) -> bytes:
-        """The definitions of types that were not sent yet, then the message with `value`. GobError if it is no `kind`.
+        """The definitions of types that were not sent yet, then the message with `value`.
+
+        Raises GobError if it is no `kind`.
 
         Types met inside interfaces are defined ahead of the message too; Go's decoder takes them from anywhere.
         """

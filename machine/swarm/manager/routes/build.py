@@ -121,7 +121,7 @@ async def _raw(engine: Engine, request: Request) -> Reply:
 
 @HANDLERS.handles("POST", "/build/cancel")
 async def cancel(context: ManagerContext, request: Request) -> Reply:
-    """Pass the cancellation to the engine that runs the build. ApiError(404)."""
+    """Pass the cancellation to the engine that runs the build. Raises ApiError(404) if there is no such build."""
     engine = _engine_of(context, request.query_value("id"))
     if engine is None:
         raise ApiError(404, f"No such build: {request.query_value('id')}")

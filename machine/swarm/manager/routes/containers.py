@@ -145,7 +145,7 @@ async def change(context: ManagerContext, request: Request) -> Reply:
 
 @HANDLERS.handles("POST", OF + "rename")
 async def rename(context: ManagerContext, request: Request) -> Reply:
-    """Rename a container; ApiError(409) if any container of the cluster has that name."""
+    """Rename a container. Raises ApiError(409) if any container of the cluster has that name."""
     container = context.container(request.name)
     new_name = request.query_value("name").strip("/")
     check_name(new_name)

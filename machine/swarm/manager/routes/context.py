@@ -99,7 +99,10 @@ class ManagerContext:
                 self.locks[key] = (lock, users - 1)
 
     def container(self, name: str) -> Container:
-        """The container that is meant, on an engine that answers; ApiError(404, 500)."""
+        """The container that is meant, on an engine that answers.
+
+        Raises ApiError(404) if there is none, ApiError(500) if its engine does not answer.
+        """
         found = self.cluster.find(name)
         if not found.engine.reachable:
             text = f"Container {name} running on unhealthy node {found.engine.name}, which does not answer: Host Down"
@@ -107,7 +110,10 @@ class ManagerContext:
         return found
 
     def node(self, name: str) -> Engine:
-        """The healthy engine called `name`. ApiError(404) if there is none, ApiError(500) if it does not answer."""
+        """The healthy engine called `name`.
+
+        Raises ApiError(404) if there is none, ApiError(500) if it does not answer.
+        """
         engine = self.cluster.engine(name)
         if engine is None:
             raise ApiError(404, f"No such node: {name}")
@@ -120,7 +126,7 @@ class ManagerContext:
     ) -> list[Engine]:
         """The engines that can take it, best first, at most `limit` of them (0 = all).
 
-        ApiError(500) as classic Swarm answers when none can.
+        Raises ApiError(500) as classic Swarm answers if none can.
         """
         engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
@@ -137,7 +143,7 @@ class ManagerContext:
         return await broadcast(engines, act, self.cluster.log)
 
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
-        """The same call to every engine: the JSON of those that answered well; ApiError if none did."""
+        """The same call to every engine: the JSON of those that answered well. Raises ApiError if none did."""
         if not engines:
             raise ApiError(503, NO_HEALTHY_NODE)
 

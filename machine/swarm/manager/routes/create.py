@@ -37,7 +37,7 @@ from machine.swarm.scheduler.references import rename_network
 
 @HANDLERS.handles("POST", "/containers/create")
 async def create(context: ManagerContext, request: Request) -> Reply:
-    """Create a container: 201 with its id; ApiError(409) if any container of the cluster has its name."""
+    """Create a container: 201 with its id. Raises ApiError(409) if any container of the cluster has its name."""
     request = await request.with_body_read()
     body = request.json_body()
     if not isinstance(body, dict):
@@ -129,7 +129,7 @@ async def _placement(
 def _placement_request(
     context: ManagerContext, request: Request, body: dict[str, Any], name: str
 ) -> tuple[PlacementRequest, list[str]]:
-    """What the create wants, and the names that it gives with a node; ApiError(400).
+    """What the create wants, and the names that it gives with a node. Raises ApiError(400) if the body cannot be read.
 
     Its expressions and its id in the swarm are in its labels afterwards.
     """

@@ -12,7 +12,9 @@ ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody rem
 
 
 def cached_holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
-    """The healthy engines that have an image, by tag, digest, id or its beginning; ApiError(404) if that means several.
+    """The healthy engines that have an image, by tag, digest, id or its beginning.
+
+    Raises ApiError(404) if that means several.
 
     Of a tag those that have its newest image; with `older` all that have the tag.
     """
@@ -51,7 +53,9 @@ async def _ask_engines(context: ManagerContext, name: str) -> list[Engine]:
 
 
 async def with_image(context: ManagerContext, name: str, engines: list[Engine] | None) -> list[Engine] | None:
-    """Those of the engines (None = all) that have the image that a tag means now; ApiError(404) if none of them does.
+    """Those of the engines (None = all) that have the image that a tag means now.
+
+    Raises ApiError(404) if none of them does.
 
     An engine that still has an older image under the tag counts as one that lacks it. Names of which nothing is
     noted leave the engines as they are.

@@ -117,7 +117,7 @@ async def one(context: ManagerContext, request: Request) -> Reply:
 
 @HANDLERS.handles("GET", "/images/get")
 async def get(context: ManagerContext, request: Request) -> Reply:
-    """Save images from one engine that has all of them. ApiError(404) if none has."""
+    """Save images from one engine that has all of them. Raises ApiError(404) if none has."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
     holders = {name: await engines_with_image(context, name) for name in names}
     common = [e for e in context.cluster.healthy() if all(e in found for found in holders.values())]

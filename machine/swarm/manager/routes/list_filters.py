@@ -23,7 +23,7 @@ _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z", re.
 
 
 def check(filters: Mapping[str, Sequence[str]]) -> None:
-    """ApiError(400) for a filter that does not exist, or a value that makes no sense for it."""
+    """Raises ApiError(400) for a filter that does not exist, or a value that makes no sense for it."""
     for name, values in filters.items():
         if name not in KNOWN:
             raise ApiError(400, f"invalid filter '{name}'")
@@ -56,7 +56,10 @@ def ports(text: str) -> tuple[int, int, str] | None:
 
 
 def limit(text: str) -> int:
-    """The argument `limit`: how many to list at most, 0 or less for all; ApiError(400)."""
+    """The argument `limit`: how many to list at most, 0 or less for all.
+
+    Raises ApiError(400) if it is no whole number.
+    """
     if text and not _NUMBER.match(text):
         raise ApiError(400, f"invalid limit '{text[:40]}': it is a whole number")
     return int(text or "0")

@@ -33,7 +33,7 @@ def choose(
     limit: int = 0,
     engine_answers: FilteredIds | None = None,
 ) -> list[Container]:
-    """The containers that pass, newest first; ApiError(400) for a filter that does not exist or makes no sense.
+    """The containers that pass, newest first. Raises ApiError(400) for a filter that does not exist or makes no sense.
 
     `engine_answers` has the ids that engines give for the filters in ENGINE_FILTERS; those of the others are worked out
     from what is remembered. A filter by status means all containers, as dockerd has it.

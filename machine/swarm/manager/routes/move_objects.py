@@ -36,7 +36,9 @@ async def movable(context: ManagerContext, objects: Sequence[RequiredObject]) ->
 
 
 async def move(context: ManagerContext, required: RequiredObject, target: Engine) -> dict[str, str]:
-    """Make it on the engine `target` and remove it where it was; a network's old id and its new one. ApiError.
+    """Make it on the engine `target` and remove it where it was; a network's old id and its new one.
+
+    Raises ApiError(409) if it cannot be moved any more.
 
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
     not removed, for the engine refuses that: then both stay.

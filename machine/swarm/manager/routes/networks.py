@@ -65,7 +65,9 @@ async def objects_by_engine(
 
 
 def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
-    """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it; ApiError(404).
+    """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it.
+
+    Raises ApiError(404) if there is none, or `text` may be several.
 
     Of several with one name the one on `engine` is meant, if that is given; of those that every engine makes by
     itself any.

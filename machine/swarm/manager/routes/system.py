@@ -150,7 +150,10 @@ def _all_build(cluster: Cluster) -> bool:
 
 
 def _when(text: str, now: float) -> float | None:
-    """Seconds since 1970: a number as the engine takes it; None without one. ApiError(400)."""
+    """Seconds since 1970: a number as the engine takes it; None without one.
+
+    Raises ApiError(400) if it is no time near now.
+    """
     if text in ("", "0"):
         return None
     try:

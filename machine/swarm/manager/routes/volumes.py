@@ -40,7 +40,10 @@ async def volumes(context: ManagerContext, request: Request) -> Reply:
 
 
 def engines_with_volume(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
-    """The engines that have the volume called NAME or NODE/NAME, and its name there; ApiError(404)."""
+    """The engines that have the volume called NAME or NODE/NAME, and its name there.
+
+    Raises ApiError(404) if there is none.
+    """
     node, name = split_node(text, context.cluster.engine)
     engines = [context.node(node)] if node else context.cluster.healthy()
     found = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
