@@ -247,3 +247,8 @@ def masked(url: str) -> str:
         shown = MASK
     shown = re.sub(r"(?<=/clusters/)[^/?#\s]+", MASK, shown)
     return shown if len(shown) <= _LONGEST_URL else f"{shown[:_LONGEST_URL]}..."
+
+
+def reason_of(error: Exception) -> str:
+    """Return why something failed, for a message that names the thing: the system's words, without its error number."""
+    return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__

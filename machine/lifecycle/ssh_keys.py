@@ -6,7 +6,7 @@ import os
 
 from machine import files, paths
 from machine.drivers.base import AcceptsHostKey, Driver, ProvidesSshKey
-from machine.errors import LoginRefused, PreflightFailed, StoreError
+from machine.errors import LoginRefused, PreflightFailed, StoreError, reason_of
 from machine.lifecycle.driver_record import open_driver
 from machine.session import Session
 from machine.ssh import keys, private_key
@@ -35,7 +35,7 @@ def check(driver: Driver) -> None:
     except LoginRefused as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
     except (OSError, private_key.KeyProblem) as error:
-        raise PreflightFailed(f"the key {path} cannot be used: {error}") from None
+        raise PreflightFailed(f"the key {path} cannot be used: {reason_of(error)}") from None
 
 
 def copy_user_key(record: Record, source: str, target: str) -> str:
@@ -53,7 +53,7 @@ def copy_user_key(record: Record, source: str, target: str) -> str:
         ) from None
     except (OSError, private_key.KeyProblem) as error:
         raise StoreError(
-            f"the key {source} of {record.name} cannot be used: {error}",
+            f"the key {source} of {record.name} cannot be used: {reason_of(error)}",
             resolution=f"put the right one there, or: machine rm {record.name}",
         ) from None
     public = files.read(source + ".pub")

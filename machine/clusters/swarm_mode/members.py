@@ -15,7 +15,7 @@ from machine.clusters.swarm_mode import api
 from machine.clusters.swarm_mode.detection import KEY
 from machine.clusters.swarm_mode.membership import PUBLIC, Membership, parse
 from machine.clusters.swarm_mode.nodes import Node, find_own_node
-from machine.errors import EngineError, MachineError, SwarmModeError
+from machine.errors import EngineError, MachineError, SwarmModeError, reason_of
 from machine.model import Endpoint
 from machine.session import Session, readable_records
 from machine.store import Record
@@ -138,8 +138,9 @@ def advertised_address(record: Record, membership: Membership, endpoint: Endpoin
     try:
         address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
     except (OSError, UnicodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
-        raise SwarmModeError(f"{name}, the address of {record.name}, cannot be looked up", details=reason) from None
+        raise SwarmModeError(
+            f"{name}, the address of {record.name}, cannot be looked up", details=reason_of(error)
+        ) from None
     if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise SwarmModeError(
             f"{record.name} is known by {address} only, where no other node could reach it",

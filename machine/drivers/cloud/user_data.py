@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from machine.drivers.cloud.errors import BadUserData, ErrorTable
+from machine.errors import reason_of
 
 MIME_BY_PREFIX = (  # how a text begins -> what cloud-init calls it
     ("#cloud-config-archive", "text/cloud-config-archive"),
@@ -74,7 +75,7 @@ def for_create(path: str, host_key: HostKey, more: str, rules: UserDataLimits, t
                 own = file.read()
         text = rules.join(host_key, own, more)
     except (OSError, ValueError) as error:  # also text that is no UTF-8
-        raise table.error(BadUserData, f"the user data {path} cannot be used", str(error)) from None
+        raise table.error(BadUserData, f"the user data {path} cannot be used", reason_of(error)) from None
     if len(text.encode()) > rules.most:
         too_long = f"the user data {path} is too long: {rules.cloud} takes {rules.most} bytes"
         refused = table.error(BadUserData, too_long)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from machine import files
 from machine.drivers.images import disks
 from machine.drivers.images.image_spec import GENERIC, suite_of
-from machine.errors import DriverError, masked
+from machine.errors import DriverError, masked, reason_of
 
 TIMEOUT = 10.0  # seconds without a byte
 SLOWEST, EVERY = 16 << 10, 60.0  # bytes that must come in so many seconds; the slowest modem brings ten times that
@@ -232,6 +232,6 @@ def _unreachable(url: str, error: Exception) -> Unreachable:
     reason = getattr(error, "reason", "") or error
     return Unreachable(
         f"{masked(url)} cannot be downloaded",
-        details=(reason.strerror if isinstance(reason, OSError) else "") or str(reason),
+        details=reason_of(reason) if isinstance(reason, Exception) else str(reason),
         resolution="check the URL and this host's way to the network",
     )

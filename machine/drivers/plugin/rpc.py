@@ -14,7 +14,7 @@ from typing import Any
 
 from machine.dial import dial
 from machine.drivers.plugin import gob
-from machine.errors import DriverError, MachineError
+from machine.errors import DriverError, MachineError, reason_of
 
 PATH = "/_goRPC_"  # net/rpc's DefaultRPCPath
 CONNECT_SECONDS = 10.0
@@ -65,8 +65,9 @@ class Connection:
         try:
             self._socket = dial(host, port, CONNECT_SECONDS)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise Lost(f"says that it listens at {host} port {port}, where nothing answers: {reason}") from None
+            raise Lost(
+                f"says that it listens at {host} port {port}, where nothing answers: {reason_of(error)}"
+            ) from None
         self._decoder, self._encoder = gob.Decoder(), gob.Encoder()
         self._sending, self._numbers = threading.Lock(), itertools.count()
         self._calls: dict[int, Call] = {}

@@ -9,7 +9,7 @@ import json
 import socket
 import time
 
-from machine.errors import DriverError
+from machine.errors import DriverError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Client:
             self.command("qmp_capabilities")
         except OSError as error:
             self.socket.close()
-            raise QmpError(f"qemu does not answer at {path}", details=error.strerror or str(error)) from error
+            raise QmpError(f"qemu does not answer at {path}", details=reason_of(error)) from error
         except BaseException:
             self.socket.close()
             raise
@@ -74,7 +74,7 @@ class Client:
                 else:
                     return answer.get("return")
         except OSError as error:
-            raise QmpError(f"qemu went away during {name}", details=error.strerror or str(error)) from error
+            raise QmpError(f"qemu went away during {name}", details=reason_of(error)) from error
 
     def monitor(self, line: str) -> str:
         """A command of the human monitor; what it printed ("" is success for most)."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from machine.errors import reason_of
 from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import address as checked
@@ -203,7 +204,7 @@ class Registry:
                 db.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             raise DiscoveryError(
-                f"the registry {self.path} cannot be used: {error}",
+                f"the registry {self.path} cannot be used: {reason_of(error)}",
                 resolution="see who owns that file and whether its disk is full, or name another with --registry FILE",
             ) from error
 

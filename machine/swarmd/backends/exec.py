@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from machine.errors import UsageError
+from machine.errors import UsageError, reason_of
 from machine.swarm import limits
 from machine.swarm.http.headers import length
 from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
@@ -66,7 +66,7 @@ class _Program:
             )
         except OSError as error:
             raise UsageError(
-                f"cannot start {self.argv[0]}", details=str(error), resolution="name a program that can be run"
+                f"cannot start {self.argv[0]}", details=reason_of(error), resolution="name a program that can be run"
             ) from error
         self._tasks = [
             asyncio.ensure_future(self._read(self.process)),
