@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine.dial import dial
-from tests.cli.typed import new_world
+from tests.cli.typed import new_store_with_engines
 from tests.sshd import free_port
 
 NO_ADDRESSES = ["a..b", "x" * 300, "/dev/zero", "é" * 70 + ".example", "a\0b", ".", "127.0.0.1 "]
@@ -35,10 +35,10 @@ def test_an_address_where_nothing_listens() -> None:
     "line", [("env", "dev"), ("status", "dev"), ("ssh", "--native-ssh", "dev", "true"), ("ls", "-t", "1")]
 )
 def test_a_record_with_no_address_is_no_bug(tmp_path: Path, host: str, line: tuple[str, ...]) -> None:
-    with new_world(tmp_path) as world:
-        record = world.machine("dev", 2376)
+    with new_store_with_engines(tmp_path) as cli:
+        record = cli.machine("dev", 2376)
         record.driver_object["IPAddress"] = host
-        world.store.save(record)
-        typed = world.type(*line)
+        cli.store.save(record)
+        typed = cli.type(*line)
     assert "bug" not in typed.err + typed.out
     assert not typed.status or "Try: " in typed.err

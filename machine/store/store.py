@@ -117,7 +117,10 @@ class Store:
         remove.remove(paths.machines(self.root), name)
 
     def check_removable(self, name: str) -> None:
-        """StoreError when `delete` could not remove the machine's directory: its place is not writable, or a link."""
+        """Check that `delete` could remove the machine's directory.
+
+        Raises StoreError if its place is not writable, or a link.
+        """
         from machine.store import remove
 
         remove.check_removable(paths.machines(self.root), name)

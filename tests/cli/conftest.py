@@ -1,4 +1,4 @@
-"""The world in which the reading commands are typed."""
+"""The store in which the reading commands are typed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import StoreWithEngines, new_world
+from tests.cli.typed import StoreWithEngines, new_store_with_engines
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[StoreWithEngines]:
+def cli(tmp_path: Path) -> Iterator[StoreWithEngines]:
     """An empty store; machines and engines are added by the test."""
-    with new_world(tmp_path) as made:
+    with new_store_with_engines(tmp_path) as made:
         yield made
 
 

@@ -17,11 +17,11 @@ SHELLS = ["bash", "zsh", "fish"]
 
 
 @pytest.fixture
-def program(world: StoreWithEngines) -> Path:
+def program(cli: StoreWithEngines) -> Path:
     """A directory with a `machine` to be found on PATH, and two machines in the store."""
-    world.none("dev", "tcp://127.0.0.1:1")
-    world.none("dev2", "tcp://127.0.0.1:1")
-    directory = world.directory / "bin"
+    cli.none("dev", "tcp://127.0.0.1:1")
+    cli.none("dev2", "tcp://127.0.0.1:1")
+    directory = cli.directory / "bin"
     directory.mkdir()
     script = directory / "machine"
     root = Path(__file__).parents[2]
@@ -32,13 +32,13 @@ def program(world: StoreWithEngines) -> Path:
     return directory
 
 
-def complete(world: StoreWithEngines, program: Path, shell: str, line: str) -> set[str]:
+def complete(cli: StoreWithEngines, program: Path, shell: str, line: str) -> set[str]:
     """What `shell` offers at the end of `line`."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     script = program / f"completion.{shell}"
     if not script.exists():
-        script.write_text(world.type("completion", shell).out)
+        script.write_text(cli.type("completion", shell).out)
     words = line.split(" ")
     typed = " ".join(shlex.quote(word) for word in words)
     text = {
@@ -49,7 +49,7 @@ def complete(world: StoreWithEngines, program: Path, shell: str, line: str) -> s
         "fish": f"source {script}; complete -C {shlex.quote(line)}",
     }[shell]
     clean = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
-    environ = {"PATH": f"{program}:{os.environ['PATH']}"} | world.environ
+    environ = {"PATH": f"{program}:{os.environ['PATH']}"} | cli.environ
     done = subprocess.run(
         [shell, *clean, "-c", text], capture_output=True, text=True, timeout=60, env=environ, check=False
     )
@@ -80,29 +80,29 @@ def complete(world: StoreWithEngines, program: Path, shell: str, line: str) -> s
         ("machine ls --storage-pa", {"--storage-path"}),
     ],
 )
-def test_offers(world: StoreWithEngines, program: Path, shell: str, line: str, offered: set[str]) -> None:
-    assert complete(world, program, shell, line) == offered
+def test_offers(cli: StoreWithEngines, program: Path, shell: str, line: str, offered: set[str]) -> None:
+    assert complete(cli, program, shell, line) == offered
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_command_is_offered(world: StoreWithEngines, program: Path, shell: str) -> None:
+def test_every_command_is_offered(cli: StoreWithEngines, program: Path, shell: str) -> None:
     from machine.cli.commands import COMMANDS
 
-    assert complete(world, program, shell, "machine ") >= set(COMMANDS)
+    assert complete(cli, program, shell, "machine ") >= set(COMMANDS)
 
 
-def test_another_shell_is_refused(world: StoreWithEngines) -> None:
-    typed = world.type("completion", "cmd")
+def test_another_shell_is_refused(cli: StoreWithEngines) -> None:
+    typed = cli.type("completion", "cmd")
     assert (typed.status, typed.out) == (2, "")
     assert "bash, zsh, fish" in typed.err
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_commands_of_swarm_and_backends_of_swarmd(world: StoreWithEngines, program: Path, shell: str) -> None:
-    offered = complete(world, program, shell, "machine swarm ")
+def test_commands_of_swarm_and_backends_of_swarmd(cli: StoreWithEngines, program: Path, shell: str) -> None:
+    offered = complete(cli, program, shell, "machine swarm ")
     assert {"create", "list", "join", "manage", "discovery"} <= offered
     assert not [word for word in offered if Path(word).exists()], "no files of the directory"
-    assert complete(world, program, shell, "machine swarm ma") == {"manage"}
-    assert "aggregate" in complete(world, program, shell, "machine swarmd ")
-    assert complete(world, program, shell, "machine drivers ge") == {"generic"}
-    assert complete(world, program, shell, "machine context u") == {"use", "update"}
+    assert complete(cli, program, shell, "machine swarm ma") == {"manage"}
+    assert "aggregate" in complete(cli, program, shell, "machine swarmd ")
+    assert complete(cli, program, shell, "machine drivers ge") == {"generic"}
+    assert complete(cli, program, shell, "machine context u") == {"use", "update"}

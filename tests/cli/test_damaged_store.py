@@ -96,20 +96,20 @@ ODD_FILES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("kind", ODD_FILES)
 @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "known_hosts", "secrets.json"])
-def test_an_odd_file_harms_its_machine_only(world: StoreWithEngines, file: str, kind: str) -> None:
-    world.machine("good", world.engine())
-    world.machine("odd", world.engine())
-    path = Path(world.store.directory("odd"), file)
+def test_an_odd_file_harms_its_machine_only(cli: StoreWithEngines, file: str, kind: str) -> None:
+    cli.machine("good", cli.engine())
+    cli.machine("odd", cli.engine())
+    path = Path(cli.store.directory("odd"), file)
     path.unlink(missing_ok=True)
     ODD_FILES[kind](path)
     began = time.monotonic()
-    good, odd = world.type("ls", "-t", "2", "--format", "{{.Name}} {{.State}} {{.Error}}").out.splitlines()
+    good, odd = cli.type("ls", "-t", "2", "--format", "{{.Name}} {{.State}} {{.Error}}").out.splitlines()
     assert good == "good Running "
     assert odd.startswith("odd ")
     lines = (("env", "odd"), ("version", "odd"), ("context", "create", "odd"), ("export", "odd", "-o", f"{path}.tgz"),
              ("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "fresh"), ("ip", "odd"))  # fmt: skip
     for line in lines:
-        typed = world.type(*line)
+        typed = cli.type(*line)
         assert "bug" not in typed.err, line
         assert typed.status == 0 or "Try: " in typed.err, line
         if "fresh" in line:
@@ -130,7 +130,7 @@ def test_a_file_in_the_place_of_a_directory_is_named(tmp_path: Path, file: str) 
     assert all(f"{path} is no directory: choose another store" in err for err in said), said
 
 
-def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(world: StoreWithEngines) -> None:
-    world.machine("dev", world.engine())
-    os.mkfifo(Path(world.store.directory("dev"), "machine.log"))
-    assert world.type("stop", "dev").status == 0
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(cli: StoreWithEngines) -> None:
+    cli.machine("dev", cli.engine())
+    os.mkfifo(Path(cli.store.directory("dev"), "machine.log"))
+    assert cli.type("stop", "dev").status == 0

@@ -66,19 +66,19 @@ def test_the_manual_has_the_table() -> None:
         (["env", "dev"], 1),
     ],
 )
-def test_a_status_of_the_table(world: StoreWithEngines, line: list[str], status: int) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    typed = world.type(*line)
+def test_a_status_of_the_table(cli: StoreWithEngines, line: list[str], status: int) -> None:
+    cli.none("dev", "tcp://127.0.0.1:1")
+    typed = cli.type(*line)
     assert typed.status == status, typed.err
     assert status == 0 or "Error: " in typed.err
 
 
-def test_interrupted_is_130(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_is_130(cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("machine.store.Store.names", interrupt)
-    assert world.type("ls").status == Interrupted.exit_code == 130
+    assert cli.type("ls").status == Interrupted.exit_code == 130
 
 
 @pytest.mark.parametrize(
@@ -96,57 +96,57 @@ def test_interrupted_is_130(world: StoreWithEngines, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_phrases_that_scripts_look_for_are_in_the_first_line(
-    world: StoreWithEngines, line: list[str], phrase: str
+    cli: StoreWithEngines, line: list[str], phrase: str
 ) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    world.none("half", "tcp://127.0.0.1:1", "created")
-    world.broken("broken")
-    assert phrase in world.type(*line).err.splitlines()[0]
+    cli.none("dev", "tcp://127.0.0.1:1")
+    cli.none("half", "tcp://127.0.0.1:1", "created")
+    cli.broken("broken")
+    assert phrase in cli.type(*line).err.splitlines()[0]
 
 
-def test_an_import_of_a_name_that_is_taken(world: StoreWithEngines, tmp_path: Path) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    assert world.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
-    typed = world.type("import", str(tmp_path / "f"))
+def test_an_import_of_a_name_that_is_taken(cli: StoreWithEngines, tmp_path: Path) -> None:
+    cli.none("dev", "tcp://127.0.0.1:1")
+    assert cli.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
+    typed = cli.type("import", str(tmp_path / "f"))
     assert (typed.status, 'Docker machine "dev" already exists' in typed.err) == (5, True)
 
 
-def test_create_if_missing_leaves_a_ready_machine_alone(world: StoreWithEngines) -> None:
-    assert world.type(*NONE, "--if-missing", "dev").status == 0
-    before = Path(world.store.directory("dev"), "config.json").read_bytes()
-    again = world.type(*NONE, "--if-missing", "dev", "other")
+def test_create_if_missing_leaves_a_ready_machine_alone(cli: StoreWithEngines) -> None:
+    assert cli.type(*NONE, "--if-missing", "dev").status == 0
+    before = Path(cli.store.directory("dev"), "config.json").read_bytes()
+    again = cli.type(*NONE, "--if-missing", "dev", "other")
     assert (again.status, "dev exists already" in again.err) == (0, True)
-    assert Path(world.store.directory("dev"), "config.json").read_bytes() == before
-    assert world.store.names() == ["dev", "other"]
+    assert Path(cli.store.directory("dev"), "config.json").read_bytes() == before
+    assert cli.store.names() == ["dev", "other"]
 
 
-def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(world: StoreWithEngines) -> None:
-    world.none("half", "tcp://127.0.0.1:1", "created")
-    typed = world.type(*NONE, "--if-missing", "half")
+def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(cli: StoreWithEngines) -> None:
+    cli.none("half", "tcp://127.0.0.1:1", "created")
+    typed = cli.type(*NONE, "--if-missing", "half")
     assert (typed.status, "create --resume half" in typed.err) == (5, True)
-    world.machine("host", 1)
-    typed = world.type(*NONE, "--if-missing", "host")
+    cli.machine("host", 1)
+    typed = cli.type(*NONE, "--if-missing", "host")
     assert (typed.status, "with the driver generic" in typed.err) == (5, True)
 
 
-def test_create_if_missing_waits_for_whoever_makes_it_now(world: StoreWithEngines) -> None:
-    world.none("dev", "tcp://127.0.0.1:1", "created")
+def test_create_if_missing_waits_for_whoever_makes_it_now(cli: StoreWithEngines) -> None:
+    cli.none("dev", "tcp://127.0.0.1:1", "created")
     ends: list[int] = []
-    with world.store.lock("machine-dev", what="create dev"):
-        waiting = threading.Thread(target=lambda: ends.append(world.type(*NONE, "--if-missing", "dev").status))
+    with cli.store.lock("machine-dev", what="create dev"):
+        waiting = threading.Thread(target=lambda: ends.append(cli.type(*NONE, "--if-missing", "dev").status))
         waiting.start()
         waiting.join(0.3)
         assert ends == []
-        record = world.store.load("dev")
+        record = cli.store.load("dev")
         record.phase = "ready"
-        world.store.save(record)
+        cli.store.save(record)
     waiting.join(20)
     assert ends == [0]
 
 
 @contextmanager
 def create_that_meets_the_lock(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, *flags: str
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, *flags: str
 ) -> Iterator[tuple[threading.Thread, list[CommandResult]]]:
     """A `create` of dev that passed its plan, and finds in its preflight that another command has taken the lock."""
     in_preflight, go = threading.Event(), threading.Event()
@@ -157,55 +157,55 @@ def create_that_meets_the_lock(
 
     monkeypatch.setattr("machine.lifecycle.create.check", check)
     ends: list[CommandResult] = []
-    thread = threading.Thread(target=lambda: ends.append(world.type(*NONE, *flags, "dev")))
+    thread = threading.Thread(target=lambda: ends.append(cli.type(*NONE, *flags, "dev")))
     thread.start()
     assert in_preflight.wait(20)
-    with world.store.lock("machine-dev", what="create dev"):
+    with cli.store.lock("machine-dev", what="create dev"):
         go.set()
         yield thread, ends
     thread.join(20)
 
 
 def test_create_if_missing_waits_for_whoever_took_the_lock_during_its_preflight(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with create_that_meets_the_lock(world, monkeypatch, "--if-missing") as (thread, ends):
+    with create_that_meets_the_lock(cli, monkeypatch, "--if-missing") as (thread, ends):
         thread.join(2)  # longer than a plain create waits for the lock
         assert ends == []
-        world.none("dev", "tcp://127.0.0.1:1")
+        cli.none("dev", "tcp://127.0.0.1:1")
     assert [typed.status for typed in ends] == [0]
     assert "dev exists already" in ends[0].err
 
 
 def test_create_if_missing_makes_what_the_other_command_did_not(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with create_that_meets_the_lock(world, monkeypatch, "--if-missing") as (thread, ends):
+    with create_that_meets_the_lock(cli, monkeypatch, "--if-missing") as (thread, ends):
         thread.join(2)  # the other command ends without a record, as when its checks fail
     assert [typed.status for typed in ends] == [0]
-    assert world.store.load("dev").reached("ready")
+    assert cli.store.load("dev").reached("ready")
 
 
 @pytest.mark.parametrize("recorded", [False, True])
 def test_create_of_a_name_whose_lock_was_taken_during_its_preflight_has_the_status_of_a_taken_name(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, recorded: bool
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, recorded: bool
 ) -> None:
-    with create_that_meets_the_lock(world, monkeypatch) as (thread, ends):
+    with create_that_meets_the_lock(cli, monkeypatch) as (thread, ends):
         if recorded:
-            world.none("dev", "tcp://127.0.0.1:1", "created")
+            cli.none("dev", "tcp://127.0.0.1:1", "created")
         thread.join(20)
     assert [typed.status for typed in ends] == [MachineExists.exit_code]
     assert f'"dev" already exists: process {os.getpid()} is making it' in ends[0].err
 
 
-def test_one_host_is_one_machine_however_many_names(world: StoreWithEngines) -> None:
-    typed = world.type("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "a", "b")
-    assert (typed.status, world.store.names()) == (2, [])
+def test_one_host_is_one_machine_however_many_names(cli: StoreWithEngines) -> None:
+    typed = cli.type("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "a", "b")
+    assert (typed.status, cli.store.names()) == (2, [])
     assert "one host is one machine" in typed.err
 
 
 def test_of_many_creates_of_one_host_at_once_one_is_recorded(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("machine.drivers.generic.driver.GenericDriver.check", lambda self: None)
     monkeypatch.setattr("machine.lifecycle.ssh_keys.check", lambda driver: None)
@@ -213,13 +213,13 @@ def test_of_many_creates_of_one_host_at_once_one_is_recorded(
     line = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--generic-ssh-user", "root")
     ends: list[int] = []
     names = [f"m{number}" for number in range(6)]
-    threads = [threading.Thread(target=lambda name=name: ends.append(world.type(*line, name).status)) for name in names]
+    threads = [threading.Thread(target=lambda name=name: ends.append(cli.type(*line, name).status)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(ends) == [0] + [PreflightFailed.exit_code] * 5
-    assert len(world.store.names()) == 1
+    assert len(cli.store.names()) == 1
 
 
 def test_main_gives_the_status_to_the_shell() -> None:
@@ -237,10 +237,10 @@ def test_main_gives_the_status_to_the_shell() -> None:
         ("ftp://h:1", ""),
     ],
 )
-def test_a_bare_address_is_a_url_for_the_driver_none(world: StoreWithEngines, typed: str, url: str) -> None:
-    made = world.type("create", "-d", "none", "--url", typed, "m")
+def test_a_bare_address_is_a_url_for_the_driver_none(cli: StoreWithEngines, typed: str, url: str) -> None:
+    made = cli.type("create", "-d", "none", "--url", typed, "m")
     assert made.status == (0 if url else 2)
-    assert world.type("url", "m").out.strip() == url
+    assert cli.type("url", "m").out.strip() == url
 
 
 @pytest.mark.parametrize(
@@ -254,20 +254,20 @@ def test_a_bare_address_is_a_url_for_the_driver_none(world: StoreWithEngines, ty
     ],
 )
 def test_a_line_that_makes_no_sense_is_told_where_to_read(
-    world: StoreWithEngines, line: tuple[str, ...], advice: str
+    cli: StoreWithEngines, line: tuple[str, ...], advice: str
 ) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    typed = world.type(*line)
+    cli.none("dev", "tcp://127.0.0.1:1")
+    typed = cli.type(*line)
     assert typed.status == 2
     assert advice in typed.err.partition("Try: ")[2]
 
 
-def test_a_password_in_an_engines_url_is_refused_and_not_shown(world: StoreWithEngines) -> None:
-    typed = world.type("create", "-d", "none", "--url", "tcp://me:s3cr3t@127.0.0.1:2376", "dev")
+def test_a_password_in_an_engines_url_is_refused_and_not_shown(cli: StoreWithEngines) -> None:
+    typed = cli.type("create", "-d", "none", "--url", "tcp://me:s3cr3t@127.0.0.1:2376", "dev")
     assert typed.status == 2
     assert "s3cr3t" not in typed.out + typed.err
-    assert world.store.names() == []
-    world.none("old", "tcp://me:s3cr3t@127.0.0.1:1")
+    assert cli.store.names() == []
+    cli.none("old", "tcp://me:s3cr3t@127.0.0.1:1")
     for line in (("env", "old"), ("version", "old"), ("ls", "-t", "1"), ("status", "old")):
-        typed = world.type(*line)
+        typed = cli.type(*line)
         assert "s3cr3t" not in typed.out + typed.err, line

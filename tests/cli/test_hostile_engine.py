@@ -32,12 +32,12 @@ def engine() -> Iterator[ScriptedEngine]:
 
 
 @pytest.fixture
-def fleet(world: StoreWithEngines, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> StoreWithEngines:
+def fleet(cli: StoreWithEngines, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> StoreWithEngines:
     """A machine of a good engine, and one of an engine that says what a test tells it; little patience."""
     monkeypatch.setattr(connect, "ENGINE_SECONDS", 0.3)
-    world.machine("good", world.engine())
-    world.none("bad", engine.url)
-    return world
+    cli.machine("good", cli.engine())
+    cli.none("bad", engine.url)
+    return cli
 
 
 def is_decent(typed: CommandResult) -> bool:
@@ -129,7 +129,7 @@ def test_errors_and_progress_are_lines_that_a_terminal_shows(log_format: str) ->
     assert not any(line.startswith(("forged", "Error: b")) for line in lines)
 
 
-def test_cells_of_every_table_are_escaped(world: StoreWithEngines) -> None:
+def test_cells_of_every_table_are_escaped(cli: StoreWithEngines) -> None:
     out = io.StringIO()
     print_table(App(GlobalFlags({}), {}, out, out), [["NAME", "ORIGIN"], ["a\nforged row", NASTY]])
     assert out.getvalue().count("\n") == 2

@@ -23,12 +23,12 @@ def cells(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
 
-def test_the_table(world: StoreWithEngines) -> None:
-    port = world.engine()
-    world.machine("m10", port)
-    world.machine("m9", 1)
-    world.broken("bad")
-    typed = world.type("ls", DOCKER_HOST=f"tcp://127.0.0.1:{port}")
+def test_the_table(cli: StoreWithEngines) -> None:
+    port = cli.engine()
+    cli.machine("m10", port)
+    cli.machine("m9", 1)
+    cli.broken("bad")
+    typed = cli.type("ls", DOCKER_HOST=f"tcp://127.0.0.1:{port}")
     assert (typed.status, typed.err) == (0, "")
     rows = cells(typed.out)
     assert rows[0] == HEADER
@@ -37,25 +37,25 @@ def test_the_table(world: StoreWithEngines) -> None:
     assert rows[3] == ["m10", "*", "generic", "Running", f"tcp://127.0.0.1:{port}", "v20.10.24"]
 
 
-def test_nothing_to_list(world: StoreWithEngines) -> None:
-    assert cells(world.type("ls").out) == [HEADER]
-    assert world.type("ls", "-q").out == ""
-    assert world.type("ls", "--json").out == "[]\n"
-    assert world.type("ls", "--format", "{{.Name}}").out == ""
+def test_nothing_to_list(cli: StoreWithEngines) -> None:
+    assert cells(cli.type("ls").out) == [HEADER]
+    assert cli.type("ls", "-q").out == ""
+    assert cli.type("ls", "--json").out == "[]\n"
+    assert cli.type("ls", "--format", "{{.Name}}").out == ""
 
 
-def test_names_only_asks_nothing(world: StoreWithEngines) -> None:
+def test_names_only_asks_nothing(cli: StoreWithEngines) -> None:
     for name in ("m10", "m9", "M1"):
-        world.broken(name)
-    assert world.type("ls", "-q").out == "M1\nm9\nm10\n"
-    assert world.type("ls", "-q", "m10").out == "m10\n"
-    assert world.type("ls", "nope").status == 4
+        cli.broken(name)
+    assert cli.type("ls", "-q").out == "M1\nm9\nm10\n"
+    assert cli.type("ls", "-q", "m10").out == "m10\n"
+    assert cli.type("ls", "nope").status == 4
 
 
-def test_json(world: StoreWithEngines) -> None:
-    world.machine("m", world.engine())
-    world.broken("bad")
-    bad, good = json.loads(world.type("ls", "--json").out)
+def test_json(cli: StoreWithEngines) -> None:
+    cli.machine("m", cli.engine())
+    cli.broken("bad")
+    bad, good = json.loads(cli.type("ls", "--json").out)
     assert (good["Name"], good["State"], good["DockerVersion"], good["Active"]) == ("m", "Running", "v20.10.24", "-")
     assert good["EngineOptions"]["InstallURL"] == "https://get.docker.com"
     assert (bad["Name"], bad["State"], bad["DriverName"], bad["EngineOptions"]) == ("bad", "Error", "not found", None)
@@ -74,10 +74,10 @@ def test_json(world: StoreWithEngines) -> None:
         ("{{if eq .State `Stopped`}}down{{else}}up{{end}}", "down\n"),
     ],
 )
-def test_formats(world: StoreWithEngines, form: str, out: str) -> None:
-    world.machine("m", 1)
-    assert world.type("ls", "--format", form).out == out
-    assert world.type("ls", "-f", form).out == out
+def test_formats(cli: StoreWithEngines, form: str, out: str) -> None:
+    cli.machine("m", 1)
+    assert cli.type("ls", "--format", form).out == out
+    assert cli.type("ls", "-f", form).out == out
 
 
 def test_every_field_has_a_header_in_the_same_order() -> None:
@@ -85,11 +85,11 @@ def test_every_field_has_a_header_in_the_same_order() -> None:
     assert [*row] == [*HEADERS]
 
 
-def test_the_headers_of_all_columns(world: StoreWithEngines) -> None:
+def test_the_headers_of_all_columns(cli: StoreWithEngines) -> None:
     form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
         " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
     )
-    assert world.type("ls", "--format", form).out == (
+    assert cli.type("ls", "--format", form).out == (
         "NAME ACTIVE ACTIVE_HOST ACTIVE_SWARM DRIVER STATE URL"
         " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE\n"
     )
@@ -112,9 +112,9 @@ def test_the_headers_of_all_columns(world: StoreWithEngines) -> None:
         ["-t", "1e300"],
     ],
 )
-def test_what_is_refused(world: StoreWithEngines, line: list[str]) -> None:
-    world.machine("m", 1)
-    typed = world.type("ls", *line)
+def test_what_is_refused(cli: StoreWithEngines, line: list[str]) -> None:
+    cli.machine("m", 1)
+    typed = cli.type("ls", *line)
     assert (typed.status, typed.out) == (2, "")
     assert "Error: " in typed.err
 
@@ -136,61 +136,61 @@ def test_what_is_refused(world: StoreWithEngines, line: list[str]) -> None:
         (["name="], ["a1", "b1", "bad", "c2"]),
     ],
 )
-def test_filters(world: StoreWithEngines, filters: list[str], names: list[str]) -> None:
+def test_filters(cli: StoreWithEngines, filters: list[str], names: list[str]) -> None:
     swarm = {"IsSwarm": True, "Discovery": "token://x"}
-    world.machine("a1", world.engine(), EngineOptions={"Labels": ["env=prod"]}, SwarmOptions=swarm | {"Master": True})
-    world.machine("b1", 1, EngineOptions={"Labels": ["env=test"]}, SwarmOptions=swarm)
-    world.none("c2", "tcp://127.0.0.1:1")
-    world.broken("bad")
+    cli.machine("a1", cli.engine(), EngineOptions={"Labels": ["env=prod"]}, SwarmOptions=swarm | {"Master": True})
+    cli.machine("b1", 1, EngineOptions={"Labels": ["env=test"]}, SwarmOptions=swarm)
+    cli.none("c2", "tcp://127.0.0.1:1")
+    cli.broken("bad")
     words = [word for text in filters for word in ("--filter", text)]
-    assert world.type("ls", "-q", *words).out.split() == names
-    assert [row["Name"] for row in json.loads(world.type("ls", "--json", *words).out)] == names
+    assert cli.type("ls", "-q", *words).out.split() == names
+    assert [row["Name"] for row in json.loads(cli.type("ls", "--json", *words).out)] == names
 
 
-def test_swarm_columns(world: StoreWithEngines) -> None:
+def test_swarm_columns(cli: StoreWithEngines) -> None:
     swarm = {"IsSwarm": True, "Discovery": "token://x"}
-    world.machine("master", world.engine(), SwarmOptions=swarm | {"Master": True, "Host": "tcp://0.0.0.0:3376"})
-    world.machine("node", 1, SwarmOptions=swarm)
-    world.machine("outside", 1, SwarmOptions={"Discovery": "token://x"})
-    typed = world.type("ls", "--format", "{{.Name}}|{{.Swarm}}|{{.Active}}", DOCKER_HOST="tcp://127.0.0.1:3376")
+    cli.machine("master", cli.engine(), SwarmOptions=swarm | {"Master": True, "Host": "tcp://0.0.0.0:3376"})
+    cli.machine("node", 1, SwarmOptions=swarm)
+    cli.machine("outside", 1, SwarmOptions={"Discovery": "token://x"})
+    typed = cli.type("ls", "--format", "{{.Name}}|{{.Swarm}}|{{.Active}}", DOCKER_HOST="tcp://127.0.0.1:3376")
     assert typed.out == "master|master (master)|* (swarm)\nnode|master|-\noutside||-\n"
 
 
-def test_a_timeout_of_nothing_asks_nothing(world: StoreWithEngines) -> None:
-    world.machine("m", world.engine())
-    typed = world.type("ls", "-t", "0", "--format", "{{.State}}")
+def test_a_timeout_of_nothing_asks_nothing(cli: StoreWithEngines) -> None:
+    cli.machine("m", cli.engine())
+    typed = cli.type("ls", "-t", "0", "--format", "{{.State}}")
     assert (typed.status, typed.out) == (0, "Timeout\n")
 
 
-def test_a_silent_engine_costs_one_timeout(world: StoreWithEngines) -> None:
+def test_a_silent_engine_costs_one_timeout(cli: StoreWithEngines) -> None:
     with blackhole() as port:
-        world.machine("a", world.engine())
-        world.none("silent", f"tcp://127.0.0.1:{port}")
-        world.machine("silent2", port)
+        cli.machine("a", cli.engine())
+        cli.none("silent", f"tcp://127.0.0.1:{port}")
+        cli.machine("silent2", port)
         start = time.monotonic()
-        typed = world.type("ls", "-t", "1", "--format", "{{.Name}} {{.State}}")
+        typed = cli.type("ls", "-t", "1", "--format", "{{.Name}} {{.State}}")
         took = time.monotonic() - start
     assert typed.status == 0
     assert typed.out.splitlines() == ["a Running", "silent Timeout", "silent2 Stopped"]
     assert took < 1.9
 
 
-def test_a_driver_that_does_not_exist_is_one_bad_row(world: StoreWithEngines) -> None:
-    record = world.machine("m", 1)
+def test_a_driver_that_does_not_exist_is_one_bad_row(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", 1)
     record.raw["DriverName"] = "unheard-of"
-    world.store.save(record)
-    typed = world.type("ls")
+    cli.store.save(record)
+    typed = cli.type("ls")
     assert typed.status == 0
     assert "unheard-of" in typed.out
     assert "there is no driver called" in typed.out
 
 
-def test_certificates_that_end_soon_are_told_on_stderr(world: StoreWithEngines) -> None:
+def test_certificates_that_end_soon_are_told_on_stderr(cli: StoreWithEngines) -> None:
     for name, end in (("old", "2001-01-01T00:00:00Z"), ("soon", _in_days(10)), ("fine", _in_days(100))):
-        record = world.machine(name, 1)
+        record = cli.machine(name, 1)
         record.certificates_end = end
-        world.store.save(record)
-    typed = world.type("ls")
+        cli.store.save(record)
+    typed = cli.type("ls")
     assert typed.status == 0
     assert "old ended on 2001-01-01; renew them: machine regenerate-certs --client-certs old" in typed.err
     assert "of soon end on" in typed.err
@@ -230,43 +230,43 @@ def test_the_last_column_is_cut_before_the_others() -> None:
     assert align(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"
 
 
-def test_a_name_and_a_url_are_cut_after_all_others(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.machine("production-web-01", world.engine())
+def test_a_name_and_a_url_are_cut_after_all_others(cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.machine("production-web-01", cli.engine())
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
-    header, row = world.type("ls").out.splitlines()
+    header, row = cli.type("ls").out.splitlines()
     assert header.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "DOCKER"]  # what is empty gives way first
     assert row.split() == [
         "production-web-01",
         "-",
         "generic",
         "Running",
-        world.store.load("production-web-01").url(),
+        cli.store.load("production-web-01").url(),
         "v20.10.24",
     ]
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 71)
-    row = world.type("ls").out.splitlines()[1]
-    assert world.store.load("production-web-01").url() in row
+    row = cli.type("ls").out.splitlines()[1]
+    assert cli.store.load("production-web-01").url() in row
     assert "\N{HORIZONTAL ELLIPSIS}" in row
 
 
 def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.none("half", "tcp://127.0.0.1:1", phase="created")
+    cli.none("half", "tcp://127.0.0.1:1", phase="created")
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
-    typed = world.type("ls", "-t", "1")
+    typed = cli.type("ls", "-t", "1")
     assert max(map(len, typed.out.splitlines())) <= 80
     assert "half: incomplete (as far as: created), machine create --resume half" in typed.err
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 200)
-    assert world.type("ls", "-t", "1").err == ""
+    assert cli.type("ls", "-t", "1").err == ""
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 20)
-    assert world.type("ls", "-t", "1", "--format", "table {{.Name}} {{.State}} {{.URL}} {{.DriverName}}").err == ""
+    assert cli.type("ls", "-t", "1", "--format", "table {{.Name}} {{.State}} {{.URL}} {{.DriverName}}").err == ""
 
 
-def test_a_state_that_no_machine_is_in_is_told(world: StoreWithEngines) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    typed = world.type("ls", "-q", "--filter", "state=Runing")
+def test_a_state_that_no_machine_is_in_is_told(cli: StoreWithEngines) -> None:
+    cli.none("dev", "tcp://127.0.0.1:1")
+    typed = cli.type("ls", "-q", "--filter", "state=Runing")
     assert (typed.status, typed.out) == (0, "")  # as docker-machine has it
     assert "no machine is ever in the state 'Runing'; states: running paused" in typed.err
-    assert world.type("ls", "-q", "-t", "1", "--filter", "state=Missing").err == ""
+    assert cli.type("ls", "-q", "-t", "1", "--filter", "state=Missing").err == ""
     assert set(STATES) == {state.lower() for state in State} - {""}

@@ -19,22 +19,22 @@ needs_docker = pytest.mark.skipif(DOCKER is None, reason="the docker client is n
 
 
 @pytest.fixture
-def plugin(world: StoreWithEngines) -> Path:
+def plugin(cli: StoreWithEngines) -> Path:
     """The installed plugin's path, in a docker configuration of the test."""
-    world.environ["DOCKER_CONFIG"] = str(world.directory / "docker")
-    typed = world.type("plugin", "install")
+    cli.environ["DOCKER_CONFIG"] = str(cli.directory / "docker")
+    typed = cli.type("plugin", "install")
     assert typed.status == 0
     path = Path(typed.out.strip())
-    assert path == world.directory / "docker" / "cli-plugins" / "docker-machine"
+    assert path == cli.directory / "docker" / "cli-plugins" / "docker-machine"
     return path
 
 
-def docker(world: StoreWithEngines, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "HOME": str(world.directory)} | world.environ
+def docker(cli: StoreWithEngines, *words: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(cli.directory)} | cli.environ
     return subprocess.run([str(DOCKER), *words], capture_output=True, text=True, timeout=60, env=environ, check=False)
 
 
-def test_the_metadata_call_is_answered(world: StoreWithEngines, plugin: Path) -> None:
+def test_the_metadata_call_is_answered(cli: StoreWithEngines, plugin: Path) -> None:
     done = subprocess.run(
         [plugin, "docker-cli-plugin-metadata"], capture_output=True, text=True, timeout=60, check=True
     )
@@ -44,46 +44,46 @@ def test_the_metadata_call_is_answered(world: StoreWithEngines, plugin: Path) ->
 
 
 @needs_docker
-def test_docker_machine_works(world: StoreWithEngines, plugin: Path) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
-    done = docker(world, "machine", "ls", "-q")
+def test_docker_machine_works(cli: StoreWithEngines, plugin: Path) -> None:
+    cli.none("dev", "tcp://127.0.0.1:1")
+    done = docker(cli, "machine", "ls", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "dev\n", "")
-    assert docker(world, "machine", "url", "dev").stdout == "tcp://127.0.0.1:1\n"
-    failed = docker(world, "machine", "ip", "nope")
+    assert docker(cli, "machine", "url", "dev").stdout == "tcp://127.0.0.1:1\n"
+    failed = docker(cli, "machine", "ip", "nope")
     assert (failed.returncode, failed.stdout) == (4, "")
     assert 'Docker machine "nope" does not exist' in failed.stderr
-    assert docker(world, "--log-level", "error", "machine", "ip", "dev").stdout == "127.0.0.1\n"
+    assert docker(cli, "--log-level", "error", "machine", "ip", "dev").stdout == "127.0.0.1\n"
 
 
 @needs_docker
-def test_docker_lists_it(world: StoreWithEngines, plugin: Path) -> None:
-    assert "machine*" in docker(world, "--help").stdout
-    assert "Usage:" in docker(world, "machine").stdout
+def test_docker_lists_it(cli: StoreWithEngines, plugin: Path) -> None:
+    assert "machine*" in docker(cli, "--help").stdout
+    assert "Usage:" in docker(cli, "machine").stdout
 
 
-def test_install_again_and_uninstall(world: StoreWithEngines, plugin: Path) -> None:
-    assert world.type("plugin", "install").status == 0
-    assert world.type("plugin", "uninstall").out.strip() == str(plugin)
+def test_install_again_and_uninstall(cli: StoreWithEngines, plugin: Path) -> None:
+    assert cli.type("plugin", "install").status == 0
+    assert cli.type("plugin", "uninstall").out.strip() == str(plugin)
     assert not plugin.exists()
-    assert world.type("plugin", "uninstall").status == 0
+    assert cli.type("plugin", "uninstall").status == 0
 
 
-def test_a_foreign_plugin_is_left_alone(world: StoreWithEngines, plugin: Path) -> None:
+def test_a_foreign_plugin_is_left_alone(cli: StoreWithEngines, plugin: Path) -> None:
     plugin.write_text("#!/bin/sh\necho mine\n")
     for verb in ("install", "uninstall"):
-        typed = world.type("plugin", verb)
+        typed = cli.type("plugin", verb)
         assert (typed.status, typed.out) == (1, "")
         assert str(plugin) in typed.err
     assert plugin.read_text() == "#!/bin/sh\necho mine\n"
 
 
 @pytest.mark.parametrize("line", [["plugin", "fly"], ["plugin", "install", "x"]])
-def test_what_is_refused(world: StoreWithEngines, line: list[str]) -> None:
-    assert world.type(*line).status == 2
+def test_what_is_refused(cli: StoreWithEngines, line: list[str]) -> None:
+    assert cli.type(*line).status == 2
 
 
-def test_the_home_directory_is_the_default_place(world: StoreWithEngines) -> None:
-    assert world.type("plugin", "install").out.strip() == f"{world.directory}/.docker/cli-plugins/docker-machine"
+def test_the_home_directory_is_the_default_place(cli: StoreWithEngines) -> None:
+    assert cli.type("plugin", "install").out.strip() == f"{cli.directory}/.docker/cli-plugins/docker-machine"
 
 
 def test_dockers_own_words_are_taken_off() -> None:

@@ -17,162 +17,160 @@ ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
 
 
 @pytest.mark.parametrize("command", [*ONE_NAME, "version"])
-def test_a_machine_that_is_not_there(world: StoreWithEngines, command: str) -> None:
-    typed = world.type(command, "nope")
+def test_a_machine_that_is_not_there(cli: StoreWithEngines, command: str) -> None:
+    typed = cli.type(command, "nope")
     assert (typed.status, typed.out) == (4, "")
     assert 'Docker machine "nope" does not exist' in typed.err
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
-def test_without_a_name_and_without_a_default(world: StoreWithEngines, command: str) -> None:
-    world.none("other", "tcp://192.0.2.1:2375")
-    typed = world.type(command)
+def test_without_a_name_and_without_a_default(cli: StoreWithEngines, command: str) -> None:
+    cli.none("other", "tcp://192.0.2.1:2375")
+    typed = cli.type(command)
     assert (typed.status, typed.out) == (4, "")
     assert "no machine called default" in typed.err
     assert "other" in typed.err
 
 
-def test_without_a_name_the_machine_called_default_is_meant(world: StoreWithEngines) -> None:
-    world.machine("default", world.engine())
+def test_without_a_name_the_machine_called_default_is_meant(cli: StoreWithEngines) -> None:
+    cli.machine("default", cli.engine())
     for command in ONE_NAME:
-        typed = world.type(command)
+        typed = cli.type(command)
         assert (typed.status, typed.err) == (0, ""), command
-        assert typed.out == world.type(command, "default").out.replace(" default)", ")")
+        assert typed.out == cli.type(command, "default").out.replace(" default)", ")")
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_two_names_are_one_too_many(world: StoreWithEngines, command: str) -> None:
-    world.none("a", "tcp://192.0.2.1:2375")
-    world.none("b", "tcp://192.0.2.1:2375")
-    typed = world.type(command, "a", "b")
+def test_two_names_are_one_too_many(cli: StoreWithEngines, command: str) -> None:
+    cli.none("a", "tcp://192.0.2.1:2375")
+    cli.none("b", "tcp://192.0.2.1:2375")
+    typed = cli.type(command, "a", "b")
     assert (typed.status, typed.out) == (2, "")
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
-def test_a_broken_machine_is_an_error_of_its_own(world: StoreWithEngines, command: str) -> None:
-    world.broken("bad")
-    typed = world.type(command, "bad")
+def test_a_broken_machine_is_an_error_of_its_own(cli: StoreWithEngines, command: str) -> None:
+    cli.broken("bad")
+    typed = cli.type(command, "bad")
     assert (typed.status, typed.out) == (1, "")
     assert "bad" in typed.err
     assert "Traceback" not in typed.err
 
 
-def test_ip_prints_addresses_in_the_order_of_the_names(world: StoreWithEngines) -> None:
-    world.none("a", "tcp://192.0.2.1:2375")
-    world.none("b", "tcp://[2001:db8::1]:2375")
-    assert world.type("ip", "b", "a").out == "2001:db8::1\n192.0.2.1\n"
-    typed = world.type("ip", "a", "nope")
+def test_ip_prints_addresses_in_the_order_of_the_names(cli: StoreWithEngines) -> None:
+    cli.none("a", "tcp://192.0.2.1:2375")
+    cli.none("b", "tcp://[2001:db8::1]:2375")
+    assert cli.type("ip", "b", "a").out == "2001:db8::1\n192.0.2.1\n"
+    typed = cli.type("ip", "a", "nope")
     assert (typed.status, typed.out) == (4, "")
 
 
-def test_an_address_that_is_not_known_yet(world: StoreWithEngines) -> None:
-    record = world.machine("m", 2376)
+def test_an_address_that_is_not_known_yet(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", 2376)
     record.driver_object["IPAddress"] = ""
-    world.store.save(record)
+    cli.store.save(record)
     for command in ("ip", "url", "env", "config"):
-        typed = world.type(command, "m")
+        typed = cli.type(command, "m")
         assert (typed.status, typed.out) == (1, "")
         assert "the address of m is not known" in typed.err
 
 
-def test_url(world: StoreWithEngines) -> None:
-    world.machine("m", 2376)
-    world.none("six", "tcp://[2001:db8::1]:2375")
-    assert world.type("url", "m").out == "tcp://127.0.0.1:2376\n"
-    assert world.type("url", "six").out == "tcp://[2001:db8::1]:2375\n"
+def test_url(cli: StoreWithEngines) -> None:
+    cli.machine("m", 2376)
+    cli.none("six", "tcp://[2001:db8::1]:2375")
+    assert cli.type("url", "m").out == "tcp://127.0.0.1:2376\n"
+    assert cli.type("url", "six").out == "tcp://[2001:db8::1]:2375\n"
 
 
-def test_config_after_a_look_at_the_engine(world: StoreWithEngines) -> None:
-    port = world.engine()
-    world.machine("m", port)
-    home = world.store.directory("m")
-    assert world.type("config", "m").out.splitlines() == [
+def test_config_after_a_look_at_the_engine(cli: StoreWithEngines) -> None:
+    port = cli.engine()
+    cli.machine("m", port)
+    home = cli.store.directory("m")
+    assert cli.type("config", "m").out.splitlines() == [
         "--tlsverify",
         f'--tlscacert="{home}/ca.pem"',
         f'--tlscert="{home}/cert.pem"',
         f'--tlskey="{home}/key.pem"',
         f"-H=tcp://127.0.0.1:{port}",
     ]
-    assert world.type("config", "--plain", "m").out.splitlines()[1] == f"--tlscacert={home}/ca.pem"
+    assert cli.type("config", "--plain", "m").out.splitlines()[1] == f"--tlscacert={home}/ca.pem"
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_an_engine_that_is_down_or_not_ours(world: StoreWithEngines, command: str) -> None:
-    world.machine("down", 1)
-    typed = world.type(command, "down")
+def test_an_engine_that_is_down_or_not_ours(cli: StoreWithEngines, command: str) -> None:
+    cli.machine("down", 1)
+    typed = cli.type(command, "down")
     assert (typed.status, typed.out) == (1, "")
     assert "Error: down is Stopped\n    nothing listens at tcp://127.0.0.1:1" in typed.err
-    record = world.machine("foreign", world.engine())
-    other = StoreWithEngines(world.directory / "other", world.stack)
+    record = cli.machine("foreign", cli.engine())
+    other = StoreWithEngines(cli.directory / "other", cli.stack)
     Path(record.cert_dir(), "ca.pem").write_bytes(other.files.authority.cert)
-    typed = world.type(command, "foreign")
+    typed = cli.type(command, "foreign")
     assert (typed.status, typed.out) == (1, "")
     assert "Try: machine regenerate-certs foreign" in typed.err
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_a_certificate_that_is_missing(world: StoreWithEngines, command: str) -> None:
-    record = world.machine("m", world.engine())
+def test_a_certificate_that_is_missing(cli: StoreWithEngines, command: str) -> None:
+    record = cli.machine("m", cli.engine())
     Path(record.cert_dir(), "key.pem").unlink()
-    typed = world.type(command, "m")
+    typed = cli.type(command, "m")
     assert (typed.status, typed.out) == (1, "")
     assert "m has no key.pem" in typed.err
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_swarm_of_a_machine_that_is_no_master(world: StoreWithEngines, command: str) -> None:
-    world.machine("m", world.engine())
-    typed = world.type(command, "--swarm", "m")
+def test_swarm_of_a_machine_that_is_no_master(cli: StoreWithEngines, command: str) -> None:
+    cli.machine("m", cli.engine())
+    typed = cli.type(command, "--swarm", "m")
     assert (typed.status, typed.out) == (2, "")
     assert "m is not the master of a classic swarm" in typed.err
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_swarm_swaps_the_port(world: StoreWithEngines, command: str) -> None:
-    manager = world.engine()
-    world.machine(
-        "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
-    )
-    typed = world.type(command, "m", "--swarm")
+def test_swarm_swaps_the_port(cli: StoreWithEngines, command: str) -> None:
+    manager = cli.engine()
+    cli.machine("m", cli.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"})
+    typed = cli.type(command, "m", "--swarm")
     assert f"tcp://127.0.0.1:{manager}" in typed.out
-    world.machine("down", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": "tcp://0.0.0.0:1"})
-    typed = world.type(command, "down", "--swarm")
+    cli.machine("down", cli.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": "tcp://0.0.0.0:1"})
+    typed = cli.type(command, "down", "--swarm")
     assert (typed.status, typed.out) == (1, "")
     assert "down is Stopped" in typed.err
-    record = world.store.load("down")
+    record = cli.store.load("down")
     record.driver_object["SSHPort"] = manager  # the host answers
-    world.store.save(record)
-    typed = world.type(command, "down", "--swarm")
+    cli.store.save(record)
+    typed = cli.type(command, "down", "--swarm")
     assert (typed.status, typed.out) == (1, "")
     assert "the swarm's manager on down does not answer at tcp://127.0.0.1:1" in typed.err
     assert "journalctl -u machine-swarm-manager" in typed.err
     assert "its engine is not" not in typed.err
 
 
-def test_env(world: StoreWithEngines) -> None:
-    port = world.engine()
-    world.machine("m", port)
-    assert world.type("env", "m").out.splitlines() == [
+def test_env(cli: StoreWithEngines) -> None:
+    port = cli.engine()
+    cli.machine("m", port)
+    assert cli.type("env", "m").out.splitlines() == [
         'export DOCKER_TLS_VERIFY="1"',
         f'export DOCKER_HOST="tcp://127.0.0.1:{port}"',
-        f'export DOCKER_CERT_PATH="{world.store.directory("m")}"',
+        f'export DOCKER_CERT_PATH="{cli.store.directory("m")}"',
         'export DOCKER_MACHINE_NAME="m"',
         "# Run this command to configure your shell:",
         '# eval "$(machine env m)"',
     ]
-    assert world.type("env", "--shell", "fish", "m").out.startswith('set -gx DOCKER_TLS_VERIFY "1";\n')
-    assert world.type("env", "m", "--shell=powershell").out.startswith('$Env:DOCKER_TLS_VERIFY = "1"\n')
+    assert cli.type("env", "--shell", "fish", "m").out.startswith('set -gx DOCKER_TLS_VERIFY "1";\n')
+    assert cli.type("env", "m", "--shell=powershell").out.startswith('$Env:DOCKER_TLS_VERIFY = "1"\n')
 
 
-def test_env_without_a_shell_is_for_sh(world: StoreWithEngines) -> None:
-    world.machine("m", world.engine())
-    typed = world.type("env", "m", SHELL="")
+def test_env_without_a_shell_is_for_sh(cli: StoreWithEngines) -> None:
+    cli.machine("m", cli.engine())
+    typed = cli.type("env", "m", SHELL="")
     assert (typed.status, typed.err) == (0, "")
-    assert typed.out == world.type("env", "m").out
+    assert typed.out == cli.type("env", "m").out
 
 
-def test_env_unset(world: StoreWithEngines) -> None:
-    assert world.type("env", "-u").out.splitlines() == [
+def test_env_unset(cli: StoreWithEngines) -> None:
+    assert cli.type("env", "-u").out.splitlines() == [
         "unset DOCKER_TLS_VERIFY",
         "unset DOCKER_HOST",
         "unset DOCKER_CERT_PATH",
@@ -180,9 +178,9 @@ def test_env_unset(world: StoreWithEngines) -> None:
         "# Run this command to configure your shell:",
         '# eval "$(machine env -u)"',
     ]
-    assert "unset NO_PROXY\n" in world.type("env", "--unset", "--no-proxy").out
-    assert "unset no_proxy\n" in world.type("env", "--unset", "--no-proxy", no_proxy="x").out
-    typed = world.type("env", "-u", "a")
+    assert "unset NO_PROXY\n" in cli.type("env", "--unset", "--no-proxy").out
+    assert "unset no_proxy\n" in cli.type("env", "--unset", "--no-proxy", no_proxy="x").out
+    typed = cli.type("env", "-u", "a")
     assert (typed.status, typed.out) == (2, "")
 
 
@@ -196,23 +194,23 @@ def test_env_unset(world: StoreWithEngines) -> None:
         ({"no_proxy": "127.0.0.10"}, 'export no_proxy="127.0.0.10,127.0.0.1"'),
     ],
 )
-def test_env_no_proxy(world: StoreWithEngines, environ: dict[str, str], line: str) -> None:
-    world.machine("m", world.engine())
-    assert line in world.type("env", "--no-proxy", "m", **environ).out.splitlines()
+def test_env_no_proxy(cli: StoreWithEngines, environ: dict[str, str], line: str) -> None:
+    cli.machine("m", cli.engine())
+    assert line in cli.type("env", "--no-proxy", "m", **environ).out.splitlines()
 
 
-def test_env_of_an_engine_without_tls_turns_tls_off(world: StoreWithEngines) -> None:
+def test_env_of_an_engine_without_tls_turns_tls_off(cli: StoreWithEngines) -> None:
     from tests.engine.servers import serving
 
-    port = world.stack.enter_context(serving(None))
-    world.none("plain", f"tcp://127.0.0.1:{port}")
-    assert world.type("env", "plain").out.splitlines()[:4] == [
+    port = cli.stack.enter_context(serving(None))
+    cli.none("plain", f"tcp://127.0.0.1:{port}")
+    assert cli.type("env", "plain").out.splitlines()[:4] == [
         "unset DOCKER_TLS_VERIFY",
         f'export DOCKER_HOST="tcp://127.0.0.1:{port}"',
         "unset DOCKER_CERT_PATH",
         'export DOCKER_MACHINE_NAME="plain"',
     ]
-    assert world.type("config", "plain").out == f"-H=tcp://127.0.0.1:{port}\n"
+    assert cli.type("config", "plain").out == f"-H=tcp://127.0.0.1:{port}\n"
 
 
 def test_env_on_windows_also_speaks_to_compose() -> None:
@@ -223,29 +221,29 @@ def test_env_on_windows_also_speaks_to_compose() -> None:
     assert compose not in dict(unset_values({}, no_proxy=True, windows=False))
 
 
-def test_status_asks_the_platform(world: StoreWithEngines) -> None:
-    world.machine("m", 1)
-    assert world.type("status", "m").out == "Stopped\n"
-    port = world.engine()
-    world.none("up", f"tcp://127.0.0.1:{port}")
-    assert world.type("status", "up").out == "Running\n"
+def test_status_asks_the_platform(cli: StoreWithEngines) -> None:
+    cli.machine("m", 1)
+    assert cli.type("status", "m").out == "Stopped\n"
+    port = cli.engine()
+    cli.none("up", f"tcp://127.0.0.1:{port}")
+    assert cli.type("status", "up").out == "Running\n"
 
 
-def test_version_of_an_engine(world: StoreWithEngines) -> None:
-    world.machine("m", world.engine())
-    assert world.type("version", "m").out == "20.10.24\n"
-    world.machine("down", 1)
-    assert world.type("version", "down").status == 1
+def test_version_of_an_engine(cli: StoreWithEngines) -> None:
+    cli.machine("m", cli.engine())
+    assert cli.type("version", "m").out == "20.10.24\n"
+    cli.machine("down", 1)
+    assert cli.type("version", "down").status == 1
 
 
-def test_inspect(world: StoreWithEngines) -> None:
-    world.machine("m", 2376)
-    typed = world.type("inspect", "m")
+def test_inspect(cli: StoreWithEngines) -> None:
+    cli.machine("m", 2376)
+    typed = cli.type("inspect", "m")
     assert typed.out.startswith('{\n    "ConfigVersion": 3,\n')
     assert json.loads(typed.out)["Driver"]["IPAddress"] == "127.0.0.1"
-    assert json.loads(world.type("inspect", "--json", "m").out) == json.loads(typed.out)
-    assert world.type("inspect", "--json", "m").out.count("\n") == 1
-    assert world.type("inspect", "--json", "-f", "x", "m").status == 2
+    assert json.loads(cli.type("inspect", "--json", "m").out) == json.loads(typed.out)
+    assert cli.type("inspect", "--json", "m").out.count("\n") == 1
+    assert cli.type("inspect", "--json", "-f", "x", "m").status == 2
 
 
 @pytest.mark.parametrize(
@@ -258,64 +256,62 @@ def test_inspect(world: StoreWithEngines) -> None:
         ("{{range $k, $v := .Machine}}{{if eq $k `Phase`}}{{$v}}{{end}}{{end}}", "ready\n"),
     ],
 )
-def test_inspect_through_a_template(world: StoreWithEngines, template: str, out: str) -> None:
-    world.machine("m", 2376)
+def test_inspect_through_a_template(cli: StoreWithEngines, template: str, out: str) -> None:
+    cli.machine("m", 2376)
     for line in (
         ["inspect", "-f", template, "m"],
         ["inspect", "m", "--format", template],
         ["inspect", "m", "-f" + template],
     ):
-        typed = world.type(*line)
+        typed = cli.type(*line)
         assert (typed.status, typed.out, typed.err) == (0, out, "")
 
 
-def test_inspect_with_a_bad_template(world: StoreWithEngines) -> None:
-    world.machine("m", 2376)
+def test_inspect_with_a_bad_template(cli: StoreWithEngines) -> None:
+    cli.machine("m", 2376)
     for template in ("{{", "{{nope}}", "{{.Name.x}}"):
-        typed = world.type("inspect", "-f", template, "m")
+        typed = cli.type("inspect", "-f", template, "m")
         assert (typed.status, typed.out) == (2, "")
 
 
-def test_active(world: StoreWithEngines) -> None:
-    port = world.engine()
-    world.machine("m", port)
-    world.machine("other", 1)
-    assert world.type("active", DOCKER_HOST=f"tcp://127.0.0.1:{port}").out == "m\n"
+def test_active(cli: StoreWithEngines) -> None:
+    port = cli.engine()
+    cli.machine("m", port)
+    cli.machine("other", 1)
+    assert cli.type("active", DOCKER_HOST=f"tcp://127.0.0.1:{port}").out == "m\n"
     for environ in ({}, {"DOCKER_HOST": "tcp://192.0.2.9:2376"}):
-        typed = world.type("active", **environ)
+        typed = cli.type("active", **environ)
         assert (typed.status, typed.out) == (4, "")
         assert "No active host found" in typed.err
-    typed = world.type("active", DOCKER_HOST="tcp://127.0.0.1:1")
+    typed = cli.type("active", DOCKER_HOST="tcp://127.0.0.1:1")
     assert (typed.status, typed.out) == (1, "")
     assert "other, which is Stopped" in typed.err
 
 
-def test_active_swarm(world: StoreWithEngines) -> None:
-    manager = world.engine()
-    world.machine(
-        "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
-    )
-    assert world.type("active", "-t", "5", DOCKER_HOST=f"tcp://127.0.0.1:{manager}").out == "m\n"
+def test_active_swarm(cli: StoreWithEngines) -> None:
+    manager = cli.engine()
+    cli.machine("m", cli.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"})
+    assert cli.type("active", "-t", "5", DOCKER_HOST=f"tcp://127.0.0.1:{manager}").out == "m\n"
 
 
-def test_what_gitlab_runner_calls(world: StoreWithEngines) -> None:
+def test_what_gitlab_runner_calls(cli: StoreWithEngines) -> None:
     """Its machine_command.go: each call is prefixed, flags may follow the name, trimmed stdout and status are read."""
     prefix = "--bugsnag-api-token=no-report"
-    port = world.engine()
-    world.machine("runner-token-name", port)
+    port = cli.engine()
+    cli.machine("runner-token-name", port)
     name = "runner-token-name"
-    url = world.type(prefix, "url", name)
+    url = cli.type(prefix, "url", name)
     assert (url.status, url.out.strip()) == (0, f"tcp://127.0.0.1:{port}")
-    path = world.type(prefix, "inspect", name, "-f", "{{.HostOptions.AuthOptions.StorePath}}")
-    assert (path.status, path.out.strip()) == (0, world.store.directory(name))
+    path = cli.type(prefix, "inspect", name, "-f", "{{.HostOptions.AuthOptions.StorePath}}")
+    assert (path.status, path.out.strip()) == (0, cli.store.directory(name))
     assert all(Path(path.out.strip(), file).exists() for file in ("ca.pem", "cert.pem", "key.pem"))
-    assert world.type(prefix, "inspect", name).status == 0
-    assert world.type(prefix, "inspect", "gone").status == 4
-    assert world.type(prefix, "config", name).status == 0
-    world.machine("down", 1)
-    assert world.type(prefix, "config", "down").status == 1
-    assert world.type(prefix, "ip", name).out.strip() == "127.0.0.1"
-    assert re.fullmatch(r"\w+\n", world.type(prefix, "status", name).out)
+    assert cli.type(prefix, "inspect", name).status == 0
+    assert cli.type(prefix, "inspect", "gone").status == 4
+    assert cli.type(prefix, "config", name).status == 0
+    cli.machine("down", 1)
+    assert cli.type(prefix, "config", "down").status == 1
+    assert cli.type(prefix, "ip", name).out.strip() == "127.0.0.1"
+    assert re.fullmatch(r"\w+\n", cli.type(prefix, "status", name).out)
 
 
 @pytest.mark.parametrize(
@@ -329,44 +325,44 @@ def test_what_gitlab_runner_calls(world: StoreWithEngines) -> None:
     ],
 )
 def test_what_helps_a_machine_that_does_not_run(
-    world: StoreWithEngines, phase: str, imported: str, state: str, cure: str
+    cli: StoreWithEngines, phase: str, imported: str, state: str, cure: str
 ) -> None:
-    record = world.machine("dev", 1)
+    record = cli.machine("dev", 1)
     record.phase = phase
     record.raw["Machine"]["Imported"] = imported
     assert cure in power_resolution(record, state)
 
 
-def test_no_context_is_made_of_a_machine_without_certificates(world: StoreWithEngines) -> None:
-    record = world.machine("half", 1)
+def test_no_context_is_made_of_a_machine_without_certificates(cli: StoreWithEngines) -> None:
+    record = cli.machine("half", 1)
     record.phase = "recorded"
-    world.store.save(record)
-    Path(world.store.directory("half"), "ca.pem").unlink()
+    cli.store.save(record)
+    Path(cli.store.directory("half"), "ca.pem").unlink()
     for verb in ("create", "use"):
-        typed = world.type("context", verb, "half")
+        typed = cli.type("context", verb, "half")
         assert (typed.status, typed.out) == (1, "")
         assert "machine create --resume half" in typed.err
-    assert world.type("context", "ls").out.count("half") == 0
+    assert cli.type("context", "ls").out.count("half") == 0
 
 
-def test_advice_names_the_store_that_was_named(world: StoreWithEngines) -> None:
-    world.machine("dev", 1)
-    store = f"{world.directory}/a b"
-    typed = world.type("-s", store, "stop", "dev")
+def test_advice_names_the_store_that_was_named(cli: StoreWithEngines) -> None:
+    cli.machine("dev", 1)
+    store = f"{cli.directory}/a b"
+    typed = cli.type("-s", store, "stop", "dev")
     assert (typed.status, f"Try: machine -s '{store}' ls shows all; machine -s '{store}' create" in typed.err) == (
         4,
         True,
     )
-    assert "Try: machine ls shows all" in world.type("stop", "nope").err
+    assert "Try: machine ls shows all" in cli.type("stop", "nope").err
     assert in_store("see docker-machine ls, the machine lsof, machine help", "/s") == (
         "see docker-machine ls, the machine lsof, machine help"
     )
 
 
-def test_the_help_of_create_begins_with_what_it_does(world: StoreWithEngines) -> None:
+def test_the_help_of_create_begins_with_what_it_does(cli: StoreWithEngines) -> None:
     for line in (["help", "create"], ["create", "-d", "azure", "--help"]):
-        shown = world.type(*line, COLUMNS="80").out
+        shown = cli.type(*line, COLUMNS="80").out
         assert shown.startswith("Usage: machine create [FLAGS] [NAME ...]\n\nCreate machines")
         assert max(map(len, shown.splitlines())) <= 80
         assert "\nbring:" not in shown
-    assert "[--json]" in world.type("help", "ls").out
+    assert "[--json]" in cli.type("help", "ls").out

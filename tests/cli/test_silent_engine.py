@@ -23,14 +23,14 @@ from tests.lifecycle.cloud import TokenDriver
 
 
 @pytest.mark.parametrize("command", ["env", "config", "version"])
-def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: StoreWithEngines, command: str) -> None:
+def test_an_engine_that_is_frozen_is_told_within_five_seconds(cli: StoreWithEngines, command: str) -> None:
     """Its host goes on: both ports take connections, and the engine's never answers."""
     with socket.create_server(("127.0.0.1", 0)) as engine, socket.create_server(("127.0.0.1", 0)) as sshd:
-        record = world.machine("dev", engine.getsockname()[1])
+        record = cli.machine("dev", engine.getsockname()[1])
         record.driver_object["SSHPort"] = sshd.getsockname()[1]
-        world.store.save(record)
+        cli.store.save(record)
         began = time.monotonic()
-        typed = world.type(command, "dev")
+        typed = cli.type(command, "dev")
     assert time.monotonic() - began < 5
     assert (typed.status, typed.out) == (1, "")
     assert "did not answer within 3.5 s" in typed.err
@@ -39,15 +39,15 @@ def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: StoreWithEn
 
 
 def test_a_platform_that_does_not_answer_either_costs_no_more_time(
-    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("machine.cli.connect.ENGINE_SECONDS", 0.2)
     monkeypatch.setattr("machine.cli.connect.STATE_SECONDS", 0.2)
     monkeypatch.setattr("machine.drivers.generic.driver.GenericDriver.state", lambda self: time.sleep(3))
     with socket.create_server(("127.0.0.1", 0)) as engine:
-        world.machine("dev", engine.getsockname()[1])
+        cli.machine("dev", engine.getsockname()[1])
         began = time.monotonic()
-        assert "did not answer" in world.type("env", "dev").err
+        assert "did not answer" in cli.type("env", "dev").err
     assert time.monotonic() - began < 2
 
 

@@ -28,31 +28,31 @@ CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry
         (["--swarm-mode", "manager", "--swarm-cert-expiry", "1m"], "an hour"),
     ],
 )
-def test_what_does_not_go_together(world: StoreWithEngines, flags: list[str], said: str) -> None:
-    typed = world.type(*CREATE, *flags)
+def test_what_does_not_go_together(cli: StoreWithEngines, flags: list[str], said: str) -> None:
+    typed = cli.type(*CREATE, *flags)
     assert typed.status == 2
     assert said in typed.err
-    assert world.store.names() == []
+    assert cli.store.names() == []
 
 
-def test_a_dry_run_tells_of_the_cluster(world: StoreWithEngines) -> None:
-    typed = world.type(*CREATE, "--swarm-mode", "manager", "--swarm-discovery", "shop")
+def test_a_dry_run_tells_of_the_cluster(cli: StoreWithEngines) -> None:
+    typed = cli.type(*CREATE, "--swarm-mode", "manager", "--swarm-discovery", "shop")
     assert typed.status == 0, typed.err
     assert "the cluster shop of swarm mode, as manager" in typed.out
 
 
-def test_resume_says_what_it_does_not_look_at(world: StoreWithEngines) -> None:
-    world.none("gone", "tcp://192.0.2.1:2376")
-    typed = world.type("create", "--resume", "--swarm-mode", "worker", "--swarm-data-path-addr", "eth1", "gone")
+def test_resume_says_what_it_does_not_look_at(cli: StoreWithEngines) -> None:
+    cli.none("gone", "tcp://192.0.2.1:2376")
+    typed = cli.type("create", "--resume", "--swarm-mode", "worker", "--swarm-data-path-addr", "eth1", "gone")
     assert typed.status == 2
     assert "--swarm-mode" in typed.err
     assert "--swarm-data-path-addr" in typed.err
 
 
-def test_no_cluster(world: StoreWithEngines) -> None:
-    world.machine("plain", 1)
-    assert json.loads(world.type("swarm-mode", "ls", "--json").out) == []
-    assert world.type("swarm-mode", "ls").out.split()[:2] == ["NAME", "CLUSTER"]
+def test_no_cluster(cli: StoreWithEngines) -> None:
+    cli.machine("plain", 1)
+    assert json.loads(cli.type("swarm-mode", "ls", "--json").out) == []
+    assert cli.type("swarm-mode", "ls").out.split()[:2] == ["NAME", "CLUSTER"]
     for words, said in (
         (["token", "worker"], "--swarm-mode manager"),
         (["token"], "which role"),
@@ -62,32 +62,32 @@ def test_no_cluster(world: StoreWithEngines) -> None:
         (["leave", "plain"], "plain is in no cluster"),
         (["unlock-key"], "--swarm-mode manager"),
     ):
-        typed = world.type("swarm-mode", *words)
+        typed = cli.type("swarm-mode", *words)
         assert typed.status == (1 if "in no cluster" in said else 2)
         assert said in typed.err
         assert typed.out == ""
 
 
-def test_a_machine_of_a_classic_swarm_is_told_apart(world: StoreWithEngines) -> None:
-    world.machine("head", 1, SwarmOptions={"IsSwarm": True, "Master": True})
+def test_a_machine_of_a_classic_swarm_is_told_apart(cli: StoreWithEngines) -> None:
+    cli.machine("head", 1, SwarmOptions={"IsSwarm": True, "Master": True})
     for verb in ("promote", "demote", "leave", "unlock"):
-        assert "head is in a classic swarm" in world.type("swarm-mode", verb, "head").err
+        assert "head is in a classic swarm" in cli.type("swarm-mode", verb, "head").err
 
 
-def test_a_cluster_that_does_not_answer_is_listed(world: StoreWithEngines) -> None:
-    record = world.machine("m", 1)
+def test_a_cluster_that_does_not_answer_is_listed(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", 1)
     membership.set_membership(record, Membership("manager", "shop", node_id="abc"))
-    world.store.save(record)
-    worker = world.machine("w", world.engine())
+    cli.store.save(record)
+    worker = cli.machine("w", cli.engine())
     membership.set_membership(worker, Membership("worker", "shop", node_id="def"))
-    world.store.save(worker)
-    rows = json.loads(world.type("swarm-mode", "ls", "--json").out)
+    cli.store.save(worker)
+    rows = json.loads(cli.type("swarm-mode", "ls", "--json").out)
     error = "no manager answers: check that host; machine status m"
     assert [(row["machine"], row["cluster"], row["state"], row["error"]) for row in rows] == [
         ("m", "shop", "unknown", error),
         ("w", "shop", "unknown", error),
     ]
-    token = world.type("swarm-mode", "token", "worker")
+    token = cli.type("swarm-mode", "token", "worker")
     assert token.status == 1
     assert "no manager of the cluster shop answers" in token.err
 
@@ -100,57 +100,57 @@ class LockedNode(Node):
         return (200, {"Swarm": {"LocalNodeState": "locked"}}) if path == "/info" else (503, {"message": "locked"})
 
 
-def add_node(world: StoreWithEngines, node: Node, role: Literal["manager", "worker"]) -> None:
-    """Make the engine `node` a machine of the store that is recorded as a member; it ends with the world."""
-    record = world.machine(node.name, 1)
-    world.stack.enter_context(serving(node, Path(world.store.directory(node.name))))
+def add_node(cli: StoreWithEngines, node: Node, role: Literal["manager", "worker"]) -> None:
+    """Make the engine `node` a machine of the store that is recorded as a member; it ends with the test."""
+    record = cli.machine(node.name, 1)
+    cli.stack.enter_context(serving(node, Path(cli.store.directory(node.name))))
     record.driver_object["EnginePort"] = node.port
     membership.set_membership(record, Membership(role, "shop", node_id=node.id))
-    world.store.save(record)
+    cli.store.save(record)
 
 
-def errors(world: StoreWithEngines) -> dict[str, str]:
-    rows = json.loads(world.type("swarm-mode", "ls", "--json").out)
+def errors(cli: StoreWithEngines) -> dict[str, str]:
+    rows = json.loads(cli.type("swarm-mode", "ls", "--json").out)
     return {row["machine"]: row["error"] for row in rows}
 
 
-def test_nodes_that_are_silent_or_lost_are_listed_with_what_helps(world: StoreWithEngines) -> None:
+def test_nodes_that_are_silent_or_lost_are_listed_with_what_helps(cli: StoreWithEngines) -> None:
     manager, gone = Node("m", {}), Node("w", {})
     manager.enter("manager")
     gone.rows = manager.rows
     gone.enter("worker")
     manager.rows[gone.id]["Status"]["State"] = "down"
-    add_node(world, manager, "manager")
+    add_node(cli, manager, "manager")
     for name, node_id in (("w", gone.id), ("lost", "another")):
-        record = world.machine(name, 1)
+        record = cli.machine(name, 1)
         membership.set_membership(record, Membership("worker", "shop", node_id=node_id))
-        world.store.save(record)
-    assert errors(world) == {
+        cli.store.save(record)
+    assert errors(cli) == {
         "m": "",
         "w": "does not answer its managers: check that host; machine status w",
         "lost": "not a member: machine provision lost",
     }
-    typed = world.type("-s", world.store.root, "swarm-mode", "ls", "--json")
-    assert f"machine -s {world.store.root} provision lost" in typed.out
+    typed = cli.type("-s", cli.store.root, "swarm-mode", "ls", "--json")
+    assert f"machine -s {cli.store.root} provision lost" in typed.out
 
 
-def test_a_locked_manager_is_listed_with_what_unlocks_it(world: StoreWithEngines) -> None:
-    add_node(world, LockedNode("m", {}), "manager")
-    assert errors(world) == {"m": "no manager answers: machine swarm-mode unlock m"}
+def test_a_locked_manager_is_listed_with_what_unlocks_it(cli: StoreWithEngines) -> None:
+    add_node(cli, LockedNode("m", {}), "manager")
+    assert errors(cli) == {"m": "no manager answers: machine swarm-mode unlock m"}
 
 
-def test_a_broken_membership_is_said_and_stops_nobody(world: StoreWithEngines) -> None:
-    record = world.machine("m", 1)
+def test_a_broken_membership_is_said_and_stops_nobody(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", 1)
     record.raw["Machine"]["SwarmMode"] = {"Role": "boss"}
-    world.store.save(record)
-    typed = world.type("swarm-mode", "ls")
+    cli.store.save(record)
+    typed = cli.type("swarm-mode", "ls")
     assert typed.status == 0
     assert "Machine.SwarmMode" in typed.err
-    assert world.type("ls", "-q").out == "m\n"
+    assert cli.type("ls", "-q").out == "m\n"
 
 
-def test_ls_shows_the_cluster(world: StoreWithEngines) -> None:
-    record = world.machine("m", 1)
+def test_ls_shows_the_cluster(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", 1)
     membership.set_membership(record, Membership("manager", "shop"))
-    world.store.save(record)
-    assert world.type("ls", "-f", "{{.Name}} {{.Swarm}}").out == "m shop (manager)\n"
+    cli.store.save(record)
+    assert cli.type("ls", "-f", "{{.Name}} {{.Swarm}}").out == "m shop (manager)\n"

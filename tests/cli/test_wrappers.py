@@ -21,7 +21,7 @@ import pytest
 import certs
 from machine import __version__
 from machine.build import commit
-from tests.cli.typed import StoreWithEngines, new_world
+from tests.cli.typed import StoreWithEngines, new_store_with_engines
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -31,23 +31,23 @@ OURS = "import sys; sys.argv[0] = 'docker-machine'; from machine.cli import main
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreWithEngines]:
     """A store with `dev`, whose engine answers over TLS, and `docker-machine` in a directory `bin` beside it."""
-    with new_world(tmp_path_factory.mktemp("wrapped")) as world:
-        world.none("dev", f"tcp://127.0.0.1:{world.engine()}")
-        client = certs.make_client(world.files.authority, "test")
+    with new_store_with_engines(tmp_path_factory.mktemp("wrapped")) as cli:
+        cli.none("dev", f"tcp://127.0.0.1:{cli.engine()}")
+        client = certs.make_client(cli.files.authority, "test")
         for name, content in (
-            ("ca.pem", world.files.authority.cert),
+            ("ca.pem", cli.files.authority.cert),
             ("cert.pem", client.cert),
             ("key.pem", client.key),
         ):
-            Path(world.store.directory("dev"), name).write_bytes(content)
-        program = world.directory / "bin" / "docker-machine"
+            Path(cli.store.directory("dev"), name).write_bytes(content)
+        program = cli.directory / "bin" / "docker-machine"
         program.parent.mkdir()
         program.write_text(
             f"#!/bin/sh\nunset PYTHONPATH\ncd {shlex.quote(str(ROOT))}\n"
-            f'MACHINE_STORAGE_PATH={shlex.quote(world.store.root)} exec {sys.executable} -c "{OURS}" "$@"\n'
+            f'MACHINE_STORAGE_PATH={shlex.quote(cli.store.root)} exec {sys.executable} -c "{OURS}" "$@"\n'
         )
         program.chmod(0o755)
-        yield world
+        yield cli
 
 
 def fetched(argv: list[str], what: str, directory: Path) -> None:

@@ -33,11 +33,11 @@ class StoreWithEngines:
         self.files = Files(directory / "pki")
 
     def type(self, *line: str, **environ: str) -> CommandResult:
-        """Run one command line; `environ` is added to the world's."""
+        """Run one command line; `environ` is added to the store's."""
         return CommandResult(*line, environ=self.environ | environ)
 
     def engine(self) -> int:
-        """The port of a new engine at 127.0.0.1 that takes this world's certificates."""
+        """The port of a new engine at 127.0.0.1 that takes this store's certificates."""
         return self.stack.enter_context(serving(server_context(self.files.server, self.files.ca)))
 
     def machine(self, name: str, port: int, **options: object) -> Record:
@@ -72,7 +72,7 @@ class StoreWithEngines:
 
 
 @contextmanager
-def new_world(directory: Path) -> Iterator[StoreWithEngines]:
-    """A world that ends its engines."""
+def new_store_with_engines(directory: Path) -> Iterator[StoreWithEngines]:
+    """A store that ends its engines."""
     with ExitStack() as stack:
         yield StoreWithEngines(directory, stack)

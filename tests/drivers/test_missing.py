@@ -8,7 +8,7 @@ import pytest
 
 from machine.drivers.missing_options import MissingOption, check_complete
 from machine.errors import MissingOptions
-from tests.cli.typed import CommandResult, new_world
+from tests.cli.typed import CommandResult, new_store_with_engines
 
 
 def test_one_gap_is_its_own_sentence_and_several_are_a_list() -> None:
@@ -47,8 +47,8 @@ def test_one_gap_is_its_own_sentence_and_several_are_a_list() -> None:
     ],
 )
 def test_every_missing_flag_of_a_driver_at_once(line: list[str], flags: list[str], tmp_path: Path) -> None:
-    with new_world(tmp_path) as world:
-        typed: CommandResult = world.type("create", *line, "m")
+    with new_store_with_engines(tmp_path) as cli:
+        typed: CommandResult = cli.type("create", *line, "m")
         assert typed.status in (2, 3)
         assert all(flag in typed.err for flag in flags), typed.err
-        assert world.store.names() == []
+        assert cli.store.names() == []

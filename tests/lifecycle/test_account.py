@@ -115,7 +115,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def world(store: Store, **environ: str) -> Session:
+def open_session(store: Store, **environ: str) -> Session:
     return Session(store, Console(io.StringIO()), environ={"HOME": store.root, "DOCKER_CONFIG": store.root, **environ})
 
 
@@ -123,7 +123,7 @@ def make(store: Store, typed: str = "", **environ: str) -> None:
     """`create dev`, with the token typed or in the environment."""
     values = resolve(Cloud.traits.options, {"cloud-token": typed} if typed else {}, environ)
     wanted = CreateRequest("cloud", values, EngineOptions(), SwarmOptions(), docker_context=False)
-    create(world(store, **environ), "dev", wanted)
+    create(open_session(store, **environ), "dev", wanted)
 
 
 def test_what_was_typed_is_what_create_asks_with_and_keeps(store: Store) -> None:
@@ -135,14 +135,14 @@ def test_what_was_typed_is_what_create_asks_with_and_keeps(store: Store) -> None
 
 def test_a_later_commands_variable_is_not_kept(store: Store) -> None:
     make(store, CLOUD_TOKEN="bob/work")
-    resume(world(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
+    resume(open_session(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
     assert Cloud.asked == ["bob/work", "bob2/work"], "the variable wins for the one command"
     assert secrets.read(store.directory("dev")) == {"AccessToken": "bob/work"}
 
 
 def test_a_machine_made_without_a_token_stays_without(store: Store) -> None:
     make(store)
-    resume(world(store, CLOUD_TOKEN="ada2/home"), "dev", docker_context=False)
+    resume(open_session(store, CLOUD_TOKEN="ada2/home"), "dev", docker_context=False)
     assert secrets.read(store.directory("dev")) == {}
 
 
@@ -151,31 +151,31 @@ def test_another_login_is_told_from_a_machine_that_is_gone(store: Store) -> None
     make(store)
     Cloud.logged_in = "ada/work"
     with pytest.raises(DriverError) as caught:
-        remove(world(store), "dev")
+        remove(open_session(store), "dev")
     assert "made in the account home" in caught.value.brief
     assert "asked is work" in caught.value.brief
     assert "credentials of home" in caught.value.resolution
     assert store.names() == ["dev"]
     Cloud.logged_in = "ada/home"
     Cloud.machines["home"].clear()
-    remove(world(store), "dev")
+    remove(open_session(store), "dev")
     assert store.names() == []
 
 
 def test_a_new_token_of_the_same_account_may_say_that_it_is_gone(store: Store) -> None:
     make(store, CLOUD_TOKEN="bob/work")
     Cloud.machines["work"].clear()
-    remove(world(store, CLOUD_TOKEN="bob2/work"), "dev")
+    remove(open_session(store, CLOUD_TOKEN="bob2/work"), "dev")
     assert store.names() == []
 
 
 def test_a_variable_of_another_account_is_named(store: Store) -> None:
     make(store, CLOUD_TOKEN="bob/work")
     with pytest.raises(DriverError) as caught:
-        remove(world(store, CLOUD_TOKEN="bob/home"), "dev")
+        remove(open_session(store, CLOUD_TOKEN="bob/home"), "dev")
     assert "unset CLOUD_TOKEN" in caught.value.resolution
     assert "bob" not in f"{caught.value.brief}{caught.value.details}{caught.value.resolution}"
-    remove(world(store, CLOUD_TOKEN="bob/home"), "dev", force=True)
+    remove(open_session(store, CLOUD_TOKEN="bob/home"), "dev", force=True)
     assert store.names() == []
 
 
@@ -187,11 +187,11 @@ def test_a_resumed_create_makes_nothing_in_another_account(store: Store) -> None
     Cloud.machines["home"].clear()
     Cloud.logged_in = "ada/work"
     with pytest.raises(DriverError) as caught:
-        resume(world(store), "dev", docker_context=False)
+        resume(open_session(store), "dev", docker_context=False)
     assert "create --resume dev" in caught.value.resolution
     assert Cloud.machines.get("work", set()) == set()
     Cloud.logged_in = "ada/home"
-    resume(world(store), "dev", docker_context=False)
+    resume(open_session(store), "dev", docker_context=False)
     assert Cloud.machines["home"] == {"dev"}
 
 
@@ -201,7 +201,7 @@ def test_a_resumed_create_may_use_a_new_token_of_the_same_account(store: Store) 
     record.phase = "recorded"
     store.save(record)
     Cloud.machines["work"].clear()
-    resume(world(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
+    resume(open_session(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
     assert Cloud.machines["work"] == {"dev"}
 
 
@@ -209,14 +209,14 @@ def test_where_nobody_tells_it_is_believed(store: Store) -> None:
     make(store)
     Cloud.tells = False
     Cloud.machines["home"].clear()
-    remove(world(store), "dev")
+    remove(open_session(store), "dev")
     assert store.names() == []
 
 
 def test_a_record_of_before_is_removed_as_before(store: Store) -> None:
     store.add("old")
     store.save(Record.new(store.root, "old", "cloud", {"AccessToken": ""}))
-    remove(world(store), "old")
+    remove(open_session(store), "old")
     assert store.names() == []
 
 
@@ -227,28 +227,36 @@ def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
     monkeypatch.setitem(registry.TABLE, "plugin", f"{__name__}:Plugin")
     monkeypatch.setattr(Plugin, "refuses", refuses)
     values = {"plugin-token": "right"}
-    create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    create(
+        open_session(store),
+        "dev",
+        CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False),
+    )
     with pytest.raises(DriverError) as caught:
-        remove(world(store, PLUGIN_TOKEN="another"), "dev")
+        remove(open_session(store, PLUGIN_TOKEN="another"), "dev")
     assert "unset PLUGIN_TOKEN, then machine rm dev" in caught.value.resolution
     assert "$PLUGIN_TOKEN differ" in caught.value.details
     assert store.names() == ["dev"]
-    remove(world(store), "dev")
+    remove(open_session(store), "dev")
     assert store.names() == []
 
 
 def test_a_resumed_create_says_that_it_believes_a_new_token(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.TABLE, "plugin", f"{__name__}:Plugin")
     values = {"plugin-token": "right"}
-    create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    create(
+        open_session(store),
+        "dev",
+        CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False),
+    )
     record = store.load("dev")
     record.phase = "recorded"
     store.save(record)
     said = io.StringIO()
-    resume(replace(world(store, PLUGIN_TOKEN="another"), console=Console(said)), "dev", docker_context=False)
+    resume(replace(open_session(store, PLUGIN_TOKEN="another"), console=Console(said)), "dev", docker_context=False)
     assert "$PLUGIN_TOKEN differ from what is kept for dev" in said.getvalue()
     record.phase = "recorded"
     store.save(record)
     silent = io.StringIO()
-    resume(replace(world(store, PLUGIN_TOKEN="right"), console=Console(silent)), "dev", docker_context=False)
+    resume(replace(open_session(store, PLUGIN_TOKEN="right"), console=Console(silent)), "dev", docker_context=False)
     assert "PLUGIN_TOKEN" not in silent.getvalue()

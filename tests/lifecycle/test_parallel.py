@@ -19,18 +19,18 @@ from machine.store import Store
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Session:
+def session(tmp_path: Path) -> Session:
     return Session(store=Store(str(tmp_path / "store")), console=Console(io.StringIO()))
 
 
 @pytest.mark.parametrize("names", [["one"], ["one", "two"]])
-def test_a_platform_that_repeats_a_secret_is_not_repeated(world: Session, names: list[str]) -> None:
-    world.console.hide("hunter2222")
+def test_a_platform_that_repeats_a_secret_is_not_repeated(session: Session, names: list[str]) -> None:
+    session.console.hide("hunter2222")
 
     def act(_: Session, name: str) -> None:
         raise DriverError(f"{name}: hunter2222 is no key", details="sent hunter2222", resolution="not hunter2222")
 
-    failures = parallel.run(world, names, act)
+    failures = parallel.run(session, names, act)
     assert sorted(failures) == names
     for name, error in failures.items():
         assert isinstance(error, DriverError)
@@ -38,7 +38,7 @@ def test_a_platform_that_repeats_a_secret_is_not_repeated(world: Session, names:
         assert (error.details, error.resolution) == (f"sent {MASK}", f"not {MASK}")
 
 
-def test_a_failure_before_ctrl_c_is_told_with_it(world: Session) -> None:
+def test_a_failure_before_ctrl_c_is_told_with_it(session: Session) -> None:
     """`broken` has failed and `slow` is at work when the main thread is interrupted."""
     failed = threading.Event()
 
@@ -61,33 +61,33 @@ def test_a_failure_before_ctrl_c_is_told_with_it(world: Session) -> None:
         return "go on"
 
     with pytest.raises(Interrupted) as caught:
-        parallel.run(world, ["broken", "slow"], act, advice)
+        parallel.run(session, ["broken", "slow"], act, advice)
     assert caught.value.brief == "interrupted while working on slow"
     assert "broken had failed: no quota is left" in caught.value.details
     assert "ask for more" in caught.value.details
     assert asked == [["slow"]], "advice on what was cut short only: the other has its own"
 
 
-def test_one_machine_that_ctrl_c_interrupts_gets_the_advice(world: Session) -> None:
+def test_one_machine_that_ctrl_c_interrupts_gets_the_advice(session: Session) -> None:
     def act(_: Session, name: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        parallel.run(world, ["only"], act, lambda names: f"continue {' '.join(names)}")
+        parallel.run(session, ["only"], act, lambda names: f"continue {' '.join(names)}")
     assert (caught.value.brief, caught.value.resolution) == ("interrupted", "continue only")
 
 
-def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(world: Session) -> None:
+def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(session: Session) -> None:
     error = Interrupted("interrupted; nothing was made of only", resolution="begin again")
 
     def act(_: Session, name: str) -> None:
         raise error
 
-    assert parallel.run(world, ["only"], act, lambda _: "continue") == {"only": error}
+    assert parallel.run(session, ["only"], act, lambda _: "continue") == {"only": error}
     assert error.resolution == "begin again"
 
 
-def test_a_failure_after_ctrl_c_is_told_with_it(world: Session) -> None:
+def test_a_failure_after_ctrl_c_is_told_with_it(session: Session) -> None:
     """`broken` fails of itself while the others come to their end."""
 
     def act(about: Session, name: str) -> None:
@@ -102,7 +102,7 @@ def test_a_failure_after_ctrl_c_is_told_with_it(world: Session) -> None:
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(Interrupted) as caught:
-        parallel.run(world, ["broken", "slow"], act, lambda names: f"continue {' '.join(names)}")
+        parallel.run(session, ["broken", "slow"], act, lambda names: f"continue {' '.join(names)}")
     assert caught.value.brief == "interrupted while working on slow"
     assert "broken had failed: no quota is left" in caught.value.details
     assert caught.value.resolution == "continue slow"

@@ -58,28 +58,28 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def world(store: Store, **environ: str) -> Session:
+def open_session(store: Store, **environ: str) -> Session:
     return Session(store, Console(io.StringIO()), environ={"HOME": store.root, **environ})
 
 
 def test_a_machine_of_another_account_is_not_forgotten(store: Store) -> None:
     with pytest.raises(DriverError) as caught:
-        remove(world(store, CLOUD_TOKEN="second"), "dev")
+        remove(open_session(store, CLOUD_TOKEN="second"), "dev")
     assert "unset CLOUD_TOKEN" in caught.value.resolution
     assert store.names() == ["dev"]
-    remove(world(store), "dev")
+    remove(open_session(store), "dev")
     assert store.names() == []
     assert Cloud.accounts["first"] == set()
 
 
 def test_a_newer_secret_of_the_same_account_does(store: Store) -> None:
-    remove(world(store, CLOUD_TOKEN="fresh"), "dev")
+    remove(open_session(store, CLOUD_TOKEN="fresh"), "dev")
     assert store.names() == []
     assert Cloud.accounts["fresh"] == set()
 
 
 def test_force_forgets_it_all_the_same(store: Store) -> None:
-    remove(world(store, CLOUD_TOKEN="second"), "dev", force=True)
+    remove(open_session(store, CLOUD_TOKEN="second"), "dev", force=True)
     assert store.names() == []
 
 
@@ -90,7 +90,7 @@ def test_a_directory_that_cannot_be_removed_is_found_before_the_platform_is_aske
     os.rename(store.directory("dev"), elsewhere)
     os.symlink(elsewhere, store.directory("dev"))
     with pytest.raises(StoreError, match="left alone"):
-        remove(world(store), "dev", force=force)
+        remove(open_session(store), "dev", force=force)
     assert Cloud.accounts["first"] == {"dev"}
 
 
@@ -100,7 +100,7 @@ def test_a_directory_that_resists_at_the_end_says_what_is_gone(store: Store, mon
 
     monkeypatch.setattr("machine.store.remove.os.rename", refuse)
     with pytest.raises(StoreError) as caught:
-        remove(world(store), "dev")
+        remove(open_session(store), "dev")
     assert "all else of dev is removed already" in caught.value.details
     assert caught.value.resolution.endswith("machine rm dev")
     assert Cloud.accounts["first"] == set()
@@ -108,7 +108,7 @@ def test_a_directory_that_resists_at_the_end_says_what_is_gone(store: Store, mon
 
 def test_one_that_is_gone_is_forgotten_with_its_own_secret(store: Store) -> None:
     Cloud.accounts["first"].clear()
-    remove(world(store, CLOUD_TOKEN="first"), "dev")
+    remove(open_session(store, CLOUD_TOKEN="first"), "dev")
     assert store.names() == []
 
 
@@ -125,7 +125,7 @@ def test_force_empties_the_keyring_too(store: Store, monkeypatch: pytest.MonkeyP
     secrets.save(store.directory("dev"), {"AccessToken": "first"}, environ)
     assert kept
     Cloud.accounts["first"] = Stubborn()
-    remove(world(store, **environ), "dev", force=True)
+    remove(open_session(store, **environ), "dev", force=True)
     assert (store.names(), kept) == ([], {})
 
 
@@ -166,7 +166,7 @@ def test_a_removal_that_takes_longer_says_so_once(
 def test_a_create_that_was_killed_between_its_secrets_and_its_record_is_removed_without_force(store: Store) -> None:
     os.unlink(os.path.join(store.directory("dev"), "config.json"))
     assert os.listdir(store.directory("dev")) == ["secrets.json"]
-    remove(world(store), "dev")
+    remove(open_session(store), "dev")
     assert store.names() == []
 
 
@@ -174,8 +174,8 @@ def test_a_machine_that_lost_its_record_is_removed_by_force_only(store: Store) -
     os.unlink(os.path.join(store.directory("dev"), "config.json"))
     Path(store.directory("dev"), "id_rsa").write_text("key")  # made after the record, before the platform is asked
     with pytest.raises(RecordBroken):
-        remove(world(store), "dev")
-    remove(world(store), "dev", force=True)
+        remove(open_session(store), "dev")
+    remove(open_session(store), "dev", force=True)
     assert store.names() == []
 
 
@@ -191,7 +191,7 @@ def test_the_environment_of_the_session_chooses_where_secrets_are_kept(
     )
     monkeypatch.setitem(sys.modules, "keyring", ring)
     monkeypatch.setenv("MACHINE_SECRETS", "file" if choice == "keyring" else "keyring")
-    session = world(store, MACHINE_SECRETS=choice)
+    session = open_session(store, MACHINE_SECRETS=choice)
     record = store.load("dev")
     save_driver_state(session, record, Cloud.load(driver_context(session, record), {"AccessToken": "new"}))
     assert bool(kept) == (choice == "keyring")

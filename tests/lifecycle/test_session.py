@@ -59,9 +59,9 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
 def test_what_would_be_something_else_to_ssh_is_not_taken_for_an_address(odd: Endpoint, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     store.add("dev")
-    world, record = Session(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
-    save_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
+    session, record = Session(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
+    save_endpoint(session, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
     before = dict(record.driver_object)
     with pytest.raises(DriverError, match="which is not valid"):
-        save_endpoint(world, record, odd)
+        save_endpoint(session, record, odd)
     assert record.driver_object == before

@@ -29,7 +29,7 @@ from tests.sshd import free_port
 )
 def test_what_stands_open_is_said(tmp_path: Path, driver_name: str, user: str, undo: str) -> None:
     store = Store(str(tmp_path))
-    world = Session(store, Console(io.StringIO()), environ={}, clock=LeapingClock())
+    session = Session(store, Console(io.StringIO()), environ={}, clock=LeapingClock())
     record = Record.new(store.root, "m", driver_name, {"IPAddress": "127.0.0.1"})
     store.add("m")
     own = authority.ensure(store.root)
@@ -37,7 +37,7 @@ def test_what_stands_open_is_said(tmp_path: Path, driver_name: str, user: str, u
         files.write(str(Path(record.cert_dir()) / name), data)
     endpoint = Endpoint("127.0.0.1", ssh_user=user, engine_port=free_port(), listen_port=2376)
     with pytest.raises(WaitTimeout) as refused:
-        finish(world, record, endpoint)
+        finish(session, record, endpoint)
     assert "its dockerd listens on port 2376 of every address" in refused.value.details
     assert "client certificate of this store" in refused.value.details
     assert undo in refused.value.details

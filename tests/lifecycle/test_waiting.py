@@ -54,16 +54,16 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
 ) -> None:
     driver, phase, error, passed = case
     monkeypatch.setitem(registry.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
-    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
-    world.store.add("dev")
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
+    session.store.add("dev")
     data = {"SSHKeyPath": str(keygen(tmp_path / "stranger")), "AccessToken": "", "IPAddress": sshd.address}
-    record = Record.new(world.store.root, "dev", driver, data)
+    record = Record.new(session.store.root, "dev", driver, data)
     record.phase = phase
-    world.store.save(record)
-    opened = registry.find(driver).load(driver_context(world, record), record.driver_object)
+    session.store.save(record)
+    opened = registry.find(driver).load(driver_context(session, record), record.driver_object)
     with pytest.raises(error):
-        wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
-    assert world.clock.now() == passed
+        wait_for_shell(session, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
+    assert session.clock.now() == passed
 
 
 def test_a_console_is_shown_without_what_only_a_terminal_reads() -> None:

@@ -33,7 +33,10 @@ def check(megabytes: int, flag: str, store_root: str, usual: int) -> None:
 
 
 def check_memory(megabytes: int, flag: str, host_megabytes: int) -> None:
-    """PreflightFailed, naming `flag` and a value that fits, when this host has less memory in all (0: not known)."""
+    """Check a machine's memory against that of this host, which is 0 if it is not known.
+
+    Raises PreflightFailed, naming `flag` and a value that fits, if the host has less in all.
+    """
     if not 0 < host_megabytes < megabytes:
         return
     fitting = max(host_megabytes // 2 // MEMORY_STEP, 1) * MEMORY_STEP

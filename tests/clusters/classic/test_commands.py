@@ -97,8 +97,8 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     """Its own registry too, in which nobody else would look for that address. There is no engine to wait for."""
     monkeypatch.setattr(registration, "NODE_SECONDS", 0.5)
     program = Program(tmp_path / "user")
-    world = Session(Store(str(program.store)), Console(io.StringIO()), environ={})
-    head = saved_member(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
+    session = Session(Store(str(program.store)), Console(io.StringIO()), environ={})
+    head = saved_member(session.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
     head.driver_object["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
     registry = Registry(str(program.store / "swarm" / "registry.db"))
     for address in head.driver_object["SwarmEntered"]:
@@ -107,9 +107,9 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     try:
         endpoint = head.endpoint()
         assert endpoint is not None
-        join_swarm(world, head, endpoint)
+        join_swarm(session, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
-        assert world.store.load("head").driver_object["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
+        assert session.store.load("head").driver_object["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:
         manager.terminate()
         manager.communicate(timeout=20)

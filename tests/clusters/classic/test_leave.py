@@ -14,10 +14,10 @@ from tests.clusters.classic.members import saved_member
 
 def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path: Path) -> None:
     err = io.StringIO()
-    world = Session(Store(str(tmp_path)), Console(err), environ={})
-    saved_member(world.store, "head", {}, master=True)
-    node = saved_member(world.store, "node", {})
-    leave_swarm(world, node, also_removed=["head", "node"])
+    session = Session(Store(str(tmp_path)), Console(err), environ={})
+    saved_member(session.store, "head", {}, master=True)
+    node = saved_member(session.store, "node", {})
+    leave_swarm(session, node, also_removed=["head", "node"])
     assert err.getvalue() == ""
-    leave_swarm(world, world.store.load("node"))
+    leave_swarm(session, session.store.load("node"))
     assert "head still lists node" in err.getvalue()

@@ -48,10 +48,10 @@ def test_a_private_address_is_told_in_its_own_network_only(
 
 def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> None:
     err = io.StringIO()
-    world = Session(Store(str(tmp_path)), Console(err), environ={})
-    node = saved_member(world.store, "node", {})
+    session = Session(Store(str(tmp_path)), Console(err), environ={})
+    node = saved_member(session.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
-    registration.ensure_registered(world, node, "192.0.2.1:2376")
+    registration.ensure_registered(session, node, "192.0.2.1:2376")
     assert "whether node has registered with its swarm cannot be checked from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 
@@ -59,12 +59,12 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
 def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that cannot have its port, and so starts again and again, while somebody else answers there."""
     monkeypatch.setattr(registration, "MANAGER_SECONDS", 0.5)
-    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
-    head = saved_member(world.store, "head", {}, master=True)
-    own = authority.ensure(world.store.root)
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
+    head = saved_member(session.store, "head", {}, master=True)
+    own = authority.ensure(session.store.root)
     with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:
         head.driver_object["SwarmPort"] = port
         with pytest.raises(WaitTimeout) as caught:
-            registration.wait_for_manager(world, head, Endpoint("127.0.0.1"))
+            registration.wait_for_manager(session, head, Endpoint("127.0.0.1"))
     assert "not a manager but an engine, 27.9.9" in str(caught.value.details)
     assert "machine provision head" in caught.value.resolution

@@ -142,10 +142,10 @@ def test_a_whole_cluster_of_machines_that_end_with_it(alone: list[Host], program
     for host, role in zip(alone, ("manager", "worker", "manager"), strict=True):
         program(*create(program, host, role)).fine()
     store = Store(str(program.store))
-    world = Session(store, Console(io.StringIO()), environ=program.environ())
+    session = Session(store, Console(io.StringIO()), environ=program.environ())
     names = [host.name for host in alone]
     for name in reversed(names):
-        leave.leave(world, store.load(name), keep_host=False, force=False, also_removed=names)
+        leave.leave(session, store.load(name), keep_host=False, force=False, also_removed=names)
         store.delete(name)
     assert alone[0].run("docker node ls --format '{{.Hostname}}'").split() == ["m1"]
 
@@ -193,9 +193,9 @@ def test_an_autolocked_manager_is_unlocked_from_here(alone: list[Host], program:
     program("provision", "m1").fine()
     m1.run("systemctl reset-failed docker; systemctl restart docker")
     store = Store(str(program.store))
-    world = Session(store, Console(io.StringIO()), environ=program.environ())
+    session = Session(store, Console(io.StringIO()), environ=program.environ())
     power.wait_until_ready(
-        world, store.load("m1"), open_driver(world, store.load("m1"))
+        session, store.load("m1"), open_driver(session, store.load("m1"))
     )  # what start and restart end with
     assert nodes(program)["m1"]["manager"] == "Leader"
     program("rm", "-y", "m1").fine()

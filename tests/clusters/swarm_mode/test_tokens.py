@@ -29,18 +29,18 @@ class Manager(Node):
 
 
 def test_the_token_is_not_in_what_is_said(tmp_path: Path) -> None:
-    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), SystemClock(), {"HOME": str(tmp_path)})
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), SystemClock(), {"HOME": str(tmp_path)})
     node = Manager("m1", {})
     node.enter("manager")
-    world.store.add("m1")
-    with serving(node, Path(world.store.directory("m1"))):
-        record = Record.new(world.store.root, "m1", "generic", {"IPAddress": "127.0.0.1", "EnginePort": node.port})
+    session.store.add("m1")
+    with serving(node, Path(session.store.directory("m1"))):
+        record = Record.new(session.store.root, "m1", "generic", {"IPAddress": "127.0.0.1", "EnginePort": node.port})
         wish = Membership("manager", "my shop", address="10.0.0.1", node_id=node.id, cluster_id=node.cluster)
         membership.set_membership(record, wish)
         record.phase = "ready"
-        world.store.save(record)
-        assert commands.token(world, "my shop", "worker") == "SWMTKN-1-w"
-    assert isinstance(world.console.err, io.StringIO)
-    said = world.console.err.getvalue()
+        session.store.save(record)
+        assert commands.token(session, "my shop", "worker") == "SWMTKN-1-w"
+    assert isinstance(session.console.err, io.StringIO)
+    said = session.console.err.getvalue()
     assert "docker -H ENGINE swarm join --token $(machine swarm-mode token worker 'my shop') 10.0.0.1:2377" in said
     assert "SWMTKN" not in said

@@ -75,98 +75,98 @@ class _Raw(Hijack):
 
 
 async def test_lists_are_the_union() -> None:
-    world = AggregateWithEngines()
-    names = [each["Names"] for each in await world.get("/containers/json")]
+    fleet = AggregateWithEngines()
+    names = [each["Names"] for each in await fleet.get("/containers/json")]
     assert sorted(names) == sorted([f"/{n}-{i}", f"/{n}/{n}-{i}"] for n in "abc" for i in (1, 2))
-    assert [each["RepoTags"] for each in await world.get("/images/json")] == [["busybox:latest"]]
-    assert sorted(each["Name"] for each in await world.get("/networks")) == ["bridge", "host", "none"]
-    info = await world.get("/info")
+    assert [each["RepoTags"] for each in await fleet.get("/images/json")] == [["busybox:latest"]]
+    assert sorted(each["Name"] for each in await fleet.get("/networks")) == ["bridge", "host", "none"]
+    info = await fleet.get("/info")
     assert (info["Containers"], info["NCPU"]) == (6, 12)
-    reply = await world.all(Request("HEAD", "/_ping"))
+    reply = await fleet.all(Request("HEAD", "/_ping"))
     assert reply.header(b"api-version") == b"1.51"
-    assert len(await world.get("/containers/json?limit=4")) == 4
+    assert len(await fleet.get("/containers/json?limit=4")) == 4
 
 
 async def test_callers_at_the_same_time_give_an_engine_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = AggregateWithEngines()
-    inner = world.all.members.all[0].ask
+    fleet = AggregateWithEngines()
+    inner = fleet.all.members.all[0].ask
 
     async def slowly(request: Request) -> Reply:
         await asyncio.sleep(0.01)
         return await inner(request)
 
-    monkeypatch.setattr(world.all.members.all[0], "ask", slowly)
-    for answer in await asyncio.gather(*(world.get("/containers/json") for _ in range(3))):
+    monkeypatch.setattr(fleet.all.members.all[0], "ask", slowly)
+    for answer in await asyncio.gather(*(fleet.get("/containers/json") for _ in range(3))):
         assert {name for each in answer for name in each["Names"] if "/" in name[1:]} == {
             f"/{n}/{n}-{i}" for n in "abc" for i in (1, 2)
         }
-    assert sum("aggregate: a" in line for line in world.said) == 1
+    assert sum("aggregate: a" in line for line in fleet.said) == 1
 
 
 async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
-    world = AggregateWithEngines()
-    assert {await world.create(f"n{i}") for i in range(3)} == {"a", "b", "c"}
+    fleet = AggregateWithEngines()
+    assert {await fleet.create(f"n{i}") for i in range(3)} == {"a", "b", "c"}
     for i in range(3):
-        found = await world.get(f"/containers/n{i}/json")
+        found = await fleet.get(f"/containers/n{i}/json")
         owner = found["Node"]["Name"]
         for x in (found["Id"], found["Id"][:12], f"{owner}/n{i}", f"/n{i}"):
-            assert (await world.get(f"/containers/{x}/json"))["Id"] == found["Id"]
-        world.seen.clear()
-        await world.post(f"/containers/{found['Id']}/stop")
-        assert world.seen == [(owner, "POST", f"/containers/{found['Id']}/stop")]
+            assert (await fleet.get(f"/containers/{x}/json"))["Id"] == found["Id"]
+        fleet.seen.clear()
+        await fleet.post(f"/containers/{found['Id']}/stop")
+        assert fleet.seen == [(owner, "POST", f"/containers/{found['Id']}/stop")]
     with pytest.raises(ApiError, match="No such container: nobody"):
-        await world.get("/containers/nobody/json")
+        await fleet.get("/containers/nobody/json")
     with pytest.raises(ApiError, match="No such container: f/n0"):
-        await world.get("/containers/f/n0/json")
+        await fleet.get("/containers/f/n0/json")
 
 
 async def test_creates_at_once_are_spread_and_names_are_unique_across_engines() -> None:
-    world = AggregateWithEngines(containers=0)
-    nodes = await asyncio.gather(*(world.create(f"n{i}") for i in range(30)))
+    fleet = AggregateWithEngines(containers=0)
+    nodes = await asyncio.gather(*(fleet.create(f"n{i}") for i in range(30)))
     assert all(9 <= nodes.count(node) <= 11 for node in "abc")
-    same = await asyncio.gather(*(world.create("one") for _ in range(5)), return_exceptions=True)
+    same = await asyncio.gather(*(fleet.create("one") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(each, ApiError) for each in same) == 4
     with pytest.raises(ApiError, match="already assigned") as refused:
-        await world.create("n3")
+        await fleet.create("n3")
     assert refused.value.status == 409
     with pytest.raises(ApiError, match="already assigned"):
-        await world.post("/containers/n1/rename?name=n2")
-    await world.post("/containers/n1/rename?name=free")
-    assert (await world.get("/containers/free/json"))["Name"] == "/free"
+        await fleet.post("/containers/n1/rename?name=n2")
+    await fleet.post("/containers/n1/rename?name=free")
+    assert (await fleet.get("/containers/free/json"))["Name"] == "/free"
 
 
 async def test_a_container_goes_beside_what_it_depends_on_to_its_image_and_away_from_a_taken_port() -> None:
-    world = AggregateWithEngines(containers=0)
-    first = await world.create("db")
-    assert await world.create(HostConfig={"VolumesFrom": ["db:ro"]}) == first
-    assert await world.create(HostConfig={"NetworkMode": "container:db"}) == first
+    fleet = AggregateWithEngines(containers=0)
+    first = await fleet.create("db")
+    assert await fleet.create(HostConfig={"VolumesFrom": ["db:ro"]}) == first
+    assert await fleet.create(HostConfig={"NetworkMode": "container:db"}) == first
     with pytest.raises(ApiError, match="No such container: none"):
-        await world.create(HostConfig={"Links": ["none:alias"]})
+        await fleet.create(HostConfig={"Links": ["none:alias"]})
     ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
-    assert sorted([await world.create(HostConfig=ports) for _ in range(3)]) == ["a", "b", "c"]
-    world.engines[2].images["rare:latest"] = "sha256:1"
-    assert [await world.create(Image="rare") for _ in range(4)] == ["c"] * 4
-    assert await world.create("b/pinned") == "b"
-    assert (await world.get("/containers/pinned/json"))["Node"]["Name"] == "b"
+    assert sorted([await fleet.create(HostConfig=ports) for _ in range(3)]) == ["a", "b", "c"]
+    fleet.engines[2].images["rare:latest"] = "sha256:1"
+    assert [await fleet.create(Image="rare") for _ in range(4)] == ["c"] * 4
+    assert await fleet.create("b/pinned") == "b"
+    assert (await fleet.get("/containers/pinned/json"))["Node"]["Name"] == "b"
     with pytest.raises(ApiError, match="no engine z"):
-        await world.create("z/pinned2")
+        await fleet.create("z/pinned2")
 
 
 async def test_the_same_name_on_two_engines_must_be_said_with_the_node() -> None:
-    world = AggregateWithEngines(2, containers=0)
-    for engine in world.engines:
+    fleet = AggregateWithEngines(2, containers=0)
+    for engine in fleet.engines:
         engine.answer("POST", "/containers/create?name=twin", b'{"Image":"busybox"}')
     with pytest.raises(ApiError, match="may be any of a/twin, b/twin: say which"):
-        await world.get("/containers/twin/json")
-    assert (await world.get("/containers/b/twin/json"))["Node"]["Name"] == "b"
-    names = [each["Names"] for each in await world.get("/containers/json?all=1")]
+        await fleet.get("/containers/twin/json")
+    assert (await fleet.get("/containers/b/twin/json"))["Node"]["Name"] == "b"
+    names = [each["Names"] for each in await fleet.get("/containers/json?all=1")]
     assert sorted(names) == [["/a/twin"], ["/b/twin"]]
 
 
 async def test_attach_goes_to_the_engine_that_has_it() -> None:
-    world = AggregateWithEngines()
+    fleet = AggregateWithEngines()
     for name in "abc":
-        reply = await world.all(Request("POST", f"/v1.43/containers/{name}-2/attach?stream=1"))
+        reply = await fleet.all(Request("POST", f"/v1.43/containers/{name}-2/attach?stream=1"))
         assert isinstance(reply.body, Hijack)
         assert await reply.body.read() == name.encode()
 
@@ -174,60 +174,60 @@ async def test_attach_goes_to_the_engine_that_has_it() -> None:
 async def test_an_engine_that_is_away_or_hangs_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members_module, "PATIENCE", 0.2)
 
-    world = AggregateWithEngines()
-    await world.get("/info")
-    world.away.add("a")
-    world.hung.add("c")
-    assert {each["Names"][1][:3] for each in await world.get("/containers/json")} == {"/b/"}
-    info = await world.get("/info")
+    fleet = AggregateWithEngines()
+    await fleet.get("/info")
+    fleet.away.add("a")
+    fleet.hung.add("c")
+    assert {each["Names"][1][:3] for each in await fleet.get("/containers/json")} == {"/b/"}
+    info = await fleet.get("/info")
     assert {"node.a=unreachable: connection refused"} < set(info["Labels"])
     assert any(label.startswith("node.c=unreachable: no answer") for label in info["Labels"])
-    assert await world.create("new") == "b"
+    assert await fleet.create("new") == "b"
     with pytest.raises(ApiError, match="a-1; a does not answer; c does not answer"):
-        await world.get("/containers/a-1/json")
-    world.away.clear()
-    world.hung.clear()
-    assert len(await world.get("/containers/json")) == 7
-    assert "unreachable" not in str(await world.get("/info"))
+        await fleet.get("/containers/a-1/json")
+    fleet.away.clear()
+    fleet.hung.clear()
+    assert len(await fleet.get("/containers/json")) == 7
+    assert "unreachable" not in str(await fleet.get("/info"))
 
 
 async def test_with_none_there_it_says_so() -> None:
-    world = AggregateWithEngines()
-    world.away = set("abc")
+    fleet = AggregateWithEngines()
+    fleet.away = set("abc")
     for target in ("/info", "/containers/json", "/_ping", "/containers/x/json"):
         with pytest.raises(Unreachable, match="connection refused"):
-            await world.get(target)
+            await fleet.get(target)
 
 
 async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -> None:
-    world = AggregateWithEngines()
-    await world.post("/networks/create", {"Name": "net"})
-    (net,) = [each for each in await world.get("/networks") if each["Name"] == "net"]
-    assert (await world.get(f"/networks/{net['Id']}"))["Name"] == "net"
-    world.seen.clear()
+    fleet = AggregateWithEngines()
+    await fleet.post("/networks/create", {"Name": "net"})
+    (net,) = [each for each in await fleet.get("/networks") if each["Name"] == "net"]
+    assert (await fleet.get(f"/networks/{net['Id']}"))["Name"] == "net"
+    fleet.seen.clear()
     with pytest.raises(ApiError, match="page not found"):  # a as_pipeline_end engine has no wires
-        await world.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
-    assert world.seen[-1] == ("b", "POST", "/networks/net/connect")
-    await world.all(Request("DELETE", f"/networks/{net['Id']}"))
-    assert all("net" not in [n["Name"] for n in engine.networks.values()] for engine in world.engines)
+        await fleet.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
+    assert fleet.seen[-1] == ("b", "POST", "/networks/net/connect")
+    await fleet.all(Request("DELETE", f"/networks/{net['Id']}"))
+    assert all("net" not in [n["Name"] for n in engine.networks.values()] for engine in fleet.engines)
 
 
 async def test_a_pull_is_everywhere_with_the_node_before_each_line_and_fails_only_if_all_fail() -> None:
-    world = AggregateWithEngines()
-    world.away.add("b")
-    await world.get("/info")
-    world.away.clear()
-    await world.get("/info")
-    world.away.add("b")
-    shown = await lines(await world.all(Request("POST", "/images/create?fromImage=new&tag=1")))
+    fleet = AggregateWithEngines()
+    fleet.away.add("b")
+    await fleet.get("/info")
+    fleet.away.clear()
+    await fleet.get("/info")
+    fleet.away.add("b")
+    shown = await lines(await fleet.all(Request("POST", "/images/create?fromImage=new&tag=1")))
     assert {line["id"] for line in shown[:-1]} == {"a", "b", "c"}
     assert shown[-1]["status"].startswith("Status: ")
     assert any(line["status"] == "Pulling new:1... : connection refused" for line in shown)
     assert not any("error" in line for line in shown)
-    assert ["new:1" in engine.images for engine in world.engines] == [True, False, True]
-    world.away = set("abc")
+    assert ["new:1" in engine.images for engine in fleet.engines] == [True, False, True]
+    fleet.away = set("abc")
     with pytest.raises(ApiError, match="connection refused") as refused:
-        await world.all(Request("POST", "/images/create?fromImage=other"))
+        await fleet.all(Request("POST", "/images/create?fromImage=other"))
     assert refused.value.status == 502
 
 
@@ -236,8 +236,8 @@ async def lines(reply: Reply) -> list[Any]:
 
 
 async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = AggregateWithEngines()
-    await world.get("/info")
+    fleet = AggregateWithEngines()
+    await fleet.get("/info")
     sizes = {}
 
     def asker(engine: SimulatedEngine) -> Any:
@@ -253,14 +253,14 @@ async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pyte
 
         return ask
 
-    for member, engine in zip(world.all.members.all, world.engines, strict=True):
+    for member, engine in zip(fleet.all.members.all, fleet.engines, strict=True):
         monkeypatch.setattr(member, "ask", asker(engine))
 
     async def tar() -> AsyncIterator[bytes]:
         for _ in range(300):
             yield b"x" * 10_000
 
-    shown = await lines(await world.all(Request("POST", "/images/load", (), tar())))
+    shown = await lines(await fleet.all(Request("POST", "/images/load", (), tar())))
     assert sizes == {"a": 3_000_000, "c": 3_000_000}
     assert {"id": "b", "status": "Loading image... : fell over"} in shown
 
@@ -270,35 +270,35 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
 
     monkeypatch.setattr(streams, "RETRY_SECONDS", (0.05, 0.1))
 
-    world = AggregateWithEngines()
-    await world.get("/info")
-    world.away.add("a")
-    reply = await world.all(Request("GET", "/events"))
+    fleet = AggregateWithEngines()
+    await fleet.get("/info")
+    fleet.away.add("a")
+    reply = await fleet.all(Request("GET", "/events"))
     stream = reply.body
     assert isinstance(stream, AsyncGenerator)
     first = asyncio.ensure_future(stream.__anext__())
     await asyncio.sleep(0.1)
-    world.engines[1].answer("POST", "/containers/b-1/stop")
+    fleet.engines[1].answer("POST", "/containers/b-1/stop")
     seen = json.loads(await first)
     assert (seen["Action"], seen["Actor"]["Attributes"]["node.name"]) == ("die", "b")
     assert json.loads(await stream.__anext__())["Action"] == "stop"
-    world.away.clear()
+    fleet.away.clear()
     await asyncio.sleep(0.5)
-    world.engines[0].answer("POST", "/containers/a-1/kill")
+    fleet.engines[0].answer("POST", "/containers/a-1/kill")
     assert json.loads(await stream.__anext__())["node"]["Name"] == "a"
     await stream.aclose()
-    assert [len(engine.listeners) for engine in world.engines] == [0, 0, 0]
+    assert [len(engine.listeners) for engine in fleet.engines] == [0, 0, 0]
 
 
 async def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
-    world = AggregateWithEngines()
-    for engine in world.engines[1:]:
+    fleet = AggregateWithEngines()
+    for engine in fleet.engines[1:]:
         engine.images["x:latest"] = "sha256:1"
-    assert (await world.get("/images/x/json"))["RepoTags"] == ["x:latest"]
-    await (await world.all(Request("DELETE", "/images/x"))).json_body()
-    assert not any("x:latest" in engine.images for engine in world.engines)
+    assert (await fleet.get("/images/x/json"))["RepoTags"] == ["x:latest"]
+    await (await fleet.all(Request("DELETE", "/images/x"))).json_body()
+    assert not any("x:latest" in engine.images for engine in fleet.engines)
     with pytest.raises(ApiError, match="No such image: x"):
-        await world.all(Request("DELETE", "/images/x"))
+        await fleet.all(Request("DELETE", "/images/x"))
 
 
 async def test_what_it_cannot_do_is_said() -> None:

@@ -29,11 +29,11 @@ def test_times(text: object, expected: int) -> None:
     assert nanoseconds(text) == expected
 
 
-async def three(world: AggregateWithEngines) -> None:
+async def three(fleet: AggregateWithEngines) -> None:
     """first on b, second on a, third on c, all in one second."""
     for name, node in (("first", "b"), ("second", "a"), ("third", "c")):
-        assert await world.create(f"{node}/{name}") == node
-    for engine in world.engines:
+        assert await fleet.create(f"{node}/{name}") == node
+    for engine in fleet.engines:
         for container in engine.containers.values():
             container.created, container.list_entry = 1_700_000_000, b""
             number = ("first", "second", "third").index(container.name)
@@ -50,15 +50,15 @@ def names(listed: list[dict[str, Any]]) -> list[str]:
 
 
 async def test_the_newest_of_one_second_is_found() -> None:
-    world = AggregateWithEngines(containers=0)
-    await three(world)
-    assert names(await world.get("/containers/json?limit=1")) == ["third"]
-    assert names(await world.get("/containers/json?limit=2")) == ["third", "second"]
+    fleet = AggregateWithEngines(containers=0)
+    await three(fleet)
+    assert names(await fleet.get("/containers/json?limit=1")) == ["third"]
+    assert names(await fleet.get("/containers/json?limit=2")) == ["third", "second"]
 
 
 async def test_before_and_since_hold_over_all_engines() -> None:
-    world = AggregateWithEngines(containers=0)
-    await three(world)
+    fleet = AggregateWithEngines(containers=0)
+    await three(fleet)
     for query, expected in (
         ({"since": ["first"]}, ["third", "second"]),
         ({"before": ["third"]}, ["second", "first"]),
@@ -66,16 +66,16 @@ async def test_before_and_since_hold_over_all_engines() -> None:
         ({"since": ["third"]}, []),
     ):
         text = json.dumps(query).replace(" ", "")
-        assert sorted(names(await world.get(f"/containers/json?all=1&filters={text}"))) == sorted(expected)
-    assert names(await world.get("/containers/json?since=first&limit=1")) == ["third"]
+        assert sorted(names(await fleet.get(f"/containers/json?all=1&filters={text}"))) == sorted(expected)
+    assert names(await fleet.get("/containers/json?since=first&limit=1")) == ["third"]
     with pytest.raises(ApiError, match="No such container: nobody"):
-        await world.get('/containers/json?filters={"since":["nobody"]}')
+        await fleet.get('/containers/json?filters={"since":["nobody"]}')
 
 
 @pytest.mark.parametrize("limit", ["--5", "x", "9" * 5000, "٣"])
 async def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
-    world = AggregateWithEngines()
+    fleet = AggregateWithEngines()
     with pytest.raises(ApiError, match="limit must be a whole number") as no:
-        await world.get(f"/containers/json?limit={limit}")
+        await fleet.get(f"/containers/json?limit={limit}")
     assert no.value.status == 400
-    assert len(await world.get("/containers/json?limit=-1")) == 6
+    assert len(await fleet.get("/containers/json?limit=-1")) == 6
