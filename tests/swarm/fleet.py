@@ -166,7 +166,7 @@ def engines(count: int, containers: int = 0, **more: Any) -> list[SimulatedEngin
 
 
 def swarm(
-    count: int = 3, containers: int = 0, *, made: Sequence[SimulatedEngine] | None = None, **settings: Any
+    count: int = 3, containers: int = 0, *, simulated_engines: Sequence[SimulatedEngine] | None = None, **settings: Any
 ) -> Fleet:
     """A fleet that is not started yet: `async with swarm(2) as fleet`."""
-    return Fleet(made or engines(count, containers), **settings)
+    return Fleet(simulated_engines or engines(count, containers), **settings)

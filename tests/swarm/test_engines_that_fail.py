@@ -262,7 +262,7 @@ async def test_an_engine_that_returns_with_another_id_and_other_containers_is_ta
 
 async def test_the_same_engine_under_two_addresses_is_taken_once() -> None:
     same = SimulatedEngine("n1", 2)
-    async with swarm(made=[same]) as fleet:
+    async with swarm(simulated_engines=[same]) as fleet:
         from tests.swarm.fleet import SimulatedHost
 
         fleet.by_address["10.0.0.9:2375"] = SimulatedHost(same)
@@ -280,7 +280,7 @@ async def test_what_a_cloned_disk_brings_along_is_not_removed() -> None:
     key = json.loads(made[0].answer("POST", "/containers/create?name=web", json.dumps(CLONED).encode()).body)["Id"]
     made[1].containers, made[1].names = copy.deepcopy(made[0].containers), dict(made[0].names)
 
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         await asyncio.sleep(0.5)
         assert all(key in engine.containers for engine in made)
         assert len(await fleet.names()) == 2
@@ -311,7 +311,7 @@ async def test_cloned_engines_with_names_of_their_own_are_all_taken() -> None:
     for engine in made:
         engine.id = "cloned"
 
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         for n in range(3):
             await fleet.create(f"c{n}")
         assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
@@ -344,7 +344,7 @@ async def test_nonsense_from_one_engine_is_its_own_trouble() -> None:
             return said._replace(body=b"[1,2") if self.mad and not said.events else said
 
     mad = Mad("n1")
-    async with swarm(made=[mad, SimulatedEngine("n2")]) as fleet:
+    async with swarm(simulated_engines=[mad, SimulatedEngine("n2")]) as fleet:
         mad.mad = True
         await settled(fleet, 1)
         await fleet.create("web")
@@ -355,11 +355,11 @@ async def test_nonsense_from_one_engine_is_its_own_trouble() -> None:
 
 async def test_a_manager_started_again_has_the_same_state() -> None:
     made = engines(3)
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         for n in range(6):
             await fleet.create(f"c{n}", start=n % 2 == 0, HostConfig={"Memory": 1 << 20})
         listed = sorted(await fleet.names())
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         assert sorted(await fleet.names()) == listed
         await fleet.until(lambda: all(c.inspected for c in fleet.cluster.index.newest_first()))
         assert [e.node.used[1] for e in fleet.cluster.healthy()] == [2 << 20] * 3
@@ -385,7 +385,7 @@ async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_call
         def publish(self, action: str, about: Container) -> None:
             super().publish({"die": died, "destroy": removed}.get(action, action), about)
 
-    async with swarm(made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:
+    async with swarm(simulated_engines=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:
         found, task = await fleet.events('/events?filters={"type":["container"]}')
         await asyncio.sleep(0.05)
         engine = fleet.hosts[0].engine

@@ -38,7 +38,7 @@ class SignedCreate:
     engine_name: str
     generation: int = 0  # how often it has been moved
     runs: bool = False  # whether it was made in order to be started at once: after a move of a running one
-    made: float = 0.0  # seconds since 1970, by the manager's clock
+    created_at: float = 0.0  # seconds since 1970, by the manager's clock
 
     def is_for(self, engine_id: str, engine_name: str, swarm_id: str) -> bool:
         """Whether it was made for that engine, under that id of the swarm."""
@@ -62,7 +62,7 @@ class Keyring:
             "engine": [create.engine_id, create.engine_name],
             "generation": create.generation,
             "runs": create.runs,
-            "made": create.made,
+            "made": create.created_at,
             "body": create.body,
         }
         packed = zlib.compress(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
@@ -92,7 +92,7 @@ class Keyring:
             engine_name=engine_name,
             generation=document["generation"],
             runs=document["runs"],
-            made=document["made"],
+            created_at=document["made"],
         )
 
 
@@ -155,9 +155,9 @@ def _make_key(path: str) -> None:
         os.unlink(temporary)
 
 
-def _unusable(path: str, why: str) -> UsageError:
+def _unusable(path: str, reason: str) -> UsageError:
     return UsageError(
-        f"the key of the cluster cannot be used: {path}: {why}",
+        f"the key of the cluster cannot be used: {path}: {reason}",
         resolution="name another file with --cluster-opt swarm.key=FILE, or remove this one: a new key is made then",
     )
 

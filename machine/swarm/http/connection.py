@@ -147,7 +147,7 @@ class Connection:
     async def _body(self, headers: Headers) -> Body:
         """The body: read, if it is small or has to be; else a stream. Raises ApiError(413) if it is too long."""
         size = length(headers)
-        if size == 0 or (size is None and not _chunked(headers)):
+        if size == 0 or (size is None and not _is_chunked(headers)):
             await self._event()  # the end of a message without a body
             return b""
         most = self.limits.body
@@ -225,7 +225,7 @@ class Connection:
         empty = reply.status in (204, 304) or request.method == "HEAD"
         size = length(reply.headers)
         # Clients tell a progress from an error by the chunks that it comes in, however short it is.
-        in_chunks = reply.ok and _chunked(reply.headers) and not empty
+        in_chunks = reply.ok and _is_chunked(reply.headers) and not empty
         if in_chunks:
             size = None
         elif isinstance(body, bytes) and not (request.method == "HEAD" and size is not None):
@@ -320,5 +320,5 @@ class Connection:
                     remaining -= len(data)
 
 
-def _chunked(headers: Headers) -> bool:
+def _is_chunked(headers: Headers) -> bool:
     return any(name == b"transfer-encoding" for name, _ in headers)

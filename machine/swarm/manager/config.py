@@ -31,10 +31,10 @@ def manager_config_from(
         strategy=_strategy(args.text("--strategy")),
         filters=_filters(args.all("--filter")),
         overcommit=percent(cluster_options.get("swarm.overcommit", "0.05")),
-        createretry=_whole(cluster_options.get("swarm.createretry", "0"), "swarm.createretry"),
+        createretry=_whole_number(cluster_options.get("swarm.createretry", "0"), "swarm.createretry"),
         refresh_min=seconds(args.text("--engine-refresh-min-interval"), "--engine-refresh-min-interval"),
         refresh_max=seconds(args.text("--engine-refresh-max-interval"), "--engine-refresh-max-interval"),
-        retry=_whole(args.text("--engine-failure-retry"), "--engine-failure-retry"),
+        retry=_whole_number(args.text("--engine-failure-retry"), "--engine-failure-retry"),
         heartbeat=seconds(args.text("--heartbeat"), "--heartbeat"),
         cors=args.on("--api-enable-cors"),
     )
@@ -137,7 +137,7 @@ def _filters(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or DEFAULT_FILTERS
 
 
-def _whole(text: str, name: str) -> int:
+def _whole_number(text: str, name: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise UsageError(f"{name} must be a whole number, not {text!r}")
     return int(text)

@@ -222,4 +222,4 @@ def _rank(container: Container) -> tuple[bool, int, float, str]:
     signed = container.signed
     if signed is None:
         return False, -1, 0.0, ""
-    return not _half_made(container), signed.generation, signed.made, container.signature_label
+    return not _half_made(container), signed.generation, signed.created_at, container.signature_label

@@ -93,11 +93,11 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _folded(names: list[str]) -> dict[str, str]:
+def _by_lower_case(names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         found.setdefault(name.lower(), name)
     return found
 
 
-CANONICAL = _folded(_ALL)  # name without its case -> the spelling, a container's if there are two
+CANONICAL = _by_lower_case(_ALL)  # name without its case -> the spelling, a container's if there are two

@@ -60,11 +60,11 @@ def arguments(raw_query: str) -> dict[str, list[str]]:
 def from_parts(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
     """The target that has this path and these arguments: what `parse` makes of the text that `build` makes of it."""
     found = {key: texts for key, values in query.items() if (texts := [str(value) for value in values])}
-    raw = "&".join([f"{_escaped(key)}={_escaped(text)}" for key, texts in found.items() for text in texts])
+    raw = "&".join([f"{_escape(key)}={_escape(text)}" for key, texts in found.items() for text in texts])
     return Target(version, path, found, raw)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _SIGNS.sub(_escape_signs, text)
 
 

@@ -173,10 +173,10 @@ class _Program:
         waiting = [future for future in self.pending.values() if not future.done()]
         asyncio.get_running_loop().call_later(limits.HOOK_NOISE_SECONDS, self._refuse, waiting, "gave no clear answer")
 
-    def _refuse(self, waiting: Iterable[asyncio.Future[dict[str, Any]]], why: str) -> None:
+    def _refuse(self, waiting: Iterable[asyncio.Future[dict[str, Any]]], reason: str) -> None:
         for future in waiting:
             if not future.done():
-                future.set_exception(ApiError(502, f"{self.argv[0]} {why}"))
+                future.set_exception(ApiError(502, f"{self.argv[0]} {reason}"))
 
     async def _log_stderr(self, process: asyncio.subprocess.Process) -> None:
         """Log what the program writes to stderr: it is for the user."""

@@ -209,8 +209,8 @@ def parse_reply_answer(answer: dict[str, Any], reply: Reply) -> Reply:
     return _answer(answer) if "status" in answer else reply
 
 
-def _unclear(why: str) -> ApiError:
-    return ApiError(502, f"the filter of this endpoint gave no clear answer: {why}")
+def _unclear(reason: str) -> ApiError:
+    return ApiError(502, f"the filter of this endpoint gave no clear answer: {reason}")
 
 
 def _apply_change(request: Request, change: Any) -> Request:

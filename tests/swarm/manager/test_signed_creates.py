@@ -142,7 +142,7 @@ async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_remove
     made = engines(3)
     path = str(tmp_path / "log")
     key = Keyring(b"k" * 32)
-    async with swarm(made=made, keyring=key, ledger=Ledger(path)) as fleet:
+    async with swarm(simulated_engines=made, keyring=key, ledger=Ledger(path)) as fleet:
         await fleet.create("web", start=True, **MOVES)
         gone = await fleet.create("gone", start=True, Env=["reschedule:on-node-failure", "constraint:node==n1"])
         kept = fleet.hosts[0].engine.containers[gone]
@@ -150,7 +150,7 @@ async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_remove
         await fleet.call("DELETE", f"/containers/{gone}?force=1")
         kept.state = "running"
         made[0].containers[gone], made[0].names["gone"] = kept, gone
-    async with swarm(made=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path)) as fleet:
+    async with swarm(simulated_engines=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path)) as fleet:
         await fleet.until(lambda: fleet.cluster.index.with_name("gone"))
         await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.with_name("site")))
@@ -160,9 +160,9 @@ async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_remove
 
 async def test_a_manager_with_another_key_moves_nothing_of_it() -> None:
     made = engines(3)
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         await fleet.create("web", start=True, **MOVES)
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         await lost(fleet, fleet.hosts[0])
         assert elsewhere(fleet) == []
 

@@ -181,7 +181,7 @@ def _sign(
         engine_name=engine.facts.name,
         generation=reschedule.generation,
         runs=reschedule.runs,
-        made=time.time(),
+        created_at=time.time(),
     )
     label = context.cluster.keyring.sign(create)
     if not label:

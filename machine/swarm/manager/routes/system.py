@@ -71,7 +71,7 @@ async def watch(context: ManagerContext, request: Request) -> Reply:
     """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
     filters = request.filters()
     now = time.time()
-    since, until = _when(request.query_value("since"), now), _when(request.query_value("until"), now)
+    since, until = _parse_time(request.query_value("since"), now), _parse_time(request.query_value("until"), now)
     return Reply(200, (JSON,), _events(context, filters, since, until))
 
 
@@ -149,7 +149,7 @@ def _all_build(cluster: Cluster) -> bool:
     return api_of(cluster.api()) >= BUILDKIT
 
 
-def _when(text: str, now: float) -> float | None:
+def _parse_time(text: str, now: float) -> float | None:
     """Seconds since 1970: a number as the engine takes it; None without one.
 
     Raises ApiError(400) if it is no time near now.

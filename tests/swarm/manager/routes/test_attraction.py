@@ -188,7 +188,7 @@ async def test_a_predecessor_is_known_after_the_manager_was_started_again() -> N
     (old,) = engine.containers.values()
     engine.answer("POST", f"/containers/{old.id}/stop")
     engine.answer("POST", f"/containers/{old.id}/rename?name={old.id[:12]}_web")
-    async with swarm(made=[SimulatedEngine("n1"), engine]) as fleet:
+    async with swarm(simulated_engines=[SimulatedEngine("n1"), engine]) as fleet:
         (known,) = fleet.cluster.index.newest_first()
         await fleet.create("web", HostConfig=PORT)
         assert where(fleet, "web") == [known.engine.name] == ["n2"]

@@ -40,7 +40,7 @@ async def test_reservations_of_containers_made_before_the_manager_count() -> Non
     made[0].answer(
         "POST", "/containers/create", json.dumps({"Image": "busybox", "HostConfig": {"Memory": 5 * GIB}}).encode()
     )
-    async with swarm(made=made) as fleet:
+    async with swarm(simulated_engines=made) as fleet:
         for _ in range(2):
             await fleet.create(HostConfig={"Memory": 5 * GIB})
         assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n1", "n2", "n3"]
@@ -55,7 +55,7 @@ async def test_cpus_become_shares_of_the_engine() -> None:
 
 
 async def test_constraints_affinities_and_soft_ones() -> None:
-    async with swarm(made=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))]) as fleet:
+    async with swarm(simulated_engines=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))]) as fleet:
         await fleet.create("db", Env=["constraint:node==n2", "A=1"])
         await fleet.create("web", Env=["affinity:container==db"])
         await fleet.create("ssd", Labels={"com.docker.swarm.constraints": '["storage==ssd"]'})
@@ -121,7 +121,10 @@ async def test_finding_by_id_name_node_and_beginning(fleet: Fleet) -> None:
 
 async def test_a_name_on_two_engines_needs_its_node() -> None:
     async with swarm(
-        made=[SimulatedEngine("n1", container_names=("web",)), SimulatedEngine("n2", container_names=("web",))]
+        simulated_engines=[
+            SimulatedEngine("n1", container_names=("web",)),
+            SimulatedEngine("n2", container_names=("web",)),
+        ]
     ) as fleet:
         with pytest.raises(ApiError, match="n1/web, n2/web"):
             await fleet.call("POST", "/containers/web/stop")
@@ -151,7 +154,10 @@ async def test_a_name_on_two_engines_needs_its_node() -> None:
 )
 async def test_lists(query: str, found: list[str]) -> None:
     async with swarm(
-        made=[SimulatedEngine("n1", container_names=("a1", "a2")), SimulatedEngine("n2", container_names=("b1",))]
+        simulated_engines=[
+            SimulatedEngine("n1", container_names=("a1", "a2")),
+            SimulatedEngine("n2", container_names=("b1",)),
+        ]
     ) as fleet:
         await fleet.create("b2", Labels={"k": "v"}, Env=["constraint:node==n2"])
         assert sorted(await fleet.names(query)) == sorted(found)

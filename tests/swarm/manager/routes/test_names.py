@@ -217,7 +217,7 @@ async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: F
 
 
 async def test_connecting_means_the_network_on_the_containers_engine() -> None:
-    async with swarm(made=[SimulatedEngine("n1"), SimulatedEngine("n2")]) as fleet:
+    async with swarm(simulated_engines=[SimulatedEngine("n1"), SimulatedEngine("n2")]) as fleet:
         asked = []
 
         async def say_yes(

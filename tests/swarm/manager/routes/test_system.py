@@ -32,7 +32,7 @@ async def test_ping_version_and_the_oldest_of_the_newest(fleet: Fleet) -> None:
 
 
 async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it() -> None:
-    async with swarm(made=[SimulatedEngine("n1", oldest_api="1.44")]) as fleet:
+    async with swarm(simulated_engines=[SimulatedEngine("n1", oldest_api="1.44")]) as fleet:
         await fleet.create("web")
         assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
         assert any(target.startswith("/v1.44/containers/") for _, target in fleet.hosts[0].asked)
