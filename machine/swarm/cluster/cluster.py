@@ -239,7 +239,7 @@ class Cluster:
         return not any(self.index.with_id(key) for key in strange)
 
     async def inspect_all(self, engine: Engine) -> None:
-        """Learn the reservations and ports of all containers on an engine, now. ApiError."""
+        """Learn the reservations and ports of all containers on an engine, now; what fails stays unknown."""
         async with asyncio.TaskGroup() as group:
             limit = asyncio.Semaphore(8)
 
