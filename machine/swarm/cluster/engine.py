@@ -183,7 +183,7 @@ class Engine(EngineConnection):
         node.name, node.id, node.labels = facts.name, self.id, facts.labels
         node.cpus = facts.cpus + facts.cpus * over // 100
         node.memory = facts.memory + facts.memory * over // 100
-        self.summary = None
+        self._invalidate()
 
     async def _follow(self, events: EngineReply) -> None:
         """Apply its events and refresh periodically. Raises Unreachable if the events end."""
@@ -313,6 +313,7 @@ class Engine(EngineConnection):
             container = ContainerRecord(self)
             container.update(entry, self.name, self.ip, now)
             self.containers[container.id] = container
+            self._invalidate()  # now: a refresh of a long list lets creates run in between, and may be cut short
             index.add(container)
             if container.signature_label:
                 self._authenticate(container)
