@@ -24,7 +24,8 @@ def describe(error: Exception) -> str:
         return error.strerror or "the name is not known"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
-    numbers = re.findall(r"\[Errno (\d+)\]", str(error))
+    # Other errors, as those of h11, may quote what the other side sent.
+    numbers = re.findall(r"\[Errno (\d{1,4})\]", str(error)) if isinstance(error, OSError) else []
     text = ", ".join(dict.fromkeys(os.strerror(int(number)) for number in numbers)) or printable(str(error))
     silent = "the connection was closed" if isinstance(error, ConnectionError) else type(error).__name__
     return text or silent

@@ -63,6 +63,18 @@ BODIES = [
 ]  # fmt: skip
 
 
+async def test_an_answer_that_is_not_http_is_an_error_of_the_discovery() -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"[Errno 99999999999999999999] is no number of the system\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(say) as address:
+        with pytest.raises(DiscoveryError, match="illegal status line"):
+            await from_url(URLS[0](f"127.0.0.1:{address.port}")).nodes()
+
+
 @pytest.mark.parametrize("url", range(len(URLS)))
 async def test_answers_of_another_shape_are_errors_of_the_discovery(url: int) -> None:
     body = b""
