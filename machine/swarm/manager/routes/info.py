@@ -47,13 +47,14 @@ async def info(context: ManagerContext, request: Request) -> Reply:
     if _has_old_api(request):
         own["DriverStatus"] = _ROWS_PLACEHOLDER
     merged = _merge_infos(context, [e.facts for e in up if e.facts])
-    body = (
-        _json({**merged.value, **own}) if own.keys() & merged.value.keys() else merged.text[:-1] + b"," + _json(own)[1:]
-    )
+    text = merged.text
+    if own.keys() & merged.value.keys():
+        text = _json({key: value for key, value in merged.value.items() if key not in own})
     rows = [_json(_heading(context, len(engines)))[1:-1], *[engine.summary.rows for engine in engines]]
     rows[0] = b"[" + rows[0]
     rows[-1] += b"]"  # which is the same one while there are no engines
-    around = body.split(b'"%s"' % _ROWS_PLACEHOLDER.encode())
+    around = _json(own).split(b'"%s"' % _ROWS_PLACEHOLDER.encode())  # engines may say these words, too
+    around[0] = text[:-1] + b"," + around[0][1:]
     return Reply(200, (JSON,), b",".join(rows).join(around))  # long: copied twice only
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.scheduler import DEFAULT_FILTERS
 from machine.swarmd.simulator.engine import SimulatedEngine
+from machine.swarmd.simulator.responses import Response
 from tests.swarm.fleet import Fleet, swarm
 
 
@@ -36,6 +38,27 @@ async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it() -> None:
         await fleet.create("web")
         assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
         assert any(target.startswith("/v1.44/containers/") for _, target in fleet.hosts[0].asked)
+
+
+async def test_info_has_what_an_engine_says_as_it_says_it() -> None:
+    """The table of engines stands where the manager puts it, and nowhere that an engine might."""
+    said = "the rows of the table of engines"
+    engine = SimulatedEngine("n1")
+    answer = engine.answer
+
+    def lie(method: str, target: str, body: bytes = b"") -> Response:
+        response = answer(method, target, body)
+        if not target.endswith("/info"):
+            return response
+        return response._replace(body=json.dumps({**json.loads(response.body), "SecurityOptions": [said]}).encode())
+
+    engine.answer = lie  # type: ignore[method-assign]
+    async with swarm(simulated_engines=[engine]) as fleet:
+        for target in ("/info", "/v1.20/info"):
+            info = await fleet.ask("GET", target)
+            assert info["SecurityOptions"] == [said]
+            assert (" n1", "10.0.0.1:2375") in rows(info)
+        assert info["DriverStatus"] == info["SystemStatus"]
 
 
 async def test_info_has_sums_and_a_row_for_each_engine() -> None:
