@@ -26,7 +26,8 @@ def run(args: Namespace, app: App) -> int:
     """Remove the machines and return the exit status.
 
     It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. Names that no
-    machine has are one error, and the other machines are removed all the same. Raises MachineError if stdin has ended.
+    machine has are one error, whatever the answer; the other machines are removed all the same. Raises MachineError if
+    stdin has ended.
     """
     from machine.cli.machine_action import report
 

@@ -9,6 +9,6 @@ from tests.swarm.fleet import Fleet, swarm
 
 @pytest.fixture
 async def fleet() -> AsyncIterator[Fleet]:
-    """A manager over three as_pipeline_end engines, n1 to n3."""
+    """A manager over three simulated engines, n1 to n3."""
     async with swarm() as running:
         yield running

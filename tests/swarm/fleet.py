@@ -1,4 +1,4 @@
-"""A swarm in memory: as_pipeline_end engines that can be switched off and on, behind a real manager."""
+"""A swarm in memory: simulated engines that can be switched off and on, behind a real manager."""
 
 from __future__ import annotations
 

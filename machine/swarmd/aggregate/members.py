@@ -93,7 +93,7 @@ class AggregateEngine:
             del self.missed_networks[next(iter(self.missed_networks))]
 
     async def catch_up(self, log: Callable[[str], None]) -> None:
-        """Make the networks whose creates it has missed_networks; `log` is told. Those that it refuses are given up."""
+        """Make the networks whose creates it has missed; `log` is told. Those that it refuses are given up."""
         for name, request in list(self.missed_networks.items()):
             try:
                 await self.get_json(request)
@@ -142,7 +142,7 @@ class Members:
         return [(member.node_info, answer) for member, answer in await self.get_json_from_all(request)]
 
     def absent(self) -> list[tuple[str, str]]:
-        """Who did not answer lately, and failure."""
+        """Who did not answer lately, and why."""
         return [(member.name, member.failure) for member in self.all if member.failure]
 
     async def _identify(self, member: AggregateEngine) -> None:

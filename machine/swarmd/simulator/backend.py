@@ -1,4 +1,4 @@
-"""simulator [--name NAME] [CONTAINER...]: a as_pipeline_end engine in memory, with these containers running."""
+"""simulator [--name NAME] [CONTAINER...]: a simulated engine in memory, with these containers running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from machine.swarmd.backends.flags import read
 from machine.swarmd.backends.registry import BackendContext
 from machine.swarmd.simulator import SimulatedEngine
 
-_HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (as_pipeline_end)"))
+_HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (simulated)"))
 
 
 @contextlib.asynccontextmanager
@@ -27,7 +27,7 @@ async def simulator(args: Sequence[str], _: BackendContext) -> AsyncIterator[Bac
 
 
 def as_pipeline_end(engine: SimulatedEngine) -> CallNext:
-    """A as_pipeline_end engine as the end of a pipeline."""
+    """A simulated engine as the end of a pipeline."""
 
     async def ask(request: Request) -> Reply:
         request = await request.with_body_read()

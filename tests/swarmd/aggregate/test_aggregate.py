@@ -1,4 +1,4 @@
-"""An aggregate of as_pipeline_end engines: everything happens on the right one; some of them may be away."""
+"""An aggregate of simulated engines: everything happens on the right one; some of them may be away."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ async def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -
     (net,) = [each for each in await fleet.get("/networks") if each["Name"] == "net"]
     assert (await fleet.get(f"/networks/{net['Id']}"))["Name"] == "net"
     fleet.seen.clear()
-    with pytest.raises(ApiError, match="page not found"):  # a as_pipeline_end engine has no wires
+    with pytest.raises(ApiError, match="page not found"):  # a simulated engine has no wires
         await fleet.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
     assert fleet.seen[-1] == ("b", "POST", "/networks/net/connect")
     await fleet.all(Request("DELETE", f"/networks/{net['Id']}"))

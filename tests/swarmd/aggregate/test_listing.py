@@ -42,7 +42,7 @@ async def three(fleet: AggregateWithEngines) -> None:
             def inspect(entry: Any = entry, number: int = number) -> dict[str, Any]:
                 return {**entry(), "Created": f"2023-11-14T22:13:20.00000000{number + 1}Z"}
 
-            container.inspect = inspect  # type: ignore[method-assign]  # a as_pipeline_end container has no time of its own
+            container.inspect = inspect  # type: ignore[method-assign]  # a simulated container has no time of its own
 
 
 def names(listed: list[dict[str, Any]]) -> list[str]:

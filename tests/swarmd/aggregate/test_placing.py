@@ -179,7 +179,7 @@ async def test_a_push_looks_at_the_tag() -> None:
     fleet = AggregateWithEngines(containers=0)
     fleet.engines[1].images["repo/app:v2"] = "sha256:" + "d" * 64
     fleet.seen.clear()
-    with pytest.raises(ApiError, match="page not found"):  # a as_pipeline_end engine pushes nothing
+    with pytest.raises(ApiError, match="page not found"):  # a simulated engine pushes nothing
         await fleet.post("/images/repo/app/push?tag=v2")
     assert ("b", "POST", "/images/repo/app/push") in fleet.seen
     with pytest.raises(ApiError, match="No such image: repo/app:v3"):
@@ -242,7 +242,7 @@ async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> N
     build = Request("POST", "/build?t=x&networkmode=net&session=key1&buildid=b1")
     calls = [fleet.all(session), fleet.all(build)]
     for reply in await asyncio.gather(*(calls if first == "session" else reversed(calls)), return_exceptions=True):
-        assert isinstance(reply, (Reply, ApiError)), "a as_pipeline_end engine has no sessions"
+        assert isinstance(reply, (Reply, ApiError)), "a simulated engine has no sessions"
     with contextlib.suppress(ApiError):
         await fleet.all(Request("POST", "/build/cancel?id=b1"))
     sent = sorted((engine, path) for engine, method, path in fleet.seen if method == "POST")
@@ -252,7 +252,7 @@ async def test_a_session_goes_where_its_build_on_a_network_goes(first: str) -> N
 async def test_a_link_is_removed_by_its_containers_name() -> None:
     fleet = AggregateWithEngines()
     reply = await fleet.all(Request("DELETE", "/containers/b-1/alias?link=1"))
-    assert reply.status == 404, "a as_pipeline_end engine has no links"
+    assert reply.status == 404, "a simulated engine has no links"
     assert fleet.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
 
 

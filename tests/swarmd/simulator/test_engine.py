@@ -1,4 +1,4 @@
-"""A as_pipeline_end engine behaves as an engine: states, conflicts, events, and a farm that real clients talk to."""
+"""A simulated engine behaves as an engine: states, conflicts, events, and a farm that real clients talk to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from machine.swarm.http.address import parse
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Request
 from machine.swarmd.simulator import SimulatedEngine
+from machine.swarmd.simulator.backend import as_pipeline_end
 from machine.swarmd.simulator.fleet import SimulatedFleet, main
 
 
@@ -117,6 +118,11 @@ async def test_a_farm_streams_events_and_waits_to_our_client() -> None:
         await asyncio.sleep(0.05)
         assert not farm.engines[0].listeners
         await client.close()
+
+
+async def test_its_answers_say_that_it_is_simulated() -> None:
+    reply = await as_pipeline_end(SimulatedEngine("n1"))(Request("GET", "/_ping"))
+    assert reply.header(b"server") == b"Docker/29.0.0 (simulated)"
 
 
 def test_the_program_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:

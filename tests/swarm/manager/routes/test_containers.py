@@ -1,4 +1,4 @@
-"""The manager over as_pipeline_end engines: listing, finding, creating, many at once."""
+"""The manager over simulated engines: listing, finding, creating, many at once."""
 
 from __future__ import annotations
 
