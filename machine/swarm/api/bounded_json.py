@@ -76,7 +76,7 @@ def _decode(text: str) -> Any:
 
 
 def _check_depth(text: str, value: Any) -> Any:
-    """The value.
+    """Return `value` as it is.
 
     Raises ValueError if lists and objects are nested too deep, for who writes them out again would fail.
     """
