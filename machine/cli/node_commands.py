@@ -31,7 +31,7 @@ def add_commands(app: App, rows: Sequence[Row]) -> list[Row]:
     with ThreadPoolExecutor(MOST_AT_ONCE) as executor:
         commands = dict(zip(silent, executor.map(lambda row: _command(app, row.machine), silent), strict=True))
     of_managers = {row.cluster: command for row, command in commands.items() if command and row.role == "manager"}
-    commands |= {row: command or of_managers.get(row.cluster, "") for row, command in commands.items()}
+    commands |= {row: commands[row] or of_managers.get(row.cluster, "") for row in silent if row.error == NO_MANAGER}
     commands |= {row: f"machine provision {row.machine}" for row in rows if row.error == NOT_A_MEMBER}
     return [_with_command(row, in_store(commands.get(row, ""), app.flags.typed_store())) for row in rows]
 

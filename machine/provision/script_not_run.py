@@ -130,6 +130,6 @@ _MIN_IDENTIFYING_LENGTH = 20  # characters; a shorter line of ours may be part o
 
 
 def shorten(text: str, count: int = SHOWN_LINES) -> str:
-    """Return the `count` lines of what a machine printed, long ones cut."""
+    """Return the last `count` lines of what a machine printed, long ones cut."""
     lines = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in text.splitlines()]
     return "\n".join(lines[-count:])

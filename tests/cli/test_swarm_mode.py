@@ -134,6 +134,26 @@ def test_nodes_that_are_silent_or_lost_are_listed_with_what_helps(cli: StoreWith
     assert f"machine -s {cli.store.root} provision lost" in typed.out
 
 
+def test_a_node_that_answers_from_here_is_not_listed_with_what_helps_a_manager(cli: StoreWithEngines) -> None:
+    """In a cluster that has a manager, a worker that it does not reach waits for no other one."""
+    manager, lost, worker = Node("m", {}), Node("m2", {}), Node("w", {})
+    lost.rows = worker.rows = manager.rows
+    for node, role in ((manager, "manager"), (lost, "manager"), (worker, "worker")):
+        node.enter(role)
+    manager.rows[lost.id]["ManagerStatus"]["Reachability"] = "unreachable"
+    manager.rows[worker.id]["Status"]["State"] = "down"
+    add_node(cli, manager, "manager")
+    add_node(cli, worker, "worker")
+    record = cli.machine("m2", 1)
+    membership.set_membership(record, Membership("manager", "shop", node_id=lost.id))
+    cli.store.save(record)
+    assert errors(cli) == {
+        "m": "",
+        "m2": "does not answer its managers: check that host; machine status m2",
+        "w": "does not answer its managers",
+    }
+
+
 def test_a_locked_manager_is_listed_with_what_unlocks_it(cli: StoreWithEngines) -> None:
     add_node(cli, LockedNode("m", {}), "manager")
     assert errors(cli) == {"m": "no manager answers: machine swarm-mode unlock m"}
