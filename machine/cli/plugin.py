@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Namespace, Parser
 
-HELP = "Make `docker machine ls` and the other commands work under the docker client, or undo that."
+HELP = """Make `docker machine ls` and the other commands work under the docker client, or undo that.
+
+  machine plugin install      write the plugin to ~/.docker/cli-plugins
+  machine plugin uninstall    remove it"""
 
 _MARK = "written by machine plugin install"
 _DOCKER_FLAGS_WITH_VALUE = (
@@ -30,8 +33,9 @@ _DOCKER_FLAGS_WITH_VALUE = (
 
 
 def add_arguments(parser: Parser) -> None:
-    """`install` or `uninstall`."""
-    parser.add_argument("verb", choices=("install", "uninstall"), help="What to do")
+    """Add the verb."""
+    verbs = ("install", "uninstall")
+    parser.add_argument("verb", choices=verbs, metavar="|".join(verbs), help="What to do")
 
 
 def run(args: Namespace, app: App) -> int:
