@@ -193,6 +193,15 @@ class HasForwarder(Protocol):
 
 
 @runtime_checkable
+class EndsProcesses(Protocol):
+    """Machines are processes of this computer, which the machine's directory proves to be its own without a record."""
+
+    @classmethod
+    def end_processes(cls, directory: str, run: Callable[..., Completed], clock: Clock) -> Sequence[str]:
+        """End those that are proven to be of the machine in `directory`, and no other; the name of each that ended."""
+
+
+@runtime_checkable
 class GrowsDisk(Protocol):
     """The machine's root file system is to grow to the size of its disk at the first boot."""
 

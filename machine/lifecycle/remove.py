@@ -12,6 +12,7 @@ from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError, StoreError
+from machine.lifecycle import abandoned
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.driver_record import open_driver
 from machine.session import LOCK_SECONDS, Session
@@ -54,6 +55,9 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)
             session.console.warn(f"{error.brief}; its record is removed anyway, look for leftovers")
+            abandoned.end_processes(session, name)
+            if driver is None:
+                abandoned.show_ids(session, name)
         try:
             docker_context.remove(name, cert_dir=store.directory(name), environ=session.environ)
         except MachineError as error:

@@ -20,6 +20,7 @@ from machine.drivers.base import (
     ConsoleLog,
     Diagnosable,
     Driver,
+    EndsProcesses,
     GrowsDisk,
     HasForwarder,
     ProvidesSshKey,
@@ -177,7 +178,10 @@ def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
         again.remove()
 
 
-CAPABILITIES = (AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable, GrowsDisk, HasForwarder, ProvidesSshKey)
+CAPABILITIES = (
+    *(AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable),
+    *(EndsProcesses, GrowsDisk, HasForwarder, ProvidesSshKey),
+)
 
 
 def test_every_public_method_is_of_the_contract(cls: type[Driver]) -> None:

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -13,12 +14,13 @@ from machine import files, forwarder_lock
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.images import cache, console, disks, image_usage, nat, seed
 from machine.drivers.images.cache import Cache, Image
-from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
+from machine.drivers.qemu import abandoned, accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, InProgress
 from machine.hostport import ENGINE_PORT, MANAGER_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
+from machine.wait import Clock
 
 PORTS_SECONDS = 2.0  # for a process that ended to let go of its ports
 _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
@@ -153,6 +155,11 @@ class QemuDriver(Driver):
             return self.settings.disk, disks.inspect(base).size >> 20
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
+
+    @classmethod
+    def end_processes(cls, directory: str, run: process.Run, clock: Clock) -> Sequence[str]:
+        """End the qemu and the forwarder that are proven to be of the machine in `directory`; what was ended."""
+        return abandoned.end_processes(directory, run, clock)
 
     def restart_forwarder(self) -> bool:
         """Start the forwarder again if it is not there although the machine runs."""

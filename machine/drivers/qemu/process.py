@@ -21,11 +21,11 @@ Run = Callable[..., Completed]
 
 def find(directory: str, uuid: str, run: Run) -> int:
     """The pid of the machine's qemu, 0 when it does not run."""
-    pid = _recorded(os.path.join(directory, paths.PID))
-    if pid and is_ours(command_line(pid, run), directory, uuid) and _of_owner(pid, directory):
+    pid = recorded(os.path.join(directory, paths.PID))
+    if pid and is_ours(command_line(pid, run), directory, uuid) and of_owner(pid, directory):
         return pid
     for candidate, words in _all(run):
-        if is_ours(words, directory, uuid) and _of_owner(candidate, directory):
+        if is_ours(words, directory, uuid) and of_owner(candidate, directory):
             return candidate
     return 0
 
@@ -39,7 +39,7 @@ def is_ours(words: list[str], directory: str, uuid: str) -> bool:
     return bool(there) and (os.path.realpath(there[0]) == os.path.realpath(ours) or not os.path.exists(there[0]))
 
 
-def _of_owner(pid: int, directory: str) -> bool:
+def of_owner(pid: int, directory: str) -> bool:
     """Whether a process is this user's, root's, or of whom the machine's directory is; True where nobody tells."""
     if not sys.platform.startswith("linux"):
         return True
@@ -103,7 +103,8 @@ def _linux(pid: int) -> list[str]:
         return []
 
 
-def _recorded(path: str) -> int:
+def recorded(path: str) -> int:
+    """The pid in a pid file, 0 when there is no such file or it holds none."""
     try:
         with open(path, encoding="ascii") as file:
             text = file.read().strip()
