@@ -250,5 +250,18 @@ def masked(url: str) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Return why something failed, for a message that names the thing: the system's words, without its error number."""
-    return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    """Return why something failed, for a message that names the thing: the system's words, without its error number.
+
+    asyncio puts a phrase and an address of its own in the place of the system's words ("Connect call failed"), and
+    gathers the failures of several addresses of a name in one text without a number of its own.
+    """
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    import os
+    import re
+
+    if error.errno and type(error).__module__ == "builtins":  # others, as gaierror, have numbers of their own
+        return os.strerror(error.errno)
+    numbers = re.findall(r"\[Errno (\d{1,4})\]", str(error)) if not error.strerror else []
+    words = ", ".join(dict.fromkeys(os.strerror(int(number)) for number in numbers))
+    return error.strerror or words or str(error) or type(error).__name__

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from machine.engine.response import NotHttp
-from machine.errors import EngineError, EngineTimeout, EngineUntrusted
+from machine.errors import EngineError, EngineTimeout, EngineUntrusted, reason_of
 
 _EXPIRED, _NOT_YET = 10, 9  # OpenSSL's X509_V_ERR_* (openssl-verification-options(1))
 _OTHER_NAME = (62, 64)  # host name and IP address mismatch
@@ -55,8 +55,9 @@ def _socket(error: Exception, phase: str, url: str, machine: str) -> EngineError
         return EngineError(
             f"the host name in {url} is unknown", details=error.strerror or "", resolution=check_address(machine)
         )
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return EngineError(f"the engine at {url} cannot be reached: {words}", resolution=f"machine status {machine}")
+    return EngineError(
+        f"the engine at {url} cannot be reached: {reason_of(error)}", resolution=f"machine status {machine}"
+    )
 
 
 def _tls(error: ssl.SSLError, phase: str, url: str, machine: str) -> EngineError:

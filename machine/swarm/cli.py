@@ -119,14 +119,15 @@ def _check_command(command: str, prog: str) -> None:
 async def create(args: ParsedArgs, context: CliContext) -> None:
     """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
     from machine.swarm.discovery.registry import Registry
-    from machine.swarm.discovery.token import base_of
+    from machine.swarm.discovery.token import base_of, naming_variable
     from machine.swarm.discovery.token import create as ask
 
     args.reject_positionals()
     base = context.environ.get("MACHINE_DISCOVERY_URL", "")
     if base:
         tls = tls_of(key_value_pairs(args.all("--discovery-opt"), "--discovery-opt"))
-        context.print_line(await ask(base_of(base), tls))
+        with naming_variable():
+            context.print_line(await ask(base_of(base), tls))
     elif context.registry:
         context.print_line(await asyncio.to_thread(Registry(context.registry).create))
     else:
@@ -168,7 +169,7 @@ async def join(args: ParsedArgs, context: CliContext) -> None:
             await discovery.register(own_address, round(ttl))
             context.log(f"registered {own_address} with {discovery.description}")
         except DiscoveryError as error:
-            context.log(f"could not register {own_address}: {error}")
+            context.log(f"could not register {own_address}: {error}; trying again in {beat:g} s")
         await asyncio.sleep(beat)
 
 
@@ -276,6 +277,7 @@ async def _serve(
     Raises UsageError if one is no address, or must not be listened at.
     """
     server = Server(compose(backends), log=context.log, limits=limits)
+    policy = policy._replace(address_flag="-H")
     addresses = []
     try:
         for url in urls:

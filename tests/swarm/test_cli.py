@@ -189,7 +189,7 @@ def test_a_manager_over_an_empty_store_says_so_and_how_it_is_used(tmp_path: Path
         assert process.stdout is not None
         assert process.stdout.read() == b""
     said = log.read_text()
-    assert "the machines of the store: 0 engines yet" in said
+    assert "the machines of the store: 0 engines so far" in said
     assert f"export DOCKER_HOST=tcp://127.0.0.1:{port}\nexport DOCKER_TLS_VERIFY=1\n" in said
     assert f"export DOCKER_CERT_PATH={tmp_path}/store/certs\n" in said
 

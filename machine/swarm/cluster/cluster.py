@@ -31,7 +31,7 @@ LOG_TEXTS = {
     "engine_connect": "connected",
     "engine_reconnect": "connected again",
     "engine_disconnect": "does not answer any more",
-    "engine_removed": "let go",
+    "engine_removed": "removed from the cluster",
 }  # in the log; the clients' event streams have classic Swarm's words
 DUPLICATE = "container_duplicate"  # the watchers' word for: a container came that is on another engine already
 EMPTY_LIST_SECONDS = 30.0  # how long an empty list has to last before all engines are removed
@@ -110,7 +110,7 @@ class Cluster:
             some = "1 engine" if self._count == 1 else f"{self._count} engines"
             at = self.discovery.description
             at = at if len(at) <= MAX_LOGGED_URL else at[:MAX_LOGGED_URL] + "..."
-            self.log(f"{at}: {some}{' yet' if before < 0 else ''}")
+            self.log(f"{at}: {some}{' so far' if before < 0 else ''}")
 
     def _log_once(self, text: str) -> None:
         if text != self._last_logged:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from urllib.parse import quote, urlsplit
 
 from machine.errors import masked
@@ -37,13 +38,29 @@ def base_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-class Token(Discovery):
-    """A token of the service at `base`."""
+@contextmanager
+def naming_variable() -> Iterator[None]:
+    """Ask, in the block, the service at $MACHINE_DISCOVERY_URL: a DiscoveryError that leaves it names the variable."""
+    try:
+        yield
+    except DiscoveryUrlError as error:
+        raise DiscoveryUrlError(
+            f"$MACHINE_DISCOVERY_URL: {error}", "write it as https://HOST:PORT/v1, or unset it"
+        ) from error
+    except DiscoveryError as error:
+        raise DiscoveryError(
+            f"$MACHINE_DISCOVERY_URL: {error}", f"{error.resolution}; if that is not the service, set the variable anew"
+        ) from error
 
-    def __init__(self, base: str, token: str, tls: ssl.SSLContext | None = None) -> None:
+
+class Token(Discovery):
+    """A token of the service at `base`; `of_variable` = the base is that of $MACHINE_DISCOVERY_URL, for errors."""
+
+    def __init__(self, base: str, token: str, tls: ssl.SSLContext | None = None, *, of_variable: bool = False) -> None:
         self.description = f"token:// at {masked(base)}"
         self._url = f"{base}/clusters/{quote(token, safe='')}"
         self._tls = tls
+        self._naming: Callable[[], AbstractContextManager[None]] = naming_variable if of_variable else nullcontext
 
     async def nodes(self) -> list[str]:
         """Return the addresses that the service lists under the token.
@@ -64,12 +81,14 @@ class Token(Discovery):
 
         Raises DiscoveryError if it does not answer, or refuses.
         """
-        answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
+        with self._naming():
+            answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
         if answer.status >= 300 and answer.status not in _NOTHING_TO_WITHDRAW:
             raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
 
     async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
-        answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
+        with self._naming():
+            answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
         if answer.status == 404:
             raise DiscoveryError(
                 f"{self.description} does not know the token (404); machine swarm create makes one",

@@ -85,7 +85,7 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
 
 
 def _token(location: str, registry: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Discovery:
-    from machine.swarm.discovery.token import LocalToken, Token, base_of
+    from machine.swarm.discovery.token import LocalToken, Token, base_of, naming_variable
 
     if "://" in location:
         raise DiscoveryUrlError(
@@ -100,7 +100,9 @@ def _token(location: str, registry: str, options: Mapping[str, str], environ: Ma
         plain = local and not options.get("kv.cacertfile")
         return Token(base_of(f"{'http' if plain else 'https'}://{host}"), token, tls_of(options))
     if environ.get("MACHINE_DISCOVERY_URL"):
-        return Token(base_of(environ["MACHINE_DISCOVERY_URL"]), token, tls_of(options))
+        with naming_variable():
+            base = base_of(environ["MACHINE_DISCOVERY_URL"])
+        return Token(base, token, tls_of(options), of_variable=True)
     if registry:
         return LocalToken(registry, token)
     raise DiscoveryUrlError(

@@ -23,6 +23,7 @@ class ListenerPolicy(NamedTuple):
 
     `grants` are words for what somebody who reaches it can use. `open_to_all` = with TLS it serves clients without a
     certificate by design, because they have to know a token. `cors` = web pages of other sites are allowed.
+    `address_flag` = what an address follows on that command line, "" if it stands alone.
     """
 
     tls: TlsConfig | None
@@ -30,6 +31,7 @@ class ListenerPolicy(NamedTuple):
     insecure: bool = False
     open_to_all: bool = False
     cors: bool = False
+    address_flag: str = ""
 
 
 async def listen(server: Server, url: str, policy: ListenerPolicy, *, port: int, host: str = "localhost") -> Address:
@@ -40,7 +42,7 @@ async def listen(server: Server, url: str, policy: ListenerPolicy, *, port: int,
     trust = policy.tls
     address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
     check(address, policy)
-    return await server.listen(address, trust, rejection_check(address, policy))
+    return await server.listen(address, trust, rejection_check(address, policy), policy.address_flag)
 
 
 def check(address: Address, policy: ListenerPolicy) -> None:

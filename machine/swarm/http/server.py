@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
 from collections.abc import Callable
 
-from machine.errors import UsageError
+from machine.errors import UsageError, reason_of
 from machine.swarm import loop_guard
 from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.admission import Admission, backlog_for, limits_for
@@ -41,11 +42,16 @@ class Server:
         self._paths: list[str] = []
 
     async def listen(
-        self, address: Address, trust: TlsConfig | None = None, refuses: Callable[[Request], str] = lambda _: ""
+        self,
+        address: Address,
+        trust: TlsConfig | None = None,
+        refuses: Callable[[Request], str] = lambda _: "",
+        address_flag: str = "",
     ) -> Address:
         """Start listening and return where (port 0 has become a real one). Raises UsageError if the place is taken.
 
-        `refuses` says why a request is not taken at this address, "" if it is.
+        `refuses` says why a request is not taken at this address, "" if it is; `address_flag` is what an address
+        follows on the command line, for the error.
         """
         tls = trust.for_server() if trust else None
         loop = asyncio.get_running_loop()
@@ -69,11 +75,7 @@ class Server:
             else:
                 listener = await loop.create_server(stream, address.host, address.port, backlog=backlog)
         except OSError as error:
-            raise UsageError(
-                f"cannot listen on {address}",
-                details=error.strerror or str(error),
-                resolution="choose another address, or end what listens there",
-            ) from error
+            raise _listen_error(address, error, address_flag) from error
         self._listeners.append(listener)
         if address.path:
             return address
@@ -128,6 +130,22 @@ def _give_to_docker(path: str) -> None:
         import grp  # not on Windows
 
         os.chown(path, -1, grp.getgrnam("docker").gr_gid)
+
+
+def _listen_error(address: Address, error: OSError, flag: str) -> UsageError:
+    """Return the error for an address that cannot be opened, with what to type; `flag` goes before an address."""
+    brief, reason = f"cannot listen on {address}", reason_of(error)
+    elsewhere = "choose another address"
+    if not address.path and error.errno in (errno.EADDRINUSE, errno.EACCES):
+        port = address.port + (1 if 1024 <= address.port < 65535 else 1024 if address.port < 1024 else -1)
+        elsewhere = f"choose another port, such as {f'{flag} {address._replace(port=port)}'.strip()}"
+    if error.errno != errno.EADDRINUSE:
+        return UsageError(brief, details=reason, resolution=elsewhere)
+    return UsageError(
+        f"{brief}: another program has port {address.port}" if address.port else brief,
+        details=reason,
+        resolution=f"{elsewhere}, or end that program: sudo ss -ltnp 'sport = :{address.port}' shows which it is",
+    )
 
 
 def _make_room(path: str) -> None:

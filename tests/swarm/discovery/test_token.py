@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from machine.swarm.cli import help_text
+from machine.errors import MachineError
+from machine.swarm.cli import CliContext, help_text, run
 from machine.swarm.discovery import FORMS, DiscoveryError, from_url
 from machine.swarm.discovery import registry as limits
 from machine.swarm.discovery.fetch import fetch
@@ -271,3 +272,33 @@ async def test_a_withdrawal_that_is_refused_is_an_error(status: int, refused: bo
             await found.deregister("10.0.0.1:2376")
     finally:
         await server.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "advice"),
+    [
+        ("http://127.0.0.1:1", f"http://127.0.0.1:1 cannot be reached: {os.strerror(errno.ECONNREFUSED)}", "curl -v"),
+        ("ftp://d.example", "'ftp://d.example' is not the URL of a discovery service", "https://HOST:PORT/v1"),
+    ],
+)
+@pytest.mark.parametrize("command", [["create"], ["list", "token://T"]])
+def test_an_error_of_the_service_in_the_environment_names_the_variable(
+    url: str, said: str, advice: str, command: list[str]
+) -> None:
+    context = CliContext({"MACHINE_DISCOVERY_URL": url}, lambda _: None, lambda _: None)
+    with pytest.raises(MachineError) as caught:
+        run(command, context)
+    assert caught.value.brief.startswith(f"$MACHINE_DISCOVERY_URL: {said}")
+    assert advice in caught.value.resolution
+
+
+def test_join_says_that_it_goes_on_trying() -> None:
+    lines: list[str] = []
+
+    def log(text: str) -> None:
+        lines.append(text)
+        raise asyncio.CancelledError
+
+    context = CliContext({}, lambda _: None, log)
+    run(["join", "--advertise", "10.0.0.1:2376", "--delay=0s", "--heartbeat=7s", "token://127.0.0.1:1/T"], context)
+    assert lines[0].endswith(f"{os.strerror(errno.ECONNREFUSED)}; trying again in 7 s")

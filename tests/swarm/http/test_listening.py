@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from machine.errors import UsageError
 from machine.swarm.cli import CliContext
 from machine.swarm.cli import run as act
 from machine.swarm.http.address import Address, TlsConfig
-from machine.swarm.http.listener import ListenerPolicy, check
-from machine.swarm.pipeline import not_implemented
+from machine.swarm.http.listener import ListenerPolicy, check, listen
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import compose, not_implemented
 from machine.swarmd.backends.registry import BackendContext, open_pipeline
 from tests.swarm.http.recording import Keys, keys
 
@@ -86,3 +88,29 @@ def test_a_ca_alone_demands_certificates(pair: Keys) -> None:
     found = tls_from_flags(told, {"HOME": "/nowhere"})
     assert isinstance(found, TlsConfig)
     assert found.verify
+
+
+@pytest.mark.parametrize("flag", ["-H", ""])
+async def test_a_taken_port_is_said_to_be_taken_and_what_to_type(flag: str) -> None:
+    """The words are the system's: asyncio's own phrase names an address as Python writes it."""
+    first, second = Server(compose([])), Server(compose([]))
+    policy = ListenerPolicy(None, "every engine", address_flag=flag)
+    try:
+        port = (await listen(first, "tcp://127.0.0.1:0", policy, port=2375)).port
+        with pytest.raises(UsageError) as caught:
+            await listen(second, f"tcp://127.0.0.1:{port}", policy, port=2375)
+    finally:
+        await first.close()
+    error = caught.value
+    assert error.brief == f"cannot listen on tcp://127.0.0.1:{port}: another program has port {port}"
+    assert error.details == os.strerror(errno.EADDRINUSE)
+    assert f"such as {flag} tcp://127.0.0.1:".replace("  ", " ") in error.resolution
+    assert error.resolution.endswith(f"sudo ss -ltnp 'sport = :{port}' shows which it is")
+
+
+async def test_an_address_of_another_host_is_refused_in_the_systems_words() -> None:
+    server = Server(compose([]))
+    with pytest.raises(UsageError) as caught:
+        await listen(server, "tcp://192.0.2.1:2375", ListenerPolicy(None, "", insecure=True), port=2375)
+    assert caught.value.details == os.strerror(errno.EADDRNOTAVAIL)
+    assert caught.value.resolution == "choose another address"
