@@ -18,6 +18,8 @@ ASK_SECONDS = 10
 
 UP_SECONDS = 30  # from the start of an engine to its first answer; one with many containers loads them first
 
+NO_ANSWER = 75  # the exit status of `wait_until_up` for an engine that runs and does not answer yet (EX_TEMPFAIL)
+
 START_SEEN_SECONDS = 5  # from a start to the first sight of the process, whatever the program has to do before
 
 # limited, engine_info and engine_answers: shell functions.
@@ -28,12 +30,16 @@ PROCESS_FUNCTIONS = script_files.read("engine_process", most_unseen=START_SEEN_S
 
 
 def wait_until_up(socket: str, alive: str = "true") -> str:
-    """A command that ends when the engine answers; fails after UP_SECONDS, or when `alive` does. Needs FUNCTIONS."""
+    """Return a command that ends when the engine answers. Needs FUNCTIONS.
+
+    It exits with NO_ANSWER after UP_SECONDS, and with 1 when `alive` fails.
+    """
     return f"""\
 until=$(($(date +%s) + {UP_SECONDS}))
 until engine_answers {shlex.quote(socket)}; do
     {alive} || {{ echo "the engine ended soon after its start" >&2; exit 1; }}
-    [ "$(date +%s)" -lt "$until" ] || {{ echo "the engine does not answer after {UP_SECONDS} s" >&2; exit 1; }}
+    [ "$(date +%s)" -lt "$until" ] \\
+        || {{ echo "the engine does not answer after {UP_SECONDS} s" >&2; exit {NO_ANSWER}; }}
     sleep 0.2
 done
 """

@@ -21,6 +21,7 @@ class Service:
     enable: str
     log: str  # prints the end of the engine's log
     alive: str = "true"  # fails when the engine that was started has ended
+    runs: str = "true"  # fails when there is no engine at the end of a wait; where `alive` cannot tell
 
 
 # Debian's package has an init script too; to enable that as well takes perl and two reloads, and systemd never reads it
@@ -47,6 +48,7 @@ SERVICES = {
         restart=f"limited {START_SECONDS} /etc/init.d/docker restart",
         enable="true",
         log=f"tail -n 30 {BOOT2DOCKER}/docker.log 2>/dev/null",
+        runs="/etc/init.d/docker status >/dev/null 2>&1",
     ),
 }
 
@@ -75,7 +77,7 @@ def restart(facts: Facts) -> Run:
         alive = f'[ "{_PID}" = "$started" ]'
     script = script_files.read(
         "restart_engine",
-        functions=engine_api.FUNCTIONS + (_OPENRC if facts.init == "openrc" else ""),
+        functions=engine_api.FUNCTIONS + (_OPENRC if facts.init == "openrc" else "") + _unanswered(facts.init),
         restart=restart_command,
         wait_until_up=engine_api.wait_until_up(facts.engine_socket, alive),
         transaction=TRANSACTION,
@@ -86,6 +88,13 @@ def restart(facts: Facts) -> Run:
         "machines/NAME/config.json (HostOptions, EngineOptions), then: machine provision NAME"
     )
     return Run("restart the engine", script, seconds=RESTART_SECONDS, resolution=resolution)
+
+
+def _unanswered(init: str) -> str:
+    """Return the shell function that, at the end of a wait, tells an engine at work from one that failed."""
+    if init == "systemd":
+        return script_files.read("systemd_unanswered", no_answer=engine_api.NO_ANSWER)
+    return script_files.read("init_script_unanswered", no_answer=engine_api.NO_ANSWER, runs=SERVICES[init].runs)
 
 
 def enable(facts: Facts, *, restarting: bool) -> Run:

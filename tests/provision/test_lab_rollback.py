@@ -197,8 +197,10 @@ def test_an_engine_that_does_not_answer_is_taken_back(shared: Shared, monkeypatc
     shared.bring("running")
     before = shared.host.run(SNAPSHOT)
     error = attempt(shared.host, Failure(dockerd="mute"))
-    assert "does not answer" in error.details
+    assert "did not answer within" in error.details
+    assert "(it is still starting)" in error.details
     assert "taken back" in error.details
+    assert "options" not in error.resolution
     assert shared.host.run(SNAPSHOT) == before
 
 

@@ -93,3 +93,12 @@ def test_taking_back_notices_it_too(host: Path, engine: str, status: str) -> Non
     done, took = run(host, f"{functions}\nwas() {{\n echo active\n}}\nlaunch && echo 0 || echo 1\n")
     assert (done.stdout, done.stderr) == (f"{status}\n", "")
     assert took < 15
+
+
+def test_an_engine_that_has_not_answered_yet_is_still_starting(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_api, "UP_SECONDS", 1)
+    put(host, "dockerd", "#!/bin/sh\n/bin/sleep 60\n")
+    done, _ = run(host, services.restart(ALPINE).script)
+    assert done.returncode == 1
+    assert done.stderr.endswith(" s after its restart (it is still starting)\n")
+    assert "did not start" not in done.stderr

@@ -30,6 +30,7 @@ SAID = {
     "sh: 222: mktemp: Permission denied": "may not run mktemp: sudo's noexec",
     "sh: line 9: /usr/bin/mktemp: Permission denied": "may not run /usr/bin/mktemp",
     "mv: cannot move '/etc/x.machine-new' to '/etc/x': Device or resource busy": "/etc/x is mounted",
+    "the engine did not answer within 180 s after its restart (it is still starting)": "less busy; then: machine prov",
     "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 12 (apt-get)": "another package manager",
 }
 
