@@ -156,7 +156,7 @@ async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dea
     fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
     await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.with_name("web")))
     assert fleet.cluster.find("made").state == "created"
-    assert sum("moved from" in line for line in fleet.lines) == 1
+    assert sum(" moved from" in line for line in fleet.lines) == 1
 
 
 async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(fleet: Fleet) -> None:
