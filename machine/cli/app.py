@@ -28,6 +28,8 @@ class App:
         self.stdout = stdout
         self.stderr = stderr
         self.prog = prog  # "docker-machine" when called so
+        self.command = ""  # of this command line, and the words after it
+        self.arguments: list[str] = []
         self.machine = ""  # the one machine that the command is about, for errors; "" if there are several, or none yet
         self._store: Store | None = None
         self._console: Console | None = None

@@ -91,7 +91,7 @@ def run(args: Namespace, app: App) -> int:
     from machine.lifecycle.existing import resume_resolution
 
     if not args.names:
-        raise UsageError("create needs a name for the machine", resolution="machine create dev")
+        raise _no_name_error(args, app)
     if args.resume:
         return _resume(args, app)
     for name in args.names:
@@ -113,10 +113,30 @@ def run(args: Namespace, app: App) -> int:
         interrupt_resolution=after_interrupt,
     )
     if status == 0:
-        app.console.info(f'To point docker at it: eval "$({_env_command(app, args.names[-1])})"')
-        if args.swarm_master:
-            app.console.info(f'or at its whole classic swarm: eval "$({_env_command(app, "--swarm", args.names[-1])})"')
+        _print_env_command(app, args.names[-1])
     return status
+
+
+def _no_name_error(args: Namespace, app: App) -> UsageError:
+    """Return the error for a create without a name; of --resume, with the name if only one machine is incomplete."""
+    from machine.lifecycle.existing import incomplete_names
+
+    if not args.resume:
+        return UsageError("create needs a name for the machine", resolution="machine create dev")
+    incomplete = incomplete_names(app.store)
+    name = incomplete[0] if len(incomplete) == 1 else "NAME"
+    several = f"; incomplete are {', '.join(incomplete)}" if len(incomplete) > 1 else ""
+    none = "; no machine of this store is incomplete" if not incomplete else ""
+    return UsageError(
+        "create --resume needs the name of a machine", resolution=f"machine create --resume {name}{several}{none}"
+    )
+
+
+def _print_env_command(app: App, name: str) -> None:
+    """Say how docker is pointed at a machine that is ready, and at its classic swarm if it is the master of one."""
+    app.console.info(f'To point docker at it: eval "$({_env_command(app, name)})"')
+    if app.store.load(name).swarm_options().master:
+        app.console.info(f'or at its whole classic swarm: eval "$({_env_command(app, "--swarm", name)})"')
 
 
 def _resume(args: Namespace, app: App) -> int:
@@ -127,12 +147,15 @@ def _resume(args: Namespace, app: App) -> int:
 
     _check_resume(args, app)
     install_url = args.engine_install_url or ""
-    return on_each(
+    status = on_each(
         app,
         args.names,
         lambda session, name: create.resume(session, name, not args.no_context, install_url),
         interrupt_resolution=lambda unfinished: resume_resolution(app.store, unfinished),
     )
+    if status == 0:
+        _print_env_command(app, args.names[-1])
+    return status
 
 
 def _check_one_host(args: Namespace) -> None:

@@ -24,23 +24,25 @@ def on_each(
     action: Callable[[Session, str], None],
     *,
     load: bool = True,
-    interrupt_resolution: Callable[[Sequence[str]], str] = lambda _: "",
+    interrupt_resolution: Callable[[Sequence[str]], str] | None = None,
 ) -> int:
     """Do `action` on all names in parallel, report each failure, and return the exit status (`status_of`).
 
     With `load` every record must be readable before anything is done, as docker-machine has it. `interrupt_resolution`
-    returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or SIGHUP.
+    returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or SIGHUP; without one, that
+    is the same command for these machines.
     """
     from machine.cli.signals import interrupt_on_termination
     from machine.lifecycle import parallel
 
     names = list(dict.fromkeys(names))
+    resolution = interrupt_resolution or (lambda unfinished: _again(app, names, unfinished))
     if load:
         for name in names:
             app.store.load(name)
     with interrupt_on_termination():
         try:
-            failures = parallel.run(app.open_session(), names, action, interrupt_resolution)
+            failures = parallel.run(app.open_session(), names, action, resolution)
         finally:
             app.console.close()
         for error in failures.values():
@@ -49,6 +51,16 @@ def on_each(
     for name, error in failures.items():
         report(app, name, error)
     return status_of(names, failures)
+
+
+def _again(app: App, names: Sequence[str], unfinished: Sequence[str]) -> str:
+    """Return what to type so that the command is run again for the machines `unfinished` of `names`, "" for none."""
+    import shlex
+
+    if not unfinished:
+        return ""
+    flags = [word for word in app.arguments if word not in names]
+    return f"to go on: {shlex.join(['machine', app.command, *flags, *unfinished])}"
 
 
 def status_of(names: Sequence[str], failures: Mapping[str, BaseException]) -> int:

@@ -72,6 +72,7 @@ def _run(argv: list[str], flags: GlobalFlags, environ: Mapping[str, str], out: T
     command, arguments = leading(argv, flags)
     prog = "docker-machine" if os.path.basename(sys.argv[0]).startswith("docker-machine") else "machine"
     app = App(flags, environ, out, err, prog)
+    app.command, app.arguments = command, arguments
     try:
         return _run_command(app, command, arguments)
     except MachineError as error:

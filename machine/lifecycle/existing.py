@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from machine.errors import MachineError, MachineExists
@@ -64,3 +65,16 @@ def resume_resolution(store: Store, names: Sequence[str]) -> str:
     if not existing:
         return ""
     return f"machine create --resume {existing} continues from here; machine rm {existing} removes what there is"
+
+
+def incomplete_names(store: Store) -> list[str]:
+    """Return the names of the machines whose creation was cut short, or goes on; records that are broken are left out.
+
+    Raises StoreError if the store cannot be listed.
+    """
+    incomplete = []
+    for name in store.names():
+        with contextlib.suppress(MachineError):
+            if not store.load(name).reached("ready"):
+                incomplete.append(name)
+    return incomplete

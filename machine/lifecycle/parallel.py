@@ -83,7 +83,7 @@ def _run_here(
     try:
         failure = _attempt(session.for_machine(name), name, action)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted", resolution=interrupt_resolution([name])) from None
+        raise _interrupted([name], {}, interrupt_resolution) from None
     return {name: failure} if failure else {}
 
 

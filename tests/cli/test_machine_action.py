@@ -262,6 +262,41 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("incomplete", "advice"),
+    [
+        ([], "Try: machine create --resume NAME; no machine of this store is incomplete"),
+        (["b"], "Try: machine create --resume b"),
+        (["a", "b"], "Try: machine create --resume NAME; incomplete are a, b"),
+    ],
+)
+def test_a_resume_without_a_name_tells_which_machine_may_be_meant(
+    store: Path, incomplete: list[str], advice: str
+) -> None:
+    none("a", "b", "c")
+    (store / "machines" / "broken").mkdir()
+    for name in incomplete:
+        config = store / "machines" / name / "config.json"
+        record = json.loads(config.read_text())
+        record["Machine"]["Phase"] = "created"
+        config.write_text(json.dumps(record))
+    typed = CommandLine(["create", "--resume"])
+    assert typed.status == 2
+    assert typed.err.splitlines()[-1] == advice
+
+
+def test_create_and_resume_end_with_how_docker_is_pointed_at_the_machine(store: Path) -> None:
+    line = 'To point docker at it: eval "$(machine env m)"'
+    assert none().err.splitlines()[-1] == line
+    assert CommandLine(["create", "--resume", "m"]).err.splitlines()[-1] == line
+    config = store / "machines" / "m" / "config.json"
+    record = json.loads(config.read_text())
+    record["HostOptions"]["SwarmOptions"]["Master"] = True
+    config.write_text(json.dumps(record))
+    resumed = CommandLine(["create", "--resume", "m"]).err.splitlines()
+    assert resumed[-2:] == [line, 'or at its whole classic swarm: eval "$(machine env --swarm m)"']
+
+
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["-d", "none", "--url", "tcp://h:2", "--engine-label", "a=b"], "pass over --engine-label --url"),

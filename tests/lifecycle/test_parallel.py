@@ -74,7 +74,7 @@ def test_one_machine_that_ctrl_c_interrupts_gets_the_advice(session: Session) ->
 
     with pytest.raises(Interrupted) as caught:
         parallel.run(session, ["only"], act, lambda names: f"continue {' '.join(names)}")
-    assert (caught.value.brief, caught.value.resolution) == ("interrupted", "continue only")
+    assert (caught.value.brief, caught.value.resolution) == ("interrupted while working on only", "continue only")
 
 
 def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(session: Session) -> None:
