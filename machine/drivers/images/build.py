@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.images import apt_sources, disks, fetch, grub, image_spec
+from machine.drivers.images import apt_sources, build_directory, disks, fetch, grub, image_spec
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -24,6 +24,7 @@ SUBORDINATE_IDS = "/etc/subuid"  # of every user, subuid(5)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
+    "flock": "util-linux",
     "mke2fs": "e2fsprogs",
     "debugfs": "e2fsprogs",
     "qemu-img": "qemu-utils",
@@ -55,7 +56,8 @@ def build(
 ) -> Built:
     """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong.
 
-    Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
+    Should this program be killed meanwhile, mmdebstrap goes on and ends by itself. What it leaves is in `work` and in
+    the temporary directory that belongs to it: build_directory.remove removes both.
     """
     if not sys.platform.startswith("linux"):
         raise DriverError(
@@ -68,13 +70,9 @@ def build(
         driver_name=driver_name,
         tools={**TOOLS, **(grub.needs(arch) if image_spec.bootable(name) else {})},
     )
-    image = os.path.join(work, "root.img")
-    os.close(disks.private(image))
-    os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
     log(f"building {name} from {mirror or THIS_HOST} with mmdebstrap, about a minute")
-    command = image_spec.command(
-        name, arch, sources(name, arch, mirror), image, keyring=KEYRING, root=os.geteuid() == 0
-    )
+    image = os.path.join(work, build_directory.IMAGE)
+    command = _command(name, arch, mirror, image)
     try:
         run(command, timeout=SECONDS, umask=IMAGE_UMASK)
     except CommandFailed as error:
@@ -89,6 +87,21 @@ def build(
         grub.install(image, image_spec.OFFSET, image_spec.LABEL, work, run)
         return Built(_finish(image, work, run), "", "", "")
     return _unpack(image, work, run)
+
+
+def _command(name: str, arch: str, mirror: str, image: str) -> list[str]:
+    """Make the empty file `image` and the temporary directory; return the command that builds into them."""
+    os.close(disks.private(image))
+    os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
+    return image_spec.command(
+        name,
+        arch,
+        sources(name, arch, mirror),
+        image,
+        keyring=KEYRING,
+        root=os.geteuid() == 0,
+        temporary=build_directory.make_temporary(os.path.dirname(image)),
+    )
 
 
 def sources(name: str, arch: str, mirror: str) -> list[str]:

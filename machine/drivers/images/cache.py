@@ -6,7 +6,7 @@ STORE/cache/images/
                                 six digits of the computer that made it
     NAME-ARCH-STAMP.vmlinuz     the kernel (and .initrd, where one is needed) of an image that was built here
     NAME-ARCH-HOST.download.part  a download that was cut short, to be continued
-    .build-NAME-ARCH-STAMP      a build that was cut short, removed by the next one
+    .build-NAME-ARCH-STAMP      a build that was cut short, removed by the next one (build_directory.py)
     .NAME.lock                  held by whoever makes, fetches or removes that image
     .uses/                      which machines use which disk (image_usage.py)
 
@@ -20,16 +20,15 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from machine import files, lock, paths
-from machine.drivers.images import build, disks, fetch, image_spec, image_usage, port_reporter_unit
+from machine.drivers.images import build, build_directory, disks, fetch, image_spec, image_usage, port_reporter_unit
 from machine.errors import DriverError, ImageNotFound, PreflightFailed, masked
 from machine.process import Completed
 
@@ -216,7 +215,15 @@ class Cache:
             lock.drop(self._lock_path(name))
 
     def sweep(self, used: Iterable[str]) -> list[str]:
-        """Delete disks that no manifest names and no machine uses; return the names of what was deleted."""
+        """Delete disks that no manifest names and no machine uses; return the names of what was deleted.
+
+        What builds that were cut short have left goes too, unless that image is being made.
+        """
+        for entry in self._entries():
+            name, _, arch = entry.removeprefix(".build-").rpartition("-")[0].rpartition("-")
+            if entry.startswith(".build-") and name and not lock.holder(self._lock_path(name)):
+                with self.lock(name):
+                    self._sweep_builds(name, arch)
         kept = {part for image in self.all() for part in image.files}
         stems = {os.path.basename(path).rpartition(".")[0] for path in (*used, *image_usage.used(self.directory))}
         gone = []
@@ -244,21 +251,10 @@ class Cache:
                 if part:
                     os.replace(part, self.path(names[suffix]))
         finally:
-            shutil.rmtree(work, ignore_errors=True)
-        return self._keep(
-            Image(
-                name,
-                arch,
-                names["qcow2"],
-                "qcow2",
-                names["vmlinuz"],
-                names["initrd"],
-                built.root,
-                mirror or build.THIS_HOST,
-                taught=True,
-                agent=port_reporter_unit.VERSION,
-            )
-        )
+            build_directory.remove(work, self._run, seconds=build_directory.END_SECONDS)
+        image = Image(name, arch, names["qcow2"], "qcow2", names["vmlinuz"], names["initrd"], built.root)
+        origin = mirror or build.THIS_HOST
+        return self._keep(replace(image, origin=origin, taught=True, agent=port_reporter_unit.VERSION))
 
     def _pull(self, name: str, arch: str) -> Image:
         url, sums = fetch.official(name, arch, self._site)
@@ -302,7 +298,7 @@ class Cache:
     def _sweep_builds(self, name: str, arch: str) -> None:
         for entry in self._entries():
             if entry.startswith(f".build-{name}-{arch}-") and self._is_stale(entry):
-                shutil.rmtree(self.path(entry), ignore_errors=True)
+                build_directory.remove(self.path(entry), self._run)
 
     def _is_stale(self, entry: str) -> bool:
         """Whether nobody works on a file or directory that has no manifest; for the holder of its image's lock.

@@ -98,12 +98,15 @@ _DPKG = (
 )
 
 
-def command(name: str, arch: str, lines: Sequence[str], image: str, *, keyring: str, root: bool) -> list[str]:
+def command(
+    name: str, arch: str, lines: Sequence[str], image: str, *, keyring: str, root: bool, temporary: str
+) -> list[str]:
     """The argument list that writes the file system of image `name` into the existing file `image`.
 
     `lines` are those of its sources.list; with none, mmdebstrap takes its own default.
 
-    The constant shell text only opens that file as descriptor 9; mmdebstrap's own temporary files are in $TMPDIR.
+    The constant shell text opens that file as descriptor 9, with a lock on it that ends with the last process of the
+    build; mmdebstrap's own temporary files are in the directory `temporary`.
     """
     suite = suite_of(name)
     words = ["mmdebstrap", f"--mode={'auto' if root else 'unshare'}", "--variant=minbase", "--format=null"]
@@ -114,7 +117,8 @@ def command(name: str, arch: str, lines: Sequence[str], image: str, *, keyring: 
     words += [f"--dpkgopt={option}" for option in _DPKG]
     words += [f"--essential-hook={early(name)}", f"--customize-hook={late(name)}"]
     words += [suite, "-", *lines]
-    return ["sh", "-c", f'exec {DESCRIPTOR}<>"$1"; shift; exec "$@"', "sh", image, *words]
+    text = f'exec {DESCRIPTOR}<>"$1" && flock -n {DESCRIPTOR} && export TMPDIR="$2" && shift 2 && exec "$@"'
+    return ["sh", "-c", text, "sh", image, temporary, *words]
 
 
 def bootable(name: str) -> bool:

@@ -20,7 +20,7 @@ CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VI
 
 
 def words(name: str = "debian-13", root: bool = True) -> list[str]:
-    return image_spec.command(name, "amd64", LINES, "/i", keyring="/k", root=root)
+    return image_spec.command(name, "amd64", LINES, "/i", keyring="/k", root=root, temporary="/t")
 
 
 def test_the_kernel_decides_how_it_finds_its_disk() -> None:

@@ -46,7 +46,9 @@ def test_generic_images() -> None:
     assert NAMES == ("debian-13", "debian-12", "debian-13-generic", "debian-12-generic")
     url, _ = fetch.official("debian-12-generic", "arm64")
     assert url == "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-arm64.qcow2"
-    words = image_spec.command("debian-13-generic", "amd64", "http://m/debian", "/i", keyring="/k", root=True)
+    words = image_spec.command(
+        "debian-13-generic", "amd64", "http://m/debian", "/i", keyring="/k", root=True, temporary="/t"
+    )
     included = next(word for word in words if word.startswith("--include=")).removeprefix("--include=").split(",")
     assert "linux-image-amd64" in included
     assert "cloud-guest-utils" in included
