@@ -32,7 +32,7 @@ def no_address_error(record: Record) -> MachineError:
     """Return the error for a machine whose address is not known (yet)."""
     error = MachineError(
         f"the address of {record.name} is not known",
-        details=f"its creation came as far as: {record.phase}",
+        details=f"create got as far as '{record.phase}'",
         resolution=f"machine start {record.name}, or machine create --resume {record.name} if it was never ready",
         machine=record.name,
     )
@@ -93,7 +93,7 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
     if record.is_only_url() and len(missing) == len(files):
         return None
     error = CertificateError(
-        f"{record.name} has no {os.path.basename(missing[0])}",
+        f"the file {os.path.basename(missing[0])} of {record.name} is missing",
         details=f"{missing[0]} is missing",
         resolution=_missing_keys_resolution(record),
     )

@@ -170,7 +170,7 @@ def error_of(row: Row, store: str = "") -> str:
     if row.record is None or row.record.reached("ready"):
         return row.error
     if busy := at_work(row.record):
-        return f"{busy} (as far as: {row.record.phase})"
+        return f"{busy} (it got as far as '{row.record.phase}')"
     from machine.cli.report import in_store
 
     return "; ".join(text for text in (row.error, in_store(incomplete_note(row.record), store)) if text)
@@ -178,7 +178,7 @@ def error_of(row: Row, store: str = "") -> str:
 
 def incomplete_note(record: Record) -> str:
     """Return that a machine is incomplete, its phase, and what to type."""
-    return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
+    return f"incomplete: create got as far as '{record.phase}', machine create --resume {record.name}"
 
 
 def power_resolution(record: Record, state: str) -> str:

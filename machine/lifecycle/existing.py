@@ -27,7 +27,7 @@ def already_exists_error(session: Session, name: str) -> MachineError:
         return _creation_in_progress(name, holder)
     if not record.reached("ready"):
         return MachineExists(
-            f'Docker machine "{name}" already exists and is incomplete (it got as far as: {record.phase})',
+            f"Docker machine \"{name}\" already exists and is incomplete (create got as far as '{record.phase}')",
             resolution=incomplete_resolution(name),
         )
     return MachineExists(

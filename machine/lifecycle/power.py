@@ -169,7 +169,8 @@ def missing_error(record: Record) -> MachineError:
         )
     if not record.reached("ready"):
         return DriverError(
-            f"machine {record.name} is incomplete (it got as far as: {record.phase}), and its platform has none yet",
+            f"machine {record.name} is incomplete (create got as far as '{record.phase}'), and its platform has"
+            " none yet",
             resolution=f"machine create --resume {record.name} continues from here; machine rm"
             f" {record.name} removes it",
         )

@@ -42,8 +42,18 @@ def switch_on(facts: Facts) -> list[Step]:
     on = _file(facts, {**settings.existing(facts), KEY: True})
     off = _file(facts, {**settings.existing(facts), KEY: False})
     fallback = [
-        WriteFile(DAEMON_JSON + NO_LIVE_RESTORE_SUFFIX, off.content, off.mode),
-        WriteFile(DAEMON_JSON + LIVE_RESTORE_SUFFIX, on.content, on.mode),
+        WriteFile(
+            DAEMON_JSON + NO_LIVE_RESTORE_SUFFIX,
+            off.content,
+            off.mode,
+            purpose="save daemon.json with live-restore off, for a rollback",
+        ),
+        WriteFile(
+            DAEMON_JSON + LIVE_RESTORE_SUFFIX,
+            on.content,
+            on.mode,
+            purpose="save daemon.json with live-restore on, for a rollback",
+        ),
     ]
     if facts.live_restore:
         return [*fallback]
@@ -63,8 +73,10 @@ def restore(facts: Facts, final: WriteFile, settings_after: dict[str, Any], flag
     if _is_set_by_flag(flags) or settings_after.get(KEY):
         return []
     off = _file(facts, {**settings_after, KEY: False})
-    settle = Run("mark the settings as in force", f"touch -r {shlex.quote(facts.pid_file)} {DAEMON_JSON}")
-    return [off, Run("put live-restore back", _reload(facts, "false")), final, settle]
+    settle = Run(
+        "give daemon.json the time of the engine's start", f"touch -r {shlex.quote(facts.pid_file)} {DAEMON_JSON}"
+    )
+    return [off, Run("set live-restore as it was", _reload(facts, "false")), final, settle]
 
 
 def main_pid(facts: Facts) -> str:

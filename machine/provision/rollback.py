@@ -81,7 +81,7 @@ def begin(facts: Facts, paths: Iterable[str]) -> Run:
         f"# As they are now: each file that is written below, as FILE{KEPT_SUFFIX}; how Docker's services stand, and"
         f" the\n# host's name, in {TRANSACTION}. If a step fails, or the script is killed, a guard puts all of it back."
     )
-    return Run("keep the present configuration", script, shown=shown)
+    return Run("save a copy of the present configuration", script, shown=shown)
 
 
 def commit(paths: Sequence[str]) -> Run:
@@ -92,7 +92,7 @@ def commit(paths: Sequence[str]) -> Run:
         f"mv {TRANSACTION} {done_directory}\n"
         f"rm -rf {_leftovers(paths)} {done_directory}"
     )
-    return Run("forget the kept configuration", script)
+    return Run("remove the saved copy of the configuration", script)
 
 
 def _functions_of_process(facts: Facts) -> str:

@@ -40,10 +40,11 @@ class WriteFile:
     resolution: str = ""
     needs_output: bool = False
     seconds: float = 30.0
+    purpose: str = ""  # the name, where the path alone would tell a user nothing
 
     @property
     def name(self) -> str:
-        return f"write {self.path}"
+        return self.purpose or f"write {self.path}"
 
 
 Step = Run | WriteFile

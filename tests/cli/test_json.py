@@ -60,7 +60,7 @@ def test_ls_has_the_address_and_the_phase(cli: StoreWithEngines) -> None:
     cli.none("whole", URL)
     half, whole = json.loads(cli.type("ls", "--json", "-t", "0").out)
     assert (half["IP"], half["Phase"], whole["Phase"]) == ("127.0.0.1", "created", "ready")
-    assert "incomplete (as far as: created), machine create --resume half" in half["Error"]
+    assert "incomplete: create got as far as 'created', machine create --resume half" in half["Error"]
     assert whole["Error"] == ""
     assert cli.type("ls", "-t", "0", "--format", "{{.IP}} {{.Phase}}").out == "127.0.0.1 created\n127.0.0.1 ready\n"
 
@@ -70,7 +70,7 @@ def test_env_of_half_a_machine_warns(cli: StoreWithEngines) -> None:
     record.phase = "reachable"
     Path(cli.store.directory("half"), "config.json").write_bytes(record.encode())
     typed = cli.type("env", "half")
-    assert (typed.status, "half is incomplete (as far as: reachable)" in typed.err) == (0, True)
+    assert (typed.status, "half is incomplete (create got as far as 'reachable')" in typed.err) == (0, True)
     assert "export DOCKER_HOST" in typed.out
 
 
@@ -89,7 +89,7 @@ def test_a_machine_that_another_process_is_creating(cli: StoreWithEngines, comma
         assert f"process {os.getpid()} is still creating half" in said.err
         assert "Try: wait until that command has ended" in said.err
         row = json.loads(cli.type("ls", "--json", "-t", "1").out)[0]
-        assert row["Error"] == f"process {os.getpid()} is still creating half (as far as: recorded)"
+        assert row["Error"] == f"process {os.getpid()} is still creating half (it got as far as 'recorded')"
     with cli.store.lock("machine-half", what="remove half"):
         assert f"process {os.getpid()} holds it to remove half" in cli.type(command, "half").err
 
@@ -109,7 +109,9 @@ def test_ls_ends_with_the_command_for_an_incomplete_machine(cli: StoreWithEngine
     _set_back(cli, "half", "created", SSHPort=cli.engine())  # something answers there: it runs
     Path(cli.store.directory("half"), "ca.pem").unlink()
     row = json.loads(cli.type("ls", "--json", "-t", "1").out)[0]
-    assert row["Error"] == "half has no ca.pem; incomplete (as far as: created), machine create --resume half"
+    assert row["Error"] == (
+        "the file ca.pem of half is missing; incomplete: create got as far as 'created', machine create --resume half"
+    )
     root = cli.store.root
     row = json.loads(cli.type("-s", root, "ls", "--json", "-t", "1").out)[0]
     assert row["Error"].endswith(f", machine -s {root} create --resume half")

@@ -256,7 +256,7 @@ def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     typed = cli.type("ls", "-t", "1")
     assert max(map(len, typed.out.splitlines())) <= 80
-    assert "half: incomplete (as far as: created), machine create --resume half" in typed.err
+    assert "half: incomplete: create got as far as 'created', machine create --resume half" in typed.err
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 200)
     assert cli.type("ls", "-t", "1").err == ""
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 20)

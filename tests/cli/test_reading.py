@@ -116,7 +116,7 @@ def test_a_certificate_that_is_missing(cli: StoreWithEngines, command: str) -> N
     Path(record.cert_dir(), "key.pem").unlink()
     typed = cli.type(command, "m")
     assert (typed.status, typed.out) == (1, "")
-    assert "m has no key.pem" in typed.err
+    assert "the file key.pem of m is missing" in typed.err
 
 
 @pytest.mark.parametrize("command", ["config", "env"])

@@ -42,8 +42,8 @@ def played(machine: Facts, after: str) -> tuple[list[str], Result]:
 
 def test_an_upgrade_is_one_script_that_is_taken_back_as_a_whole() -> None:
     names, result = played(facts(HOST), "1.0")
-    assert names[0] == "keep the present configuration"
-    assert names[-1] == "forget the kept configuration"
+    assert names[0] == "save a copy of the present configuration"
+    assert names[-1] == "remove the saved copy of the configuration"
     assert (result.restarted, result.changed, result.before, result.after) == (False, (), "1.0", "1.0")
 
 
@@ -101,8 +101,9 @@ def test_containers_are_cared_for_before_packages_move(after: str) -> None:
     """The packages' own scripts may restart the engine, so live-restore is on before they run, and off at the end."""
     names, _ = played(facts({**HOST, "containers_running": 1}), after)
     on, moved = names.index("keep containers running without the engine"), names.index("upgrade Docker's packages")
-    assert on < moved < names.index("put live-restore back")
-    assert names[-1] == "forget the kept configuration"
+    assert on < moved < names.index("set live-restore as it was")
+    assert names[-1] == "remove the saved copy of the configuration"
+    assert not [name for name in names if ".machine" in name], "the names of our own copies mean nothing to a user"
 
 
 def test_swarm_mode_is_warned_of() -> None:

@@ -90,7 +90,7 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
 
         busy = at_work(record)
         app.console.warn(
-            f"{record.name} is incomplete (as far as: {record.phase}): "
+            f"{record.name} is incomplete (create got as far as '{record.phase}'): "
             + (busy or in_store(f"machine create --resume {record.name} finishes it", app.flags.typed_store()))
         )
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
