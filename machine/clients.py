@@ -12,8 +12,8 @@ from machine.store import Record
 CONNECT_SECONDS = 10.0
 
 
-def connect(record: Record, endpoint: Endpoint) -> SshShell:
-    """Log in once and return the shell. Raises ShellError.
+def connect(record: Record, endpoint: Endpoint, seconds: float = CONNECT_SECONDS) -> SshShell:
+    """Log in once, within `seconds`, and return the shell. Raises ShellError.
 
     A host key that nobody has seen yet is accepted only if none is on record.
     """
@@ -25,7 +25,7 @@ def connect(record: Record, endpoint: Endpoint) -> SshShell:
         key_path=record.ssh_key_path() or None,
         known_hosts=known_hosts,
         alias=record.name,
-        timeout=CONNECT_SECONDS,
+        timeout=seconds,
         trust_new=not files.read(known_hosts),
     )
 

@@ -173,6 +173,10 @@ class ConnectionDropped(ShellError):
     """sshd took the connection and ended it before it said who it is, as one with many clients does (MaxStartups)."""
 
 
+class LoginTimeout(ShellError):
+    """sshd answers, and the login was not through when the time was up: no key was refused."""
+
+
 class HostKeyMismatch(ShellError):
     """The machine shows another host key than the one on record."""
 

@@ -59,7 +59,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     session.console.step("Waiting for the engine")
     if old_endpoint is not None and old_endpoint.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
-            waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
+            waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout, driver)
             for hooks in clusters.hooks_of(record):
                 hooks.after_start(session, record, endpoint)
         except WaitTimeout as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from machine import clients
 from machine.drivers.base import ConsoleLog, Diagnosable, Driver
 from machine.errors import (
@@ -11,6 +14,7 @@ from machine.errors import (
     HostKeyMismatch,
     InProgress,
     LoginRefused,
+    LoginTimeout,
     MachineError,
     ShellError,
 )
@@ -21,10 +25,15 @@ from machine.ssh.client import SshShell
 from machine.store import Record
 from machine.wait import NotYet, until
 
+_ENDED = (State.ERROR, State.MISSING, State.STOPPED)  # nobody comes to answer there
 CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
 ENGINE_SECONDS = 60.0
 ENGINE_REPLY_SECONDS = 5.0  # for one reply
+POWER_CHECK_SECONDS = 5.0  # between two questions to a platform whether a machine that is waited for still runs
 LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
+LONGEST_LOGIN_SECONDS = 40.0  # for one try on a slow host, after shorter ones
+
+T = TypeVar("T")
 
 
 def wait_for_state(session: Session, driver: Driver, target: State, seconds: float) -> None:
@@ -108,7 +117,7 @@ def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds:
 
     def probe() -> Endpoint:
         state = driver.state()
-        if state in (State.ERROR, State.MISSING, State.STOPPED):
+        if state in _ENDED:
             raise DriverError(
                 f"{driver.ctx.name} is {state} instead of Running",
                 details=diagnostics(driver),
@@ -129,6 +138,39 @@ def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds:
     )
 
 
+def unless_it_ended(session: Session, record: Record, driver: Driver, probe: Callable[[], T]) -> Callable[[], T]:
+    """Return `probe` for a machine that was seen running: it raises DriverError instead of NotYet once that has ended.
+
+    The platform is asked every few seconds at most; where it does not answer, the wait goes on.
+    """
+    asked_at = session.clock.now()
+
+    def checked() -> T:
+        nonlocal asked_at
+        try:
+            return probe()
+        except NotYet:
+            if driver.traits.can_power and session.clock.now() - asked_at >= POWER_CHECK_SECONDS:
+                _check_it_runs(record, driver)
+                asked_at = session.clock.now()
+            raise
+
+    return checked
+
+
+def _check_it_runs(record: Record, driver: Driver) -> None:
+    try:
+        state = driver.state()
+    except MachineError:
+        return
+    if state in _ENDED:
+        raise DriverError(
+            f"the virtual machine of {record.name} ended while it booted: it is {state}",
+            details=diagnostics(driver),
+            resolution=_resolution_for(record, driver, state),
+        )
+
+
 def _last_state(state: State) -> NotYet:
     return NotYet(f"the last state was {state or 'unknown'}")
 
@@ -136,12 +178,13 @@ def _last_state(state: State) -> NotYet:
 def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> SshShell:
     """Return a shell on the machine as soon as its sshd answers and lets us in.
 
-    Raises WaitTimeout if nobody answers in time, LoginRefused if sshd does not let us in.
+    Raises WaitTimeout if nobody answers in time, LoginTimeout if sshd does and takes too long where one has answered
+    before, LoginRefused if it does not let us in, DriverError if the machine ends meanwhile.
 
     A login that is refused is tried again: without limit on a machine that is being made, whose first boot puts our key
     there; for a minute on one that was ready once, since sshd refuses users while a system comes up; not at all on a
     host that was there before. Where an sshd has answered before, its port is not tried first: that would be one more
-    connection, which a newer sshd counts against us.
+    connection, which a newer sshd counts against us. A login that took too long gets twice the time at the next try.
     """
     retry_seconds = float("inf")  # how long a refused login is tried again
     if driver.traits.existing_host:
@@ -150,15 +193,22 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
         retry_seconds = LOGIN_SECONDS
     started_at = session.clock.now()
     answered_before = driver.traits.existing_host or record.reached("ready")
+    login_seconds = clients.CONNECT_SECONDS
 
     def probe() -> SshShell:
+        nonlocal login_seconds
         if not answered_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
             raise NotYet("nothing answered on that port")
         try:
-            return clients.connect(record, endpoint)
+            return clients.connect(record, endpoint, login_seconds)
         except LoginRefused as error:
             if session.clock.now() - started_at >= retry_seconds:
                 raise
+            raise NotYet.because(error) from error
+        except LoginTimeout as error:
+            if answered_before and session.clock.now() - started_at >= seconds:
+                raise
+            login_seconds = min(login_seconds * 2, LONGEST_LOGIN_SECONDS)
             raise NotYet.because(error) from error
         except HostKeyMismatch:
             raise
@@ -166,7 +216,7 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
             raise NotYet.because(error) from error
 
     return until(
-        probe,
+        unless_it_ended(session, record, driver, probe),
         what=f"ssh at {endpoint.address} port {endpoint.ssh_port}",
         seconds=seconds,
         clock=session.clock,
@@ -176,10 +226,17 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
     )
 
 
-def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
+def wait_for_engine(
+    session: Session,
+    record: Record,
+    endpoint: Endpoint,
+    seconds: float = ENGINE_SECONDS,
+    booting: Driver | None = None,
+) -> str:
     """Return the engine's API version once it answers over TLS from here. Raises WaitTimeout if it does not in time.
 
-    EngineUntrusted is final.
+    EngineUntrusted is final. `booting` is the driver of a machine that has just been switched on: DriverError is raised
+    if that ends meanwhile.
     """
     engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_REPLY_SECONDS)
 
@@ -192,7 +249,7 @@ def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, second
             raise NotYet.because(error) from error
 
     return until(
-        probe,
+        probe if booting is None else unless_it_ended(session, record, booting, probe),
         what=f"the engine at {endpoint.address} port {endpoint.engine_port}",
         seconds=seconds,
         clock=session.clock,

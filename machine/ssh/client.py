@@ -56,7 +56,8 @@ class SshShell:
 
         `key_path` None means: the keys of the running ssh-agent. `alias` is the machine's name, under which
         its host key stands in `known_hosts`; with `trust_new` a first key is written down there.
-        ShellError: no answer. HostKeyMismatch: another key, or none on record. LoginRefused: no key fits.
+        ShellError: no answer. LoginTimeout: an answer, and no login in that time. HostKeyMismatch: another key, or
+        none on record. LoginRefused: no key fits.
         """
         from machine.ssh import login
 

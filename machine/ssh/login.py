@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from machine import hostport
 from machine.dial import dial
-from machine.errors import ConnectionDropped, HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
+from machine.errors import ConnectionDropped, HostKeyMismatch, LoginRefused, LoginTimeout, ShellError, TooManyKeys
 from machine.ssh import known_hosts as knownhosts
 from machine.ssh import private_key
 from machine.ssh.paramiko_import import paramiko
@@ -46,9 +47,9 @@ def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bo
     deadline = time.monotonic() + timeout
     transport = _transport(target, timeout)
     try:
-        _exchange_keys(transport, target, deadline)
+        _exchange_keys(transport, target, deadline, timeout)
         _check_host_key(transport, target, trust_new)
-        _authenticate(transport, target, key_path, deadline)
+        _authenticate(transport, target, key_path, deadline, timeout)
         transport.set_keepalive(30)
     except BaseException:
         transport.close()
@@ -90,7 +91,16 @@ def _enable_keepalive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
 
 
-def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: float) -> None:
+def _timeout_error(target: Target, timeout: float, details: str) -> LoginTimeout:
+    """Return the error for an sshd that answers, and whose login was not through after `timeout` seconds."""
+    return LoginTimeout(
+        f"the ssh login at {hostport.join(target.host, target.port)} took longer than {timeout:g} s",
+        details=details,
+        resolution="run this again when that host, or this computer, is less busy",
+    )
+
+
+def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: float, timeout: float) -> None:
     """Run the key exchange, asking first for the kind of host key that is on record."""
     kinds = [entry.kind for entry in knownhosts.entries(target.known_hosts, target.alias) if not entry.revoked]
     options = transport.get_security_options()
@@ -111,6 +121,8 @@ def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: floa
                 details=str(error),
                 resolution=f"wait until {target.alias} has booted, or check its ssh port",
             ) from None
+        if late and transport.remote_version:
+            raise _timeout_error(target, timeout, "sshd answers, and the exchange of keys did not end") from None
         text = "the time is up" if late else str(error) or "the connection was closed"
         raise ShellError(
             f"no ssh conversation with {target}: {text}",
@@ -155,7 +167,9 @@ def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bo
     )
 
 
-def _authenticate(transport: paramiko.Transport, target: Target, key_path: str | None, deadline: float) -> None:
+def _authenticate(
+    transport: paramiko.Transport, target: Target, key_path: str | None, deadline: float, timeout: float
+) -> None:
     tried: list[str] = []
     reason = ""
     keys = _keys(target, key_path)
@@ -168,7 +182,8 @@ def _authenticate(transport: paramiko.Transport, target: Target, key_path: str |
             reason = "sshd accepts only: " + ", ".join(error.allowed_types)
             break
         except paramiko.AuthenticationException as error:
-            reason = "authentication took too long" if "imeout" in str(error) else ""
+            if "imeout" in str(error):
+                raise _timeout_error(target, timeout, f"no answer yet about {tried[-1]}") from None
             untried = 0 if transport.is_active() else sum(1 for _ in keys)
             if untried:
                 raise _too_many_keys_error(target, tried, untried) from None

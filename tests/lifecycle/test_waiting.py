@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from machine.console import Console
 from machine.drivers import registry
-from machine.errors import DriverError, InProgress, LoginRefused, WaitTimeout
+from machine.drivers.base import Traits
+from machine.errors import DriverError, EngineTimeout, InProgress, LoginRefused, LoginTimeout, WaitTimeout
 from machine.lifecycle.driver_record import driver_context
-from machine.lifecycle.waiting import diagnostics, strip_ansi, switch_on, wait_for_shell
-from machine.model import Endpoint, Verb
+from machine.lifecycle.waiting import diagnostics, strip_ansi, switch_on, wait_for_engine, wait_for_shell
+from machine.model import Endpoint, State, Verb
 from machine.session import Session
 from machine.store import Record, Store
 from tests.drivers import contexts
@@ -115,3 +117,88 @@ def test_a_start_that_never_comes_is_given_up(tmp_path: Path) -> None:
         switch_on(session, Busy(tmp_path, 1000))
     assert "not free yet" in caught.value.details
     assert caught.value.resolution
+
+
+@pytest.mark.parametrize(("driver", "error"), [("generic", LoginTimeout), ("cloud", WaitTimeout)])
+def test_a_login_that_takes_too_long_is_tried_again_with_more_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, error: type[Exception]
+) -> None:
+    """Where an sshd answered before, its error is the last word; a first boot has one with what its platform says."""
+    monkeypatch.setitem(registry.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
+    monkeypatch.setattr("machine.ssh.client.reachable", lambda *_: True)
+    tries: list[float] = []
+
+    def connect(record: Record, endpoint: Endpoint, seconds: float) -> None:
+        tries.append(seconds)
+        raise LoginTimeout(f"the ssh login took longer than {seconds:g} s", resolution="run this again")
+
+    monkeypatch.setattr("machine.clients.connect", connect)
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
+    session.store.add("dev")
+    record = Record.new(session.store.root, "dev", driver, {"AccessToken": "", "IPAddress": "192.0.2.1"})
+    record.phase = "reachable"
+    opened = registry.find(driver).load(driver_context(session, record), record.driver_object)
+    with pytest.raises(error) as caught:
+        wait_for_shell(session, record, opened, Endpoint("192.0.2.1"), 90.0)
+    assert "took longer than 40 s" in f"{caught.value}\n{getattr(caught.value, 'details', '')}"
+    assert tries == [10.0, 20.0, 40.0, 40.0]
+
+
+class Ending(Cloud):
+    """A machine that runs when it is first asked for and has ended then, with a platform that is down in between."""
+
+    traits: ClassVar[Traits] = Traits(name="ending", options=(), can_power=True)
+    states: ClassVar[list[State | DriverError]] = []
+
+    def state(self) -> State:
+        found = self.states.pop(0)
+        if isinstance(found, DriverError):
+            raise found
+        return found
+
+    def explain(self) -> str:
+        return "look at its log"
+
+    def console_log(self) -> str:
+        return "panic"
+
+
+class Deaf:
+    """An engine that never answers."""
+
+    def ping(self) -> str:
+        raise EngineTimeout("no answer")
+
+
+@pytest.mark.parametrize("waits_for", ["engine", "shell"])
+@pytest.mark.parametrize(
+    ("phase", "resolution"), [("ready", "machine start dev"), ("reachable", "machine create --resume dev")]
+)
+def test_a_machine_that_ends_while_it_boots_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str, phase: str, resolution: str
+) -> None:
+    monkeypatch.setattr(Ending, "states", [State.RUNNING, DriverError("the platform is down"), State.STOPPED])
+    monkeypatch.setattr("machine.ssh.client.reachable", lambda *_: False)
+    monkeypatch.setattr("machine.clients.engine_at", lambda *_: Deaf())
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
+    record = Record.new(session.store.root, "dev", "ending", {"SSHKeyPath": str(tmp_path / "none")})
+    record.phase = phase
+    driver, endpoint = Ending(contexts.real(tmp_path, "dev"), {}), Endpoint("127.0.0.1", ssh_port=1)
+    monkeypatch.setattr("machine.clients.connect", _no_sshd)
+
+    def wait() -> None:
+        if waits_for == "engine":
+            wait_for_engine(session, record, endpoint, 300.0, driver)
+        else:
+            wait_for_shell(session, record, driver, endpoint, 300.0)
+
+    with pytest.raises(DriverError, match="ended while it booted: it is Stopped") as caught:
+        wait()
+    assert "panic" in caught.value.details
+    assert "look at its log" in caught.value.details
+    assert caught.value.resolution.startswith(resolution)
+    assert session.clock.now() == 90.0
+
+
+def _no_sshd(*_: object) -> None:
+    raise LoginTimeout("nobody answers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED
 
-from machine.errors import HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
+from machine.errors import HostKeyMismatch, LoginRefused, LoginTimeout, ShellError, TooManyKeys
 from machine.ssh.client import SshShell, reachable
 from tests.sshd import Sshd, free_port, keygen
 
@@ -337,6 +340,42 @@ def test_more_keys_than_sshd_lets_try_are_named_as_the_cause(tmp_path: Path, age
         connect(server, known, key_path=str(server.key)).close()
     finally:
         server.stop()
+
+
+class Thoughtful(paramiko.ServerInterface):
+    """An sshd that takes its time over a key."""
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        time.sleep(5)
+        return AUTH_FAILED
+
+
+@pytest.fixture(params=["name", "exchange of keys"])
+def slow_sshd(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[int]:
+    """The port of an sshd that falls silent after its name, or after the exchange of keys."""
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as taken:
+
+        def serve() -> None:
+            connection = taken.enter_context(server.accept()[0])
+            if request.param == "name":
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                return
+            transport = paramiko.Transport(connection)
+            taken.callback(transport.close)
+            transport.add_server_key(paramiko.PKey.from_path(sshd.host_key))
+            transport.start_server(server=Thoughtful())
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_a_login_that_takes_too_long_is_no_refused_key(sshd: Sshd, known: Path, slow_sshd: int) -> None:
+    with pytest.raises(LoginTimeout, match=f"the ssh login at 127.0.0.1:{slow_sshd} took longer than 2 s") as caught:
+        connect(sshd, known, port=slow_sshd, timeout=2)
+    assert ("exchange of keys did not end" in caught.value.details) or (
+        f"no answer yet about {sshd.key} (ssh-ed25519 SHA256:" in caught.value.details
+    )
+    assert caught.value.resolution.startswith("run this again")
 
 
 @pytest.mark.parametrize("stream", ["", ">&2"])

@@ -174,11 +174,17 @@ class QemuDriver(Driver):
         return console.read(self._file(paths.CONSOLE))
 
     def explain(self) -> str:
-        """Why a machine may be slow or unreachable."""
+        """Why a machine may be slow, unreachable or gone."""
         printed = console.diagnose(self.console_log())
         if printed:
             return printed
-        if self.state() is State.ERROR:
+        state = self.state()
+        if state is State.STOPPED:
+            return (
+                f"its qemu does not run; what the machine printed is in {self._file(paths.CONSOLE)}, and dmesg says"
+                " whether this computer's kernel ended it for want of memory"
+            )
+        if state is State.ERROR:
             return f"qemu has stopped it ({vm.status(self._socket(paths.QMP))}): is the host's disk full?"
         if self._accel() == "tcg":
             return "there is no hardware acceleration here, so it boots slowly: --qemu-boot-timeout gives it longer"
