@@ -23,6 +23,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             InProgress                 1   a create or removal is under way; the caller asks again
         ShellError                     1   ssh to the machine
             ConnectionDropped          1   before sshd said who it is: nothing was run there
+            LoginTimeout               1   sshd answers, and the login was not through in its time
             HostKeyMismatch            1
             LoginRefused               1
                 TooManyKeys            1

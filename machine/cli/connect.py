@@ -192,7 +192,10 @@ def _error_with_state(app: App, record: Record, error: EngineError) -> EngineErr
     has_power = driver.traits.can_power
     if state in (State.RUNNING, State.TIMEOUT, State.NONE):
         if isinstance(error, EngineTimeout) and (has_power or driver.traits.restart_over_ssh):
-            error.resolution = f"machine restart {record.name}"
+            error.resolution = (
+                f"run this again, for it may only be busy; machine status {record.name} shows its state;"
+                f" last, machine restart {record.name} (its containers restart too)"
+            )
             error.details += "\nits platform says that the machine runs" if state is State.RUNNING else ""
         return error
     return _MachineOff(

@@ -33,7 +33,7 @@ def explain(error: Exception, phase: str, *, url: str, name: str, timeout: float
         return EngineTimeout(
             f"the engine at {url} did not answer within {timeout:g} s",
             details=_PHASES[phase],
-            resolution=f"machine status {machine}",
+            resolution=f"run this again, for it may only be busy; machine status {machine} shows its state",
         )
     return _socket(error, phase, url, machine)
 

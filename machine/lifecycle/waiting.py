@@ -295,4 +295,4 @@ def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -
         return "switch the host on, see that its sshd listens, then run this command again"
     if state is State.STOPPED:
         return f"machine start {name}"
-    return f"machine status {name} shows its state; machine restart {name} boots it again"
+    return f"it may only be slow: machine status {name} shows its state; last, machine restart {name} boots it again"
