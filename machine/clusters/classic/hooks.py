@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from machine.clusters.classic import dry_run, flag_checks, join, leave, members, services
+from machine.clusters.classic import discovery_check, dry_run, flag_checks, join, leave, members, services
 from machine.clusters.classic.discovery_route import resolve_discovery
 from machine.clusters.hooks import ClusterHooks, MachineDraft, Removal
+from machine.drivers.base import Driver
 from machine.model import Endpoint
 from machine.provision import Spec
 from machine.session import Session
@@ -44,6 +45,10 @@ class ClassicSwarm(ClusterHooks):
             "this store does not know the token, and no machine of yours uses it: a new classic swarm begins with"
             f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
         ]
+
+    def check(self, session: Session, record: Record, driver: Driver) -> None:  # noqa: ARG002
+        """Raise PreflightFailed when the swarm's discovery service on this computer could not register the machine."""
+        discovery_check.check(session, record)
 
     def summary_lines(self, record: Record) -> list[str]:
         """Return the machine's roles, what they run as, the discovery and the manager's port."""

@@ -35,7 +35,8 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
         leave_swarm(session, record)
         if old_addresses and role.runs_manager:
             registration.deregister_on_master(session, record, record, route, old_addresses)
-    if old_addresses != addresses:
+    begins = old_addresses != addresses
+    if begins:
         record.driver_object[REGISTERED_ADDRESSES] = list(addresses)
         session.store.save(record)
     if role.runs_agent(route):
@@ -43,6 +44,12 @@ def join_swarm(session: Session, record: Record, endpoint: Endpoint) -> None:
     if not route.create_registers_nodes:
         return
     if addresses:
-        registration.register_local(session, record, route, addresses[0])
+        try:
+            registration.register_local(session, record, route, addresses[0])
+        except registration.NotRegistered:
+            if begins and not members.other_managed_masters(session, record):  # one may have registered it meanwhile
+                del record.driver_object[REGISTERED_ADDRESSES]
+                session.store.save(record)
+            raise
     for master, node in members.master_node_pairs(session, record):
         registration.register_on_master(session, master, node, route, wait=node.name == record.name)

@@ -16,7 +16,7 @@ from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeo
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
-from machine.swarm.discovery import Discovery, DiscoveryError, from_url
+from machine.swarm.discovery import Discovery, DiscoveryError, DiscoveryRefused, from_url
 from machine.swarm.discovery.registry import MAX_ENTRY_TTL, Registry
 from machine.swarm.discovery.token import LocalToken, Token
 from machine.swarm.http.address import TlsConfig
@@ -27,6 +27,10 @@ REPLY_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
 JOIN_SECONDS = 15.0  # for a machine's agent to register it
 NODE_SECONDS = 20.0  # for a manager to read its registry and to reach an engine that was registered
+
+
+class NotRegistered(MachineError):
+    """A registration failed and left nothing behind."""
 
 
 def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
@@ -62,16 +66,19 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
 def register_local(session: Session, record: Record, route: DiscoveryRoute, address: str) -> None:
     """Register an engine for managers on this computer: with a service, or in this store's registry.
 
-    Raises MachineError if that fails.
+    Raises MachineError if that fails, NotRegistered if nothing was registered for certain.
     """
+    discovery: Discovery | None = None
     try:
-        discovery = _local_discovery(session, record)
+        discovery = local_discovery(session, record)
         if isinstance(discovery, LocalToken):
             Registry(discovery.registry.path).register(route.token, address, NO_EXPIRY, create=True)
         else:  # a service on this computer; it wants a number of seconds, and `provision` registers again
             asyncio.run(discovery.register(address, MAX_ENTRY_TTL))
     except DiscoveryError as error:
-        raise MachineError(
+        in_doubt = isinstance(discovery, Token) and not isinstance(error, DiscoveryRefused)
+        kind = MachineError if in_doubt else NotRegistered
+        raise kind(
             f"{record.name} could not be registered with its swarm",
             details=str(error),
             resolution=f"machine provision {record.name} tries it again",
@@ -85,7 +92,7 @@ def ensure_registered(session: Session, record: Record, address: str) -> None:
     """
 
     def probe() -> None:
-        if address not in asyncio.run(_local_discovery(session, record).nodes()):
+        if address not in asyncio.run(local_discovery(session, record).nodes()):
             raise NotYet
 
     try:
@@ -104,7 +111,7 @@ def ensure_registered(session: Session, record: Record, address: str) -> None:
     except WaitTimeout:
         brief = f"{record.name} has not registered with its swarm, and cannot be registered from here"
         if _succeeds_or_warns(
-            session, brief, lambda: _local_discovery(session, record).register(address, MAX_ENTRY_TTL)
+            session, brief, lambda: local_discovery(session, record).register(address, MAX_ENTRY_TTL)
         ):
             session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
@@ -116,7 +123,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
     """Take an engine out of where `register_local` puts it; a registry that does not exist is not made for that."""
 
     async def deregister() -> None:
-        discovery = _local_discovery(session, record)
+        discovery = local_discovery(session, record)
         if not isinstance(discovery, LocalToken) or os.path.exists(discovery.registry.path):
             await discovery.deregister(address)
 
@@ -126,7 +133,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
 def leave_discovery(session: Session, record: Record, address: str) -> None:
     """Take an engine out of the discovery in which its agent registered it. Where that fails, the entry expires."""
     try:
-        asyncio.run(_local_discovery(session, record).deregister(address))
+        asyncio.run(local_discovery(session, record).deregister(address))
     except (DiscoveryError, MachineError) as error:
         session.console.debug(f"the entry of {address} is left to expire ({error})")
 
@@ -211,7 +218,7 @@ def _on_same_network(one: Record, other: Record) -> bool:
     return alike and one.driver_name == other.driver_name
 
 
-def _local_discovery(session: Session, record: Record) -> Discovery:
+def local_discovery(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
     names = (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY)
     files = dict(zip((f"{CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True))

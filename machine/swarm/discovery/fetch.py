@@ -40,6 +40,10 @@ class DiscoveryUrlError(DiscoveryError):
     resolution = "machine swarm help list shows how the URL of a discovery is written"
 
 
+class DiscoveryRefused(DiscoveryError):
+    """A request that changed nothing: there was no connection, or the answer was a status of 400 to 499."""
+
+
 class Answer(NamedTuple):
     """Status, headers (names in lower case) and body."""
 
@@ -144,9 +148,8 @@ async def _exchange(
     except (OSError, h11.ProtocolError, ValueError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise DiscoveryError(
-            f"{_mask_path(url)} cannot be reached: {os_errors.describe(error)}", _look_at(url)
-        ) from error
+        kind = DiscoveryError if writer else DiscoveryRefused
+        raise kind(f"{_mask_path(url)} cannot be reached: {os_errors.describe(error)}", _look_at(url)) from error
     finally:
         if writer is not None:
             writer.close()

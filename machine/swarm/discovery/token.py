@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import Answer, DiscoveryError, DiscoveryUrlError, excerpt, fetch
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, DiscoveryRefused, DiscoveryUrlError, excerpt, fetch
 from machine.swarm.discovery.ranges import addresses_in_answer
 from machine.swarm.discovery.registry import TOKEN, Registry
 
@@ -48,7 +48,7 @@ def naming_variable() -> Iterator[None]:
             f"$MACHINE_DISCOVERY_URL: {error}", "write it as https://HOST:PORT/v1, or unset it"
         ) from error
     except DiscoveryError as error:
-        raise DiscoveryError(
+        raise type(error)(
             f"$MACHINE_DISCOVERY_URL: {error}", f"{error.resolution}; if that is not the service, set the variable anew"
         ) from error
 
@@ -90,12 +90,13 @@ class Token(Discovery):
         with self._naming():
             answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
         if answer.status == 404:
-            raise DiscoveryError(
+            raise DiscoveryRefused(
                 f"{self.description} does not know the token (404); machine swarm create makes one",
                 resolution="look for a typing error in the token, or make one: machine swarm create",
             )
         if answer.status >= 300:
-            raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
+            kind = DiscoveryRefused if 400 <= answer.status < 500 else DiscoveryError
+            raise kind(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
         return answer
 
 

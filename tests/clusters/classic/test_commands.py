@@ -86,7 +86,8 @@ def test_a_service_on_this_computer_is_told(tmp_path: Path) -> None:
         program("rm", "-y", "m").fine()
         assert known.nodes(token) == [], "the record tells which service, whatever the environment is now"
         unknown = program(*NONE, "--swarm", "--swarm-discovery", f"token://{at}/v1/{TOKEN}", "n")
-        assert unknown.status == 1
+        assert unknown.status == 3
+        assert "n" not in program.names(), "nothing was made"
         assert "machine swarm create makes one" in unknown.err
     finally:
         service.terminate()
