@@ -49,6 +49,8 @@ def export(
     """
     record = store.load(name)
     _check_values(record, with_values)
+    if out_path:
+        _check_target(out_path, replace)
     contents, notes = _keys(record) if with_keys else ({}, [])
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     copied, withheld = portable(record, ssh_key, with_values, with_keys=with_keys)
@@ -70,7 +72,7 @@ def export(
         )
     data = bundle.pack(contents)
     if out_path:
-        _write(out_path, data, replace)
+        files.write(os.path.abspath(out_path), data)
     return Exported(out_path, data, tuple(notes))
 
 
@@ -87,11 +89,16 @@ def _manifest(record: Record, with_keys: bool, withheld: Sequence[redaction.Sens
     return json.dumps(manifest, indent=4).encode()
 
 
-def _write(path: str, data: bytes, replace: bool) -> None:
-    """Write the file, 0600. Raises StoreError if it exists, unless `replace`, or cannot be written."""
+def _check_target(path: str, replace: bool) -> None:
+    """Raise StoreError if there is no directory for the file `path`, or the file exists, unless `replace`."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise StoreError(
+            f"cannot write {path}: there is no directory {directory}",
+            resolution="make the directory first, or name another place with -o",
+        )
     if os.path.lexists(path) and not replace:
         raise StoreError(f"{path} exists already", resolution="add --force to replace it, or name another with -o")
-    files.write(os.path.abspath(path), data)
 
 
 def portable(

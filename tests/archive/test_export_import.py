@@ -178,6 +178,12 @@ def test_an_existing_file_is_not_overwritten(mine: Store, tmp_path: Path) -> Non
     assert (tmp_path / "x").read_bytes()[:2] == b"\x1f\x8b"
 
 
+def test_a_directory_that_does_not_exist_is_not_made(mine: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"there is no directory {tmp_path}/nowhere/at/all$"):
+        archive.export(mine, "dev", str(tmp_path / "nowhere" / "at" / "all" / "x"), True)
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_missing_keys_cannot_be_exported(mine: Store, tmp_path: Path) -> None:
     Path(mine.directory("dev"), "key.pem").unlink()
     with pytest.raises(CertificateError, match=r"dev has no key\.pem"):
