@@ -59,6 +59,22 @@ def find(name: str) -> type[Driver]:
     )
 
 
+def find_recorded(name: str, machine: str) -> type[Driver]:
+    """The class of the driver `name` that the record of `machine` has. Raises DriverError if it is not there any more.
+
+    A command on a machine takes no driver, so the error says how to get this one back, or to forget the machine.
+    """
+    if name in TABLE or name in names():
+        return find(name)
+    note = f"\n{_not_built_in(name)}" if name in UNSUPPORTED_DRIVERS else ""
+    raise DriverError(
+        f"the driver {name} of machine {machine} is not installed",
+        details=f"it is none of {', '.join(TABLE)}, and no plugin docker-machine-driver-{name} is on the PATH{note}",
+        resolution=f"put docker-machine-driver-{name} into a directory of your PATH, or install the Python package that"
+        f" brings the driver; or machine rm -f {machine} forgets the machine",
+    )
+
+
 def traits_of(name: str) -> Traits:
     """Return what a driver declares of itself; what holds of most drivers if this one cannot be loaded."""
     try:
@@ -73,10 +89,14 @@ def _resolution(name: str, known: list[str]) -> str:
     """What to type instead of a driver's name that is none."""
     plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
     if name in UNSUPPORTED_DRIVERS:
-        return f"docker-machine's own driver {name} is not part of this program: put {plugin} (docs/plugins.md, Limits)"
+        return f"{_not_built_in(name)}: put {plugin} (docs/plugins.md, Limits)"
     near = nearest(name, known)
     rest = f"choose one with -d, or put {plugin}, or install the Python package that brings the driver"
     return f"did you mean {near}? Else {rest}" if near else rest
+
+
+def _not_built_in(name: str) -> str:
+    return f"docker-machine's own driver {name} is not part of this program"
 
 
 def _load_entry_point(entry: EntryPoint) -> type[Driver]:

@@ -64,7 +64,7 @@ def open_driver(session: Session, record: Record) -> Driver:
 
     Raises RecordBroken if the driver cannot read its config.
     """
-    cls = registry.find(record.driver_name)
+    cls = registry.find_recorded(record.driver_name, record.name)
     options = cls.secret_options(record.driver_object)
     _hide_settings(session, record.engine_options())
     data = secrets.merge(record.driver_object, session.store.directory(record.name), options, session.environ)

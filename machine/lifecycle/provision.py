@@ -198,7 +198,7 @@ def _remaining_changes(record: Record, endpoint: Endpoint) -> str:
 def _undo_commands(record: Record, endpoint: Endpoint) -> str:
     """Return the commands that undo a `create`; a host that was there before stays when its machine is removed."""
     remove = f"machine rm {record.name}"
-    if not registry.find(record.driver_name).traits.existing_host:
+    if not registry.find_recorded(record.driver_name, record.name).traits.existing_host:
         return remove
     close = CLOSE_ENGINE_PORT if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE_ENGINE_PORT)}"
     return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"

@@ -182,7 +182,7 @@ def test_a_driver_that_does_not_exist_is_one_bad_row(cli: StoreWithEngines) -> N
     typed = cli.type("ls")
     assert typed.status == 0
     assert "unheard-of" in typed.out
-    assert "there is no driver called" in typed.out
+    assert "the driver unheard-of of machine m is not installed" in typed.out
 
 
 def test_certificates_that_end_soon_are_told_on_stderr(cli: StoreWithEngines) -> None:

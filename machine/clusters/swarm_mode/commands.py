@@ -223,7 +223,7 @@ def _member(record: Record, membership: Membership, nodes: Sequence[Node]) -> No
 
 def _check_ports(session: Session, record: Record, membership: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
-    if endpoint is None or not registry.find(record.driver_name).traits.has_host:
+    if endpoint is None or not registry.find_recorded(record.driver_name, record.name).traits.has_host:
         return
     own_traits, manager_traits = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
     own_side = Side(
