@@ -108,9 +108,10 @@ class App:
     def names(self, typed_names: Sequence[str]) -> list[str]:
         """Return the names typed, or that of the machine "default" if there are none.
 
-        Raises MachineNotFound without one.
+        Raises MachineNotFound without one, or for all names that no machine has.
         """
         if typed_names:
+            self.store.require(*typed_names)
             return list(typed_names)
         if self.store.exists(DEFAULT_NAME):
             return [DEFAULT_NAME]

@@ -29,10 +29,10 @@ def run(args: Namespace, app: App) -> int:
     """The contexts' names on stdout. Raises StoreError if a name is taken by a context that is not ours."""
     if args.verb == "ls":
         return _list(app, args.names)
+    if args.verb == "rm":
+        return _remove(app, args.names or app.names([]))
     names = app.names(args.names)
-    if args.verb == "use":
-        return _use(app, names)
-    return _remove(app, names) if args.verb == "rm" else _create(app, names)
+    return _use(app, names) if args.verb == "use" else _create(app, names)
 
 
 def _create(app: App, names: list[str]) -> int:

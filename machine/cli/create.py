@@ -176,6 +176,7 @@ def _check_resume(args: Namespace, app: App) -> None:
     if args.dry_run or args.if_missing:
         other = "--dry-run" if args.dry_run else "--if-missing"
         raise UsageError(f"--resume and {other} exclude each other", resolution=f"leave {other} out")
+    app.store.require(*args.names)
     typed = [name for name in (*_RECORDED_FLAGS, *SWARM_MODE_FLAGS) if getattr(args, name)]
     typed += [name for name in _RECORDED_FLAGS_OR_NONE if getattr(args, name) is not None]
     usual = app.environ.get("MACHINE_DRIVER") or registry.DEFAULT

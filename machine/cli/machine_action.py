@@ -28,9 +28,9 @@ def on_each(
 ) -> int:
     """Do `action` on all names in parallel, report each failure, and return the exit status (`status_of`).
 
-    With `load` every record must be readable before anything is done, as docker-machine has it. `interrupt_resolution`
-    returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or SIGHUP; without one, that
-    is the same command for these machines.
+    With `load` every record must be there and readable before anything is done, as docker-machine has it.
+    `interrupt_resolution` returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or
+    SIGHUP; without one, that is the same command for these machines.
     """
     from machine.cli.signals import interrupt_on_termination
     from machine.lifecycle import parallel
@@ -38,6 +38,7 @@ def on_each(
     names = list(dict.fromkeys(names))
     resolution = interrupt_resolution or (lambda unfinished: _again(app, names, unfinished))
     if load:
+        app.store.require(*names)
         for name in names:
             app.store.load(name)
     with interrupt_on_termination():

@@ -36,9 +36,9 @@ def run(args: Namespace, app: App) -> int:
         target = f"./{target}"
     if args.unmount:
         return ssh_login.run_attached(app, [*_unmounter(), target], [], "fuse3", retry=False)
+    name = app.name(source.machine or None)
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
-    name = source.machine or app.name(None)
     source = arguments.RemotePath(name, source.user, source.path)
     argv = arguments.sshfs(ssh_login.login_of(app, name), source, target)
     return ssh_login.run_attached(app, argv, [name], "sshfs", retry=False)  # sshfs goes on in the background

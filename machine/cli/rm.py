@@ -26,10 +26,11 @@ def run(args: Namespace, app: App) -> int:
     """Remove the machines and return the exit status.
 
     It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. Names that no
-    machine has are one error, whatever the answer; the other machines are removed all the same. Raises MachineError if
-    stdin has ended.
+    machine has are one error (with --force a warning), whatever the answer; the other machines are removed all the
+    same. Raises MachineError if stdin has ended.
     """
     from machine.cli.machine_action import report
+    from machine.cli.report import in_store
 
     if not args.names:
         raise UsageError("rm needs the name of a machine", resolution="machine ls shows them")
@@ -37,10 +38,13 @@ def run(args: Namespace, app: App) -> int:
     existing = [name for name in names if app.store.exists(name)]
     missing = [name for name in names if name not in existing]
     if missing:
-        error = app.store.not_found_error(*missing)
-        if not existing and not args.force:
+        error = app.store.not_found_error(*missing, typed=names)
+        if args.force:
+            app.console.warn(f"{error.brief}: {in_store(error.resolution, app.flags.typed_store())}")
+        elif not existing:
             raise error
-        report(app, missing[0], error)
+        else:
+            report(app, missing[0], error)
     status = _remove_all(args, app, existing) if existing else 0
     return FAILED if missing and not args.force else status
 

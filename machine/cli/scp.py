@@ -42,6 +42,7 @@ def run(args: Namespace, app: App) -> int:
         raise UsageError(
             "neither side is on a machine", resolution="write NAME:PATH for a path on a machine, or use cp"
         )
+    app.store.require(*names)
     login = [ssh_login.login_of(app, name) for name in names]
     style = {"recursive": args.recursive, "quiet": args.quiet}
     if args.delta:

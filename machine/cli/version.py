@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import EngineError, EngineUntrusted
+from machine.errors import EngineError, EngineUntrusted, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def run(args: Namespace, app: App) -> int:
     JSON has Version and Build; of a machine Name, Version and ApiVersion.
     """
     if args.names:
-        from machine.cli.print_values import print_values
-
-        print_values(app, [_engine_version(app, name) for name in args.names], "Version", as_json=args.json)
-        return 0
+        return _engine_versions(args, app)
     from machine import __version__
     from machine.build import commit
 
@@ -38,6 +35,30 @@ def run(args: Namespace, app: App) -> int:
     else:
         app.print_text(f"{app.prog} version {__version__}, build {commit()}")
     return 0
+
+
+def _engine_versions(args: Namespace, app: App) -> int:
+    """Print the versions of those engines that answer, then the errors of the others; return the exit status."""
+    from machine.cli.machine_action import report, status_of
+    from machine.cli.print_values import print_values
+
+    app.store.require(*args.names)
+    found: list[dict[str, Any]] = []
+    failures: dict[str, MachineError] = {}
+    for name in args.names:
+        try:
+            found.append(_engine_version(app, name))
+        except MachineError as error:
+            if len(args.names) == 1:
+                raise
+            failures[name] = error
+    if args.json and len(args.names) > 1:
+        app.print_json(found)
+    elif found:
+        print_values(app, found, "Version", as_json=args.json)
+    for name, failure in failures.items():
+        report(app, name, failure)
+    return status_of(list(dict.fromkeys(args.names)), failures)
 
 
 def _engine_version(app: App, name: str) -> dict[str, Any]:

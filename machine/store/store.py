@@ -13,7 +13,7 @@ from machine.store.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
 
 
@@ -45,6 +45,12 @@ class Store:
     def exists(self, name: str) -> bool:
         """Whether there is a machine of that name, broken or not."""
         return _is_safe_name(name) and os.path.isdir(self.directory(name))
+
+    def require(self, *names: str) -> None:
+        """Raise MachineNotFound if there is no machine of one of these names: one error, which tells all of them."""
+        missing = [name for name in dict.fromkeys(names) if not self.exists(name)]
+        if missing:
+            raise self.not_found_error(*missing, typed=names)
 
     def directory(self, name: str) -> str:
         """The machine's own directory, whether or not it exists."""
@@ -170,15 +176,19 @@ class Store:
                 resolution=f"make it yours: chown, chmod u+r {path}",
             ) from error
 
-    def not_found_error(self, *names: str) -> MachineNotFound:
-        """Return the one error for one or several names that no machine has, with the names that may be meant."""
+    def not_found_error(self, *names: str, typed: Collection[str] = ()) -> MachineNotFound:
+        """Return the one error for one or several names that no machine has, with the names that may be meant.
+
+        `typed` are all names of the command line: none of them was meant by another one.
+        """
         from machine.nearest import nearest
 
         known = self.names()
-        similar = dict.fromkeys(filter(None, (nearest(name, known) for name in names)))
-        others = ", ".join(f'"{name}"' for name in names[1:])
+        others = [name for name in known if name not in typed]
+        similar = dict.fromkeys(filter(None, (nearest(name, others) for name in names)))
+        more = ", ".join(f'"{name}"' for name in names[1:])
         return MachineNotFound(
-            f'Docker machine "{names[0]}" does not exist' + (f", nor {others}" if others else ""),
+            f'Docker machine "{names[0]}" does not exist' + (f", nor {more}" if more else ""),
             machine=names[0],
             details="" if known else f"the store {self.root} has no machines",
             resolution=f"did you mean {', '.join(similar)}?"

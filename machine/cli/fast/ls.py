@@ -47,9 +47,7 @@ def run(args: Namespace, app: App) -> int:
     Raises UsageError for a filter, TemplateError for a format.
     """
     names = list(dict.fromkeys(args.names)) or app.store.names()
-    for name in args.names:
-        if not app.store.exists(name):
-            app.store.load(name)  # raises the error that names what there is
+    app.store.require(*args.names)
     if args.quiet and not args.filter:
         app.stdout.write("".join(name + "\n" for name in names))
         return 0
