@@ -47,8 +47,8 @@ _RESOLUTIONS: tuple[tuple[str, str], ...] = (
         r"Unmet dependencies. Try 'apt --fix-broken install'",
         f"machine ssh NAME sudo apt-get --fix-broken install; {_AGAIN}",
     ),
-    (  # restart_engine.sh: nothing that dockerd complains of
-        r"(?m)^the engine did not answer within \d+ s after its restart",
+    (  # restart_engine.sh and restart_swarm_unit.sh: nothing that the program complains of
+        r"(?m)^(?:the engine|machine-swarm-\w+) did not answer within \d+ s after its restart",
         f"wait until the machine, and the computer that it runs on, are less busy; {_AGAIN}",
     ),
 )

@@ -1,4 +1,7 @@
-"""A restart that fails says whether the engine ended or had no time yet; only the first is blamed on its options."""
+"""A restart that fails, of the engine or of a program of classic swarm, says whether it ended or had no time yet.
+
+Only the first is blamed on its options.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.provision import Facts, engine_api, services
+from machine.provision import Facts, engine_api, script_files, services
 from machine.provision.host_files import BOOT2DOCKER, TRANSACTION
 from machine.provision.resolutions import resolution_for
 
@@ -19,6 +22,10 @@ case "$*" in
     *MainPID*) cat pid ;;
     show*) cat unit ;;
 esac
+"""
+# A unit that a restart leaves in the state that is in `active`.
+UNIT_CONTROL = """#!/bin/sh
+case "$*" in is-active*) cat active ;; esac
 """
 INIT_SCRIPT = """#!/bin/sh
 [ "$1" != status ] || exec test -e runs
@@ -107,3 +114,19 @@ def test_an_init_script_is_asked_whether_there_is_an_engine(host: Path) -> None:
     assert says_it_is_busy(run(host, "boot2docker"), "it is still starting")
     (host / "runs").unlink()
     assert run(host, "boot2docker").endswith(FAILED)
+
+
+@pytest.mark.parametrize(("state", "is_busy"), [("active", True), ("activating", False), ("failed", False)])
+def test_a_manager_that_runs_and_does_not_answer_is_not_blamed_on_its_flags(
+    host: Path, state: str, is_busy: bool
+) -> None:
+    (host / "systemctl").write_text(UNIT_CONTROL)
+    (host / "active").write_text(f"{state}\n")
+    (host / "sleep").write_text("#!/bin/sh\n")
+    (host / "sleep").chmod(0o755)
+    script = script_files.read("restart_swarm_unit", name="manager", is_up="false")
+    done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("from its log\n")
+    assert ("machine-swarm-manager did not answer within " in done.stderr) is is_busy
+    assert ("less busy" in resolution_for(done.stderr)) is is_busy
