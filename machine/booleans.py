@@ -20,4 +20,11 @@ def parse_bool(text: str, source: str) -> bool:
     word = text.strip().lower()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise UsageError(f"{source} must be true or false, not {text!r}")
+    raise UsageError(f"{source} must be true or false, not {text!r}", resolution=one_of(source, "true", "false"))
+
+
+def one_of(source: str, first: str, second: str) -> str:
+    """Return what to type so that `source`, a flag or a $VARIABLE, has one of its two values."""
+    if source.startswith("$"):
+        return f"set {source[1:]} to {first} or {second}, or unset it"
+    return f"{source}={first}, or {source}={second}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-from machine.errors import UsageError
+from machine.errors import UsageError, masked
 from machine.model import EngineOptions
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,6 +26,7 @@ def check(engine: EngineOptions) -> None:
     for flag, values in lists.items():
         for value in values:
             _check_text(flag, value)
+    check_install_url(engine.install_url)
     for flag, values in (("engine-env", engine.env), ("engine-label", engine.labels)):
         for value in values:
             name, equals, _ = value.partition("=")
@@ -37,6 +39,17 @@ def check(engine: EngineOptions) -> None:
                     f"--engine-env {name!r} is no name of a variable",
                     resolution="letters, digits and _ make one, and no digit comes first",
                 )
+
+
+def check_install_url(url: str) -> None:
+    """Raises UsageError for what is neither the URL of a script by http or https, nor `distro` or `none`."""
+    parts = urlsplit(url)
+    if url in ("distro", "none") or (parts.scheme in ("http", "https") and parts.netloc):
+        return
+    raise UsageError(
+        f"--engine-install-url cannot be {masked(url)!r}",
+        resolution="give an http or https URL, or distro for the distribution's own packages, or none",
+    )
 
 
 def _check_text(flag: str, value: str) -> None:

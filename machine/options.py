@@ -6,12 +6,14 @@ The command line, the environment, the docs and the checks all read these tuples
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from machine.booleans import parse_bool
-from machine.errors import UsageError
+from machine.errors import MachineError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,31 @@ def resolve(options: Sequence[Option], typed: Mapping[str, Any], environ: Mappin
         else:
             values[option.name] = option.empty if option.default is None else option.default
     return values
+
+
+def variables_of(options: Sequence[Option], typed: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that `resolve` takes values from, by the names of their options."""
+    return {
+        option.name: option.env
+        for option in options
+        if typed.get(option.name) is None and option.env and environ.get(option.env)
+    }
+
+
+@contextmanager
+def naming_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """In the block, have an error that blames a flag nobody typed blame the variable that its value is from.
+
+    `variables` has the variables by the names of their options. A flag in what to type stays, for it goes before a
+    variable; the variable is named behind it.
+    """
+    try:
+        yield
+    except MachineError as error:
+        for name, variable in variables.items():
+            flag = rf"(?<![\w-])--{re.escape(name)}(?![\w-])"
+            brief = re.sub(flag, f"${variable}", error.brief)
+            if brief == error.brief and re.search(flag, error.resolution):
+                error.resolution += f"; --{name} is set by ${variable}"
+            error.brief = brief
+        raise

@@ -27,6 +27,10 @@ from machine.model import EngineOptions
         ({"registry_mirrors": ("",)}, "--engine-registry-mirror is empty"),
         ({"insecure_registries": ("r\udcff",)}, "--engine-insecure-registry is not UTF-8"),
         ({"install_url": "https://x/\x7f"}, "--engine-install-url has"),
+        ({"install_url": "ftp://x.example/get"}, "--engine-install-url cannot be 'ftp://x.example/get'"),
+        ({"install_url": "/nonexist"}, "--engine-install-url cannot be '/nonexist'"),
+        ({"install_url": "https://"}, "--engine-install-url cannot be 'https://'"),
+        ({"install_url": "x://me:s3cret@h/"}, "--engine-install-url cannot be 'x://*****@h/'"),
     ],
 )
 def test_what_no_engine_could_get_is_refused(values: dict[str, Any], said: str) -> None:
@@ -39,6 +43,14 @@ def test_what_no_engine_could_get_is_refused(values: dict[str, Any], said: str) 
 def test_what_engines_take_passes() -> None:
     engine_values.check(
         EngineOptions(
-            env=("A=", "_b2=x y 'z' \"%h\" $HOME \N{SNOWMAN}"), labels=("com.example/a b=c d",), flags=("debug",)
+            install_url="http://192.0.2.1:8000/get",
+            env=("A=", "_b2=x y 'z' \"%h\" $HOME \N{SNOWMAN}"),
+            labels=("com.example/a b=c d",),
+            flags=("debug",),
         )
     )
+
+
+@pytest.mark.parametrize("url", ["distro", "none", "https://get.docker.com", "http://me:pw@[::1]:8000/install?x=1"])
+def test_where_a_script_may_be(url: str) -> None:
+    engine_values.check_install_url(url)

@@ -76,7 +76,7 @@ def unpack(
         except BaseException:
             store.delete(name)
             raise
-    return Imported(name, (*_notes(record, contents, old), *_notes_on_values(name, source, missing)))
+    return Imported(name, (*_notes(record, contents, old), *_notes_on_values(record, source, missing)))
 
 
 def _add_settings(record: Record, added_settings: AddedSettings) -> set[SensitiveSetting]:
@@ -115,9 +115,10 @@ def _is_plain(text: object) -> bool:
     return isinstance(text, str) and len(text) <= LONGEST_NAME and text.isprintable()
 
 
-def _notes_on_values(name: str, source: str, missing: list[SensitiveSetting]) -> list[str]:
+def _notes_on_values(record: Record, source: str, missing: list[SensitiveSetting]) -> list[str]:
     if not missing:
         return []
+    name = record.name
     flags = [
         f"--{flag} {shlex.quote(name + '=VALUE')}" for flag, name in missing if flag in ("engine-env", "engine-opt")
     ]
@@ -125,7 +126,8 @@ def _notes_on_values(name: str, source: str, missing: list[SensitiveSetting]) ->
     resolution = (
         f"get them from its owner and give them (VALUE), before you provision it: {command}"
         if flags and source != "stdin"
-        else f"get them from its owner, and write them into HostOptions of machines/{name}/config.json"
+        else "get them from its owner, and write them into HostOptions of"
+        f" {paths.machine(record.root, name, paths.CONFIG)}"
     )
     return [
         f"values that its owner kept, without which `machine provision {name}` sets the engine up from here:"

@@ -141,12 +141,15 @@ def _print_env_command(app: App, name: str) -> None:
 
 def _resume(args: Namespace, app: App) -> int:
     """Continue the creation of the machines and return the exit status."""
+    from machine import engine_values
     from machine.cli.machine_action import on_each
     from machine.lifecycle import create
     from machine.lifecycle.existing import resume_resolution
 
     _check_resume(args, app)
     install_url = args.engine_install_url or ""
+    if install_url:
+        engine_values.check_install_url(install_url)
     status = on_each(
         app,
         args.names,
@@ -203,6 +206,6 @@ def _dry_run(args: Namespace, app: App, request: CreateRequest) -> int:
     """Print what create would do with each machine, and return exit status 0."""
     from machine.lifecycle.dry_run import describe
 
-    for name in args.names:
+    for name in dict.fromkeys(args.names):
         app.print_text("\n".join(describe(app.open_session(), name, request, script=args.dry_run == "script")))
     return 0

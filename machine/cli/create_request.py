@@ -12,7 +12,7 @@ from machine.drivers import registry
 from machine.errors import UsageError, masked
 from machine.lifecycle.draft import CreateRequest
 from machine.model import EngineOptions, SwarmOptions
-from machine.options import resolve
+from machine.options import naming_variables, resolve, variables_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +27,14 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
     _check_classic_swarm(args, app)
     _check_engine_options(args)
     engine = _engine_options(args, app)
-    engine_values.check(engine)
+    options, typed = registry.find(args.driver).traits.options, driver_flags.typed_values(args)
+    variables = _engine_variables(args, app) | variables_of(options, typed, app.environ)
+    with naming_variables(variables):
+        engine_values.check(engine)
     return CreateRequest(
         driver_name=args.driver,
-        values=resolve(registry.find(args.driver).traits.options, driver_flags.typed_values(args), app.environ),
+        values=resolve(options, typed, app.environ),
+        variables=variables,
         engine=engine,
         swarm=_swarm_options(args, app),
         sans=tuple(args.tls_san),
@@ -67,6 +71,16 @@ def _engine_options(args: Namespace, app: App) -> EngineOptions:
     )
 
 
+def _engine_variables(args: Namespace, app: App) -> dict[str, str]:
+    """Return the variables that the engine's options are from, by the flags that were not given."""
+    from_environment = {}
+    if not args.engine_install_url and app.environ.get("MACHINE_DOCKER_INSTALL_URL"):
+        from_environment["engine-install-url"] = "MACHINE_DOCKER_INSTALL_URL"
+    if args.engine_registry_mirror is None and app.environ.get("ENGINE_REGISTRY_MIRROR"):
+        from_environment["engine-registry-mirror"] = "ENGINE_REGISTRY_MIRROR"
+    return from_environment
+
+
 def _swarm_options(args: Namespace, app: App) -> SwarmOptions:
     """Return the options of classic swarm; --swarm-discovery and --swarm-addr belong to swarm mode beside its flag."""
     default = SwarmOptions()
@@ -88,13 +102,18 @@ def _swarm_options(args: Namespace, app: App) -> SwarmOptions:
 
 
 def _check_classic_swarm(args: Namespace, app: App) -> None:
-    """Raise UsageError for a bad --swarm-discovery; warn of flags that have no effect.
+    """Raise UsageError for a bad --swarm-discovery or a --swarm-addr of no swarm; warn of flags that have no effect.
 
     A manager's flags without --swarm-master are only warned of: scripts that were written for docker-machine give them
     to every machine of a swarm.
     """
     if args.swarm_discovery and not args.swarm_mode:
         _check_discovery(args)
+    if args.swarm_addr and not (args.swarm or args.swarm_master or args.swarm_mode):
+        raise UsageError(
+            "--swarm-addr has no effect alone: the machine would be in no swarm",
+            resolution="add --swarm for a node, --swarm-master for the manager, or --swarm-mode manager|worker",
+        )
     without_effect = []
     if not args.swarm_master:
         without_effect += [(name, "--swarm-master") for name in MANAGER_FLAGS if getattr(args, name) not in (None, [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.booleans import parse_bool
+from machine.booleans import one_of, parse_bool
 from machine.cli.tokenize import SWITCH, VALUE, tokenize
 from machine.errors import UsageError
 
@@ -25,7 +25,7 @@ TABLE = (
     ("--help", "-h", SWITCH, "", "Show this text"),
     ("--version", "-v", SWITCH, "", "Show the version"),
 )
-_SHORT = {short: flag for flag, short, *_ in TABLE if short}
+SHORT = {short: flag for flag, short, *_ in TABLE if short}
 _FOLLOWS = {flag: follows for flag, _, follows, *_ in TABLE}
 AFTER_COMMAND = {flag: follows for flag, follows in _FOLLOWS.items() if flag not in ("--help", "--version")}
 
@@ -49,7 +49,7 @@ class GlobalFlags:
 
     def set(self, flag: str, value: str) -> None:
         """Take one flag from the command line, short or long."""
-        flag = _SHORT.get(flag, flag)
+        flag = SHORT.get(flag, flag)
         self._set(flag, value, _FOLLOWS[flag], flag)
         if flag == "--storage-path":
             self.storage_typed = True
@@ -60,13 +60,13 @@ class GlobalFlags:
 
     def _set(self, flag: str, value: str, follows: str, source: str) -> None:
         if flag == "--log-format" and value not in ("text", "json"):
-            raise UsageError(f"{source} must be text or json, not {value!r}")
+            raise UsageError(f"{source} must be text or json, not {value!r}", resolution=one_of(source, "text", "json"))
         setattr(self, flag[2:].replace("-", "_"), parse_bool(value, source) if follows == SWITCH else value)
 
 
 def leading(argv: Sequence[str], flags: GlobalFlags) -> tuple[str, list[str]]:
     """Take the flags before the command into `flags`; return the command ("" if none) and the words after it."""
-    for word in tokenize(argv, lambda flag: _FOLLOWS.get(_SHORT.get(flag, flag), ""), _unknown):
+    for word in tokenize(argv, lambda flag: _FOLLOWS.get(SHORT.get(flag, flag), ""), _unknown):
         if not word.flag:
             return word.value, list(argv[word.position :])
         flags.set(word.flag, word.value)
@@ -78,5 +78,5 @@ def _unknown(flag: str) -> UsageError:
 
     return UsageError(
         f"there is no flag {flag} before a command",
-        resolution=suggestion(flag, [*_FOLLOWS, *_SHORT], "{}, or ") + "machine --help for the list",
+        resolution=suggestion(flag, [*_FOLLOWS, *SHORT], "{}, or ") + "machine --help for the list",
     )

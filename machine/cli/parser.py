@@ -213,9 +213,17 @@ class Parser(Group):
         for explain in self.explain_unknown:
             if resolution := explain(flag):
                 return UsageError(f"{self.prog} has no flag {flag}", resolution=resolution)
-        from machine.cli.global_flags import AFTER_COMMAND
+        from machine.cli.global_flags import AFTER_COMMAND, SHORT
         from machine.cli.suggest import suggestion
 
+        long = SHORT.get(flag[:2], "")
+        if long in AFTER_COMMAND:
+            value = " VALUE" if AFTER_COMMAND[long] == VALUE else ""
+            command = f"machine {flag[:2]}{value} {self.prog.removeprefix('machine ')}"
+            return UsageError(
+                f"{flag[:2]} comes before the command",
+                resolution=f"{command} ...; or, after the command, {long}{value}",
+            )
         return UsageError(
             f"{self.prog} has no flag {flag}",
             resolution=suggestion(flag, [*self.flags(), *AFTER_COMMAND], "{}, or ")

@@ -26,6 +26,7 @@ from machine.lifecycle.existing import (
     incomplete_resolution,
     resume_resolution,
 )
+from machine.options import naming_variables
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
@@ -61,7 +62,8 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
     try:
         record, driver = draft_machine(session, name, request)
         warn_about_clusters(session, record)
-        check(session, record, driver)
+        with naming_variables(request.variables):
+            check(session, record, driver)
         with _lock_new_machine(session, name):
             run_steps(Creation(session, record, driver, request.docker_context), steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then

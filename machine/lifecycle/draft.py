@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from machine import names, options, redaction
@@ -21,7 +21,10 @@ from machine.store import Record
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """What a `create` command line asks for, the name apart. `values` are the driver's options."""
+    """What a `create` command line asks for, the name apart.
+
+    `values` are the driver's options; `variables` names the variables that values are from, by the options' names.
+    """
 
     driver_name: str
     values: Mapping[str, Any]
@@ -30,6 +33,7 @@ class CreateRequest:
     sans: tuple[str, ...] = ()
     docker_context: bool = True
     swarm_mode: MembershipRequest | None = None  # Docker's own clusters
+    variables: Mapping[str, str] = field(default_factory=dict)
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
@@ -72,7 +76,8 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
     hide_secrets(session, cls.traits.options, request.values)
     for value in redaction.secret_values(request.engine):
         session.console.hide(value)
-    driver = cls.configure(driver_context(session, record), request.values)
+    with options.naming_variables(request.variables):
+        driver = cls.configure(driver_context(session, record), request.values)
     try:
         Record.new(session.store.root, name, request.driver_name, driver.dump())
     except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back

@@ -78,7 +78,8 @@ def open_driver(session: Session, record: Record) -> Driver:
             f"the record of machine {record.name} is broken",
             details=f"Driver in config.json is nothing that the driver {record.driver_name} can read"
             f" ({type(error).__name__}: {session.console.mask(str(error))})",
-            resolution=f"repair machines/{record.name}/config.json, or drop the machine: machine rm -f {record.name}",
+            resolution=f"repair {paths.machine(record.root, record.name, paths.CONFIG)}, or drop the machine:"
+            f" machine rm -f {record.name}",
         ) from error
     if isinstance(driver, AcceptsHostKey):
         private, public = _stored_host_key(record)

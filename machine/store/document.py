@@ -5,6 +5,7 @@ Whatever the bytes are, `decode` returns an object whose known keys have their k
 
 from __future__ import annotations
 
+from machine import paths
 from machine.errors import RecordBroken, StoreError
 from machine.store import key_names
 
@@ -30,6 +31,12 @@ def record_error(name: str, reason: str, resolution: str = "") -> RecordBroken:
         details=reason,
         resolution=resolution or f"restore machines/{name}/config.json from a backup, or drop it: machine rm -f {name}",
     )
+
+
+def locate(error: RecordBroken, root: str, name: str) -> None:
+    """Put the full path of machine `name`'s config.json, in the store `root`, into what to type."""
+    path = paths.machine(root, name, paths.CONFIG)
+    error.resolution = error.resolution.replace(f" machines/{name}/{paths.CONFIG}", f" {path}")
 
 
 def decode(data: bytes, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import stat
 from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, RecordBroken, StoreError
 from machine.names import check, natural_key
-from machine.store.document import LARGEST, record_error
+from machine.store.document import LARGEST, locate, record_error
 from machine.store.record import Record
 
 TYPE_CHECKING = False
@@ -60,7 +60,11 @@ class Store:
         """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
         if not self.exists(name):
             raise self.not_found_error(name)
-        record = Record.parse(self._read(name), self.root, name)
+        try:
+            record = Record.parse(self._read(name), self.root, name)
+        except RecordBroken as error:
+            locate(error, self.root, name)
+            raise
         if self.on_load is not None:
             self.on_load(record)
         return record

@@ -134,3 +134,15 @@ def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(cli: StoreWithEngines)
     cli.machine("dev", cli.engine())
     os.mkfifo(Path(cli.store.directory("dev"), "machine.log"))
     assert cli.type("stop", "dev").status == 0
+
+
+def test_what_to_do_about_a_broken_record_names_its_file_in_full(cli: StoreWithEngines) -> None:
+    cli.machine("odd", 1)
+    path = Path(cli.store.directory("odd"), "config.json")
+    record = json.loads(path.read_text())
+    record["Machine"]["SwarmMode"] = {"Role": "queen"}
+    path.write_text(json.dumps(record))
+    assert f"Try: repair {path}, or remove that object" in cli.type("swarm-mode", "leave", "odd").err
+    record["Driver"] = 5
+    path.write_text(json.dumps(record))
+    assert f"Try: restore {path} from a backup" in cli.type("ip", "odd").err

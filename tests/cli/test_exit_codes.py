@@ -248,7 +248,7 @@ def test_a_bare_address_is_a_url_for_the_driver_none(cli: StoreWithEngines, type
     [
         (("ls", "-t", "nan"), "machine ls --help"),
         (("ls", "--filter", "name=("), "machine ls --help"),
-        (("ls", "--log-format", "xml"), "machine ls --help"),
+        (("ls", "--log-format", "xml"), "--log-format=json"),
         (("inspect", "-f", "{{index . 5}}", "dev"), "{{json .}}"),
         (("inspect", "-f", '{{printf "%1000000000d" 5}}', "dev"), "{{json .}}"),
     ],

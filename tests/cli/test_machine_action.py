@@ -111,6 +111,38 @@ def test_what_a_driver_cannot_do(store: Path, tmp_path: Path, command: str) -> N
         host.stop()
 
 
+def test_a_dry_run_of_a_name_given_twice_is_one_plan(store: Path) -> None:
+    line = ["create", "--dry-run", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    assert CommandLine([*line, "a", "a"]).out == CommandLine([*line, "a"]).out
+
+
+@pytest.mark.parametrize("more", [["m", "--dry-run"], ["m", "--resume"]])
+def test_a_script_that_no_machine_can_fetch_is_refused_by_create_and_resume(store: Path, more: list[str]) -> None:
+    none()
+    typed = CommandLine(["create", "--engine-install-url", "ftp://x.example/get", *more])
+    assert typed.status == 2
+    assert "--engine-install-url cannot be 'ftp://x.example/get'" in typed.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "flag"),
+    [
+        ("GENERIC_SSH_PORT", "99999", "--generic-ssh-port"),
+        ("GENERIC_SSH_KEY", "/nonexist", "--generic-ssh-key"),
+        ("MACHINE_DOCKER_INSTALL_URL", "/nonexist", "--engine-install-url"),
+    ],
+)
+def test_a_value_from_the_environment_is_blamed_on_its_variable(
+    store: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, flag: str
+) -> None:
+    line = ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "m"]
+    monkeypatch.setenv(variable, value)
+    told = CommandLine(line).err
+    assert f"${variable}" in told
+    assert flag not in told.partition("Try:")[0]
+    assert f"${variable}" not in CommandLine([*line, flag, value]).err
+
+
 def test_dry_run_touches_nothing(store: Path) -> None:
     shown = CommandLine(["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"])
     assert shown.status == 0

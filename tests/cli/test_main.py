@@ -143,6 +143,29 @@ def test_nonsense_in_a_variable_is_an_error(cli: StoreWithEngines, variable: str
     typed = cli.type("ls", **{variable: value})
     assert (typed.status, typed.out) == (2, "")
     assert f"${variable}" in typed.err
+    assert f"\nTry: set {variable} to " in typed.err
+
+
+def test_nonsense_in_a_global_flag_is_told_what_it_takes(cli: StoreWithEngines) -> None:
+    for line in (["--log-format", "xml", "ls"], ["ls", "--log-format=xml"]):
+        assert "\nTry: --log-format=text, or --log-format=json\n" in cli.type(*line).err
+    assert "\nTry: --debug=true, or --debug=false\n" in cli.type("--debug=maybe", "ls").err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["create", "-s", "/tmp/x", "m"], "machine -s VALUE create ...; or, after the command, --storage-path VALUE"),
+        (["ls", "-s/tmp/x"], "machine -s VALUE ls ...; or, after the command, --storage-path VALUE"),
+        (["rm", "-D", "m"], "machine -D rm ...; or, after the command, --debug"),
+    ],
+)
+def test_a_short_global_flag_after_the_command_is_told_its_place(
+    cli: StoreWithEngines, line: list[str], told: str
+) -> None:
+    typed = cli.type(*line)
+    assert typed.status == 2
+    assert typed.err == f"Error: {line[1][:2]} comes before the command\nTry: {told}\n"
 
 
 def test_debug_shows_a_traceback_and_nothing_else_does(cli: StoreWithEngines) -> None:

@@ -31,6 +31,7 @@ def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> N
         (["--swarm-master", "--swarm-discovery", "token://t"], "needs a host to run the manager on"),
         (["--swarm-mode", "worker"], "there is no host to set up"),
         (["--swarm-discovery", "token://t"], "--swarm-discovery has no effect alone"),
+        (["--swarm-addr", "192.0.2.1"], "--swarm-addr has no effect alone"),
         (["--swarm", "--swarm-discovery", "token://token://t"], "followed by another scheme"),
         (["--swarm", "--swarm-discovery", "0123456789abcdef" * 2], "bare token"),
     ],

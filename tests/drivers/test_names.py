@@ -16,6 +16,7 @@ OTHER_MEANINGS = {  # a word that is a driver's name too, and stands for somethi
     "cli/report.py": {"plugin"},  # that command
     "model.py": {"none"},  # an install URL: nothing is installed
     "port_holder.py": {"qemu"},  # a program that holds a port
+    "engine_values.py": {"none"},  # an install URL
     "provision/install.py": {"none"},  # an install URL
     "swarm/events.py": {"plugin"},  # an object of an engine
     "swarm": {"none"},  # a network of an engine, the health of a container, an empty value

@@ -15,10 +15,11 @@ from machine.clusters.swarm_mode import api
 from machine.clusters.swarm_mode.detection import KEY
 from machine.clusters.swarm_mode.membership import PUBLIC, Membership, parse
 from machine.clusters.swarm_mode.nodes import Node, find_own_node
-from machine.errors import EngineError, MachineError, SwarmModeError, reason_of
+from machine.errors import EngineError, MachineError, RecordBroken, SwarmModeError, reason_of
 from machine.model import Endpoint
 from machine.session import Session, readable_records
 from machine.store import Record
+from machine.store.document import locate
 
 ASK_SECONDS = 5.0
 CHANGE_SECONDS = 40.0  # /swarm/join answers after 20 s at the latest
@@ -39,7 +40,11 @@ def membership_of(record: Record) -> Membership | None:
 
     Raises RecordBroken if it cannot be read.
     """
-    return parse((record.raw.get("Machine") or {}).get(KEY), record.name)
+    try:
+        return parse((record.raw.get("Machine") or {}).get(KEY), record.name)
+    except RecordBroken as error:
+        locate(error, record.root, record.name)
+        raise
 
 
 def require_membership(record: Record) -> Membership:
