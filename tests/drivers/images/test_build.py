@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from machine.process import Completed
 
 LINES = ("deb http://mirror.example/debian trixie main", "deb http://mirror.example/debian trixie-updates main")
 CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
+
+
+@pytest.fixture(autouse=True)
+def _place_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build's temporary directory, which its caller removes, is in the test's own."""
+    made = tmp_path / "temporary files"
+    made.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(made))
 
 
 def words(name: str = "debian-13", root: bool = True) -> list[str]:
