@@ -62,16 +62,24 @@ def _use(app: App, names: list[str]) -> int:
 
 
 def _remove(app: App, names: list[str]) -> int:
-    """A context may be left when its machine is gone, so the machine need not exist."""
+    """A context may be left when its machine is gone, so the machine need not exist.
+
+    Those that there are are removed; the others are one error.
+    """
     from machine import docker_context
 
-    for name in names:
-        if not docker_context.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
-            raise MachineNotFound(
-                f"there is no docker context {docker_context.context_name(name)} that machine made for {name}",
-                resolution="machine context ls shows those that there are",
-            )
-        app.print_text(docker_context.context_name(name))
+    missing = []
+    for name in dict.fromkeys(names):
+        if docker_context.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
+            app.print_text(docker_context.context_name(name))
+        else:
+            missing.append(name)
+    if missing:
+        contexts = ", nor ".join(docker_context.context_name(name) for name in missing)
+        raise MachineNotFound(
+            f"there is no docker context {contexts} that machine made for {', '.join(missing)}",
+            resolution="machine context ls shows those that there are",
+        )
     return 0
 
 

@@ -53,6 +53,16 @@ def test_a_context_may_be_removed_when_its_machine_is_gone(store: Path) -> None:
     assert "there is no docker context" in CommandLine(["context", "rm", "gone"]).err
 
 
+def test_contexts_that_there_are_not_are_one_error_and_the_others_are_removed(cli: StoreWithEngines) -> None:
+    cli.none("b1", "tcp://127.0.0.1:1")
+    made = cli.type("context", "create", "b1").out
+    removed = cli.type("context", "rm", "x", "b1", "y")
+    assert removed.out == made
+    assert removed.status == 4
+    assert removed.err.count("Error: ") == 1
+    assert "made for x, y\n" in removed.err
+
+
 def test_versions_of_engines_that_answer_are_printed_before_the_errors_of_others(cli: StoreWithEngines) -> None:
     cli.machine("head", cli.engine())
     cli.machine("worker", 1)
