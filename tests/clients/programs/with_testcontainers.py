@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import urllib.request
 
 from testcontainers.compose import DockerCompose
@@ -16,9 +17,16 @@ SERVER = "sh -c 'mkdir /www && echo hello > /www/index.html && echo ready && exe
 
 
 def fetched(host: str, port: int) -> str:
-    """What the web server says."""
-    with urllib.request.urlopen(f"http://{host}:{port}/index.html", timeout=30) as answer:
-        return str(answer.read().decode()).strip()
+    """What the web server says, within 30 s: "ready" is printed before it listens."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://{host}:{port}/index.html", timeout=30) as answer:
+                return str(answer.read().decode()).strip()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def use(labels: dict[str, str], place: str) -> dict[str, object]:
