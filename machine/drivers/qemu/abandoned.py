@@ -7,7 +7,6 @@ machine's own files on its command line and belongs to who may have started it; 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from machine.drivers.images import disks
@@ -31,7 +30,7 @@ def end_processes(directory: str, run: process.Run, clock: Clock) -> Sequence[st
         words = process.command_line(pid, run) if pid else []
         if names_file(words, os.path.join(directory, file)) and process.of_owner(pid, directory):
             found[pid] = f"{what} (process {pid})"
-            sockets = sockets or _other_sockets(words)
+            sockets = sockets or next(filter(None, map(paths.runtime_in, words)), "")
     for pid in found:
         process.end(pid)
     deadline = clock.now() + END_SECONDS
@@ -52,13 +51,6 @@ def names_file(words: Sequence[str], path: str) -> bool:
 
 def _is_file(word: Sequence[str], path: str) -> bool:
     return bool(word) and os.path.isabs(word[0]) and os.path.realpath(word[0]) == os.path.realpath(path)
-
-
-def _other_sockets(words: Sequence[str]) -> str:
-    """Return the directory of the sockets that a command line names, "" if that is in the store."""
-    pattern = re.compile(rf"(?:.*,path=)?(/tmp/machine-{os.getuid()}-[0-9a-f]{{16}})/[a-z-]+\.sock(?:,.*)?")
-    found = (pattern.fullmatch(word) for word in words)
-    return next((match[1] for match in found if match), "")
 
 
 def _remove_sockets(directory: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 
 from machine import forwarder_lock
 from machine.errors import DriverError
@@ -31,6 +32,13 @@ def runtime(directory: str, machine_id: str, temporary: str = "/tmp") -> str:  #
         return directory
     tag = hashlib.sha256(f"{machine_id} {directory}".encode()).hexdigest()[:16]
     return os.path.join(temporary, f"machine-{os.getuid()}-{tag}")
+
+
+def runtime_in(word: str, temporary: str = "/tmp") -> str:  # noqa: S108
+    """The directory that `runtime` names outside of the store, of the socket in an argument of qemu; "" for others."""
+    start = re.escape(os.path.join(temporary, f"machine-{os.getuid()}-"))
+    found = re.fullmatch(rf"(?:.*,path=)?({start}[0-9a-f]{{16}})/[a-z-]+\.sock(?:,.*)?", word)
+    return found[1] if found else ""
 
 
 def prepare(runtime_directory: str) -> None:

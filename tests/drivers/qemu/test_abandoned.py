@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,28 +11,9 @@ import pytest
 from machine.drivers.qemu import abandoned, paths, process
 from machine.process import run
 from machine.wait import SystemClock
+from tests.drivers.qemu.conftest import Start
 
-Start = Callable[..., int]
 FORWARDER = ("-m", "machine.drivers.qemu.forwarder", "/a.sock", "/b.sock", "log", "127.0.0.1", "22")
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start a process with the given extra arguments; its pid."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def begin(*words: str) -> int:
-        ready = "import sys; print(); sys.stdout.flush(); sys.stdin.read()"
-        made = subprocess.Popen([sys.executable, "-c", ready, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert made.stdout is not None
-        made.stdout.readline()
-        running.append(made)
-        return made.pid
-
-    yield begin
-    for each in running:
-        each.kill()
-        each.communicate()
 
 
 def end(directory: Path) -> list[str]:

@@ -7,35 +7,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from machine.drivers.qemu import paths, process
 from machine.process import run
+from tests.drivers.qemu.conftest import Start
 
 UUID = str(uuid.uuid4())  # of this process alone: other workers run these tests at the same time
-Start = Callable[..., int]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start a process with the given extra arguments; its pid."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def begin(*words: str) -> int:
-        ready = "import sys; print(); sys.stdout.flush(); sys.stdin.read()"
-        made = subprocess.Popen([sys.executable, "-c", ready, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert made.stdout is not None
-        made.stdout.readline()
-        running.append(made)
-        return made.pid
-
-    yield begin
-    for each in running:
-        each.kill()
-        each.communicate()
 
 
 def machine(directory: Path, pid: int | str) -> str:
