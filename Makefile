@@ -49,8 +49,16 @@ docs: ## write the generated pages and pictures anew (a test fails when they are
 	@$(BIN)/python scripts/generate-docs
 	@$(BIN)/python scripts/draw-architecture
 
+site: ## the manual as a site, in site/: every page, link and anchor is checked
+	@scripts/make-venv $(VENV) docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+site-serve: ## the manual at http://127.0.0.1:8000, built anew when a page changes
+	@scripts/make-venv $(VENV) docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 clean: ## remove what the targets above made here
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test unit lint types bench bench-swarm docs clean
+.PHONY: help demo test unit lint types bench bench-swarm docs site site-serve clean
