@@ -48,6 +48,7 @@ docs: ## write the generated pages and pictures anew (a test fails when they are
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/python scripts/generate-docs
 	@$(BIN)/python scripts/draw-architecture
+	@$(BIN)/python scripts/draw-pictures
 
 site: ## the manual as a site, in site/: every page, link and anchor is checked
 	@scripts/make-venv $(VENV) docs

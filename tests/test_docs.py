@@ -15,7 +15,7 @@ PLACE = re.compile(r"`((?:machine|tests|scripts|docs|examples)/[\w./-]+)`")  # a
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 
 
-@pytest.mark.parametrize("script", ["generate-docs", "draw-architecture"])
+@pytest.mark.parametrize("script", ["generate-docs", "draw-architecture", "draw-pictures"])
 def test_generated_pages_are_current(script: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / script), "--check"],
