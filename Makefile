@@ -21,6 +21,10 @@ test: ## install what the tests need and run all of them, end to end included
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/test $(PYTEST_ARGS)
 
+check: ## before a commit, in 4 minutes: style, layers, types and all tests that need neither root, a machine nor patience
+	@scripts/make-venv $(VENV) dev
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/test --stages style format layers types quick
+
 unit: ## the tests that need neither root nor a virtual machine
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/pytest -q -n auto -m 'not lab and not vm and not slow' $(PYTEST_ARGS)
@@ -62,4 +66,4 @@ clean: ## remove what the targets above made here
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test unit lint types bench bench-swarm docs site site-serve clean
+.PHONY: help demo test check unit lint types bench bench-swarm docs site site-serve clean

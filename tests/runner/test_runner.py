@@ -1,0 +1,116 @@
+"""`scripts/test`: what fails once fails the run, and the time is told by stages and files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.program import ROOT
+from tests.runner import report
+from tests.runner.outcomes import Outcome
+from tests.runner.run import Result
+from tests.runner.stages import LABS, LOOKED_AT, UNITS
+
+UNSTEADY = """
+import pathlib, time
+import pytest
+
+def test_second_time_lucky():
+    tried = pathlib.Path("tried")
+    before = tried.exists()
+    tried.touch()
+    assert before
+
+def test_fine(): time.sleep(1.2)
+
+def test_not_here(): pytest.skip("nothing to test with")
+"""
+BROKEN = """
+def test_never(): raise AssertionError("always")
+"""
+
+
+def script(project: Path, *stages: str) -> subprocess.CompletedProcess[str]:
+    """`scripts/test` of another project, with only the stages named."""
+    (project / "scripts").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "scripts" / "test", project / "scripts")
+    return subprocess.run(
+        [project / "scripts" / "test", "--stages", *stages],
+        capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_passes_only_when_run_again_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "test_unsteady.py").write_text(UNSTEADY)
+    done = script(tmp_path, "units")
+    assert done.returncode == 1, done.stdout + done.stderr
+    end = done.stdout.splitlines()
+    assert end[-1] == (
+        "    FAILED test_unsteady.py::test_second_time_lucky: it passed when run again: unsteady"
+    ), done.stdout  # fmt: skip
+    assert end[-2] == "FAILED: units"
+    row = next(line for line in end if line.startswith("units "))
+    assert row.split()[2:] == ["3", "1", "1", "1"]
+    assert any(line.split() == ["1", "test_unsteady.py"] for line in end), "the file took a second"
+
+
+@pytest.mark.slow
+def test_what_fails_again_a_file_that_is_no_python_and_a_stage_without_tests_fail_the_run(tmp_path: Path) -> None:
+    (tmp_path / "test_broken.py").write_text(BROKEN)
+    done = script(tmp_path, "units")
+    assert done.returncode == 1
+    assert "    FAILED test_broken.py::test_never: it failed again when run alone" in done.stdout
+    (tmp_path / "test_broken.py").write_text("this is no python")
+    done = script(tmp_path, "units")
+    assert done.returncode == 1
+    assert "    FAILED test_broken.py: it failed again when run alone" in done.stdout
+    (tmp_path / "test_broken.py").unlink()
+    assert script(tmp_path, "units").returncode == 1, "no test ran"
+
+
+@pytest.mark.slow
+def test_what_is_fine_ends_with_nothing_of_failures(tmp_path: Path) -> None:
+    (tmp_path / "test_fine.py").write_text("def test_fine(): pass")
+    done = script(tmp_path, "units")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout
+
+
+def test_a_stage_that_there_is_not_is_named(tmp_path: Path) -> None:
+    done = script(tmp_path, "unitz")
+    assert done.returncode == 2
+    assert done.stderr.startswith("there is no stage unitz; there are: style ")
+
+
+def test_the_table_has_stages_and_the_ten_slowest_files() -> None:
+    units = Result(
+        UNITS, seconds=61.4, tests={f"tests/test_{n}.py::test_a[x::y]": Outcome("passed", n) for n in range(12)}
+    )
+    units.tests["tests/test_11.py::test_b"] = Outcome("skipped", 100)
+    labs = Result(LABS, status=1, seconds=10, tests={"tests/test_11.py::test_c": Outcome("failed", 7)})
+    style = Result(LOOKED_AT[0], status=1, seconds=2)
+    lines = list(report.lines([style, units, labs]))
+    assert lines[:5] == [
+        "stage       seconds    tests   passed   failed  skipped",
+        "style             2            failed",
+        "units            61       13       12        0        1",
+        "labs             10        1        0        1        0",
+        "all              73",
+    ]
+    files = lines[6:16]
+    assert files[0] == "      118  tests/test_11.py"
+    assert files[-1] == "        2  tests/test_2.py"
+    assert lines[16:] == ["FAILED: style labs"]
+
+
+def test_a_run_that_was_ended_before_it_could_say_anything_is_a_failure() -> None:
+    assert Result(UNITS, status=-9).failed
+    assert Result(UNITS, failures={"tests/test_a.py::test_a": "unsteady"}).failed
+    assert not Result(UNITS).failed
