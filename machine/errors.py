@@ -43,7 +43,7 @@ FAILED, USAGE, NOTHING_MADE, NOT_FOUND, EXISTS = 1, 2, 3, 4, 5
 INTERRUPTED = 130  # 128 + SIGINT
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell reports a program whose reader went away
 
-EXIT_CODES = {  # what docs/commands.md says of each
+EXIT_CODES = {  # what docs/exit-codes.md says of each
     0: "done; also when a machine was already where `start`, `stop` or `create --if-missing` brings it",
     FAILED: "an error; stderr says what happened and what to do next. Of several machines: some failed",
     USAGE: "the command line is not valid; nothing was done",
@@ -80,7 +80,7 @@ class UsageError(MachineError):
 
 
 class MissingOptions(UsageError):
-    """A driver cannot do without options that were not given; `exit_code` is NOTHING_MADE for credentials."""
+    """A driver cannot do without options that were not given; the status is 3 where they are credentials."""
 
 
 class NameInvalid(MachineError):
