@@ -21,6 +21,11 @@ test: ## install what the tests need and run all of them, end to end included
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/test $(PYTEST_ARGS)
 
+test-long: ## the tests on a real OpenStack (root, 6 GB of memory, 5 GB of disk, 40 minutes); says so where they cannot run
+	@scripts/install-packages test
+	@scripts/make-venv $(VENV) dev
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/test-long $(PYTEST_ARGS)
+
 check: ## before a commit, in 4 minutes: style, layers, types and all tests that need neither root, a machine nor patience
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/test --stages style format layers types quick
@@ -66,4 +71,4 @@ clean: ## remove what the targets above made here
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test check unit lint types bench bench-swarm docs site site-serve clean
+.PHONY: help demo test test-long check unit lint types bench bench-swarm docs site site-serve clean

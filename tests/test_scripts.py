@@ -6,9 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.labs.openstack import needs
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -58,3 +61,29 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tmp_path: Path) -> None:
         subprocess.run([SCRIPTS / "make-venv", place], env=environ, check=False, capture_output=True, timeout=120)
     assert not (venv / "mine").exists()
     assert (other / "mine").exists()
+
+
+def test_the_long_tests_say_what_they_lack_and_do_not_begin(tmp_path: Path) -> None:
+    """Without its tools on the PATH, or without root, no cloud can be started: nothing is tried and nothing skips."""
+    for program in ("bash", "env", "dirname"):
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    done = subprocess.run(
+        [SCRIPTS / "test-long"], env={"PATH": str(tmp_path), "HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith("lab hosts need "), "root, or the tools"
+    assert last == "test-long cannot run here: see the lines above and tests/labs/openstack/README.md"
+    assert done.stdout == ""
+
+
+def test_what_is_scarce_for_a_cloud_is_said_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_TEST_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(needs, "DISK", 1 << 60)
+    monkeypatch.setattr(needs, "MEMORY", 0)
+    (line,) = needs.scarce()
+    assert re.fullmatch(
+        rf"a cloud needs \d+ GB of disk at {tmp_path} \(or MACHINE_TEST_LAB_CACHE\); \d+ are free", line
+    )

@@ -14,10 +14,10 @@ COLUMNS = ("seconds", "tests", "passed", "failed", "skipped")
 
 def lines(results: Sequence[Result]) -> Iterator[str]:
     """The report, line by line; `FAILED:` and what follows it is there only when something failed."""
-    yield f"{'stage':<10}" + "".join(f"{column:>9}" for column in COLUMNS)
+    yield f"{'stage':<15}" + "".join(f"{column:>9}" for column in COLUMNS)
     for result in results:
-        yield f"{result.stage.name:<10}{result.seconds:>9.0f}" + _counts(result)
-    yield f"{'all':<10}{sum(result.seconds for result in results):>9.0f}"
+        yield f"{result.stage.name:<15}{result.seconds:>9.0f}" + _counts(result)
+    yield f"{'all':<15}{sum(result.seconds for result in results):>9.0f}"
     slowest = sorted(seconds_of_files(results).items(), key=lambda row: -row[1])[:SLOWEST]
     if slowest:
         yield "the slowest files, in seconds of their tests, set-up and teardown included:"

@@ -18,6 +18,14 @@ QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "auto"), 
 UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "4"), tests=True)
 LABS = Stage("labs", ("-m", "lab", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 MACHINES = Stage("machines", ("-m", "vm", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
+# What a cloud leaves behind is looked at where none stands; the tests of the other stage share one until their end.
+CLOUD_ENDS = "tests/labs/openstack/test_openstack.py::test_nothing_is_left_of_a_cloud"
+OPENSTACK_ENDS = Stage("openstack-ends", (CLOUD_ENDS,), tests=True)
+OPENSTACK = Stage(
+    "openstack",
+    ("tests/labs/openstack", "tests/drivers/openstack/test_real.py", "--deselect", CLOUD_ENDS),
+    tests=True,
+)
 LOOKED_AT = (
     Stage("style", ("ruff", "check", ".")),
     Stage("format", ("ruff", "format", "--check", ".")),
@@ -25,4 +33,4 @@ LOOKED_AT = (
     Stage("types", ("mypy",)),
 )
 ALL = (*LOOKED_AT, UNITS, LABS, MACHINES)
-BY_NAME = {stage.name: stage for stage in (*ALL, QUICK)}
+BY_NAME = {stage.name: stage for stage in (*ALL, QUICK, OPENSTACK_ENDS, OPENSTACK)}

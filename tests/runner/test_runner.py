@@ -98,11 +98,11 @@ def test_the_table_has_stages_and_the_ten_slowest_files() -> None:
     style = Result(LOOKED_AT[0], status=1, seconds=2)
     lines = list(report.lines([style, units, labs]))
     assert lines[:5] == [
-        "stage       seconds    tests   passed   failed  skipped",
-        "style             2            failed",
-        "units            61       13       12        0        1",
-        "labs             10        1        0        1        0",
-        "all              73",
+        "stage            seconds    tests   passed   failed  skipped",
+        "style                  2            failed",
+        "units                 61       13       12        0        1",
+        "labs                  10        1        0        1        0",
+        "all                   73",
     ]
     files = lines[6:16]
     assert files[0] == "      118  tests/test_11.py"

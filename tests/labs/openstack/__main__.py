@@ -1,4 +1,4 @@
-"""The cloud for a person: python -m tests.labs.openstack up | down | env [demo|admin] | status | run COMMAND..."""
+"""The cloud for a person: python -m tests.labs.openstack check|up|down|status, env [demo|admin], run COMMAND..."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ import sys
 import time
 
 from tests.labs import image
+from tests.labs.openstack import needs
 from tests.labs.openstack.cloud import Cloud, OpenStack, standing
 
 
 def main(words: list[str]) -> int:
     """Exit status."""
     verb, rest = (words[0], words[1:]) if words else ("", [])
-    verbs = {"up": up, "down": down, "env": environment, "status": status, "run": run, "hold": hold}
+    verbs = {"check": check, "up": up, "down": down, "env": environment, "status": status, "run": run, "hold": hold}
     if verb not in verbs:
         print(__doc__, file=sys.stderr)
         return 2
     return verbs[verb](rest)
+
+
+def check(words: list[str]) -> int:
+    """Say what a cloud lacks here; 0 when it lacks nothing."""
+    lacking = needs.missing() or needs.scarce()
+    for line in lacking:
+        print(line, file=sys.stderr)
+    return 1 if lacking else 0
 
 
 def up(words: list[str]) -> int:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from tests.labs import cleanup, image
 from tests.labs.image import LabUnavailable
-from tests.labs.openstack import guest, layers, seed, settings
+from tests.labs.openstack import guest, layers, needs, seed, settings
 from tests.labs.openstack.api import Api
 from tests.labs.openstack.box import WIRE, Nspawn
 
@@ -68,12 +68,9 @@ class OpenStack:
 
     def __init__(self) -> None:
         """LabUnavailable where it cannot run; builds what is not built yet (minutes)."""
-        image.check()
-        missing = [tool for tool in ("nsenter", "debugfs", "qemu-img") if not shutil.which(tool)]
+        missing = needs.missing()
         if missing:
-            raise LabUnavailable("a cloud needs " + ", ".join(missing))
-        if not os.path.exists("/dev/net/tun"):
-            raise LabUnavailable("a cloud needs /dev/net/tun")
+            raise LabUnavailable("; ".join(missing))
         self.box: Nspawn | None = None  # None when it is somebody else's
         self.seconds: dict[str, float] = {}  # what took how long
         self._undo = contextlib.ExitStack()
