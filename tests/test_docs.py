@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 PLACE = re.compile(r"`((?:machine|tests|scripts|docs|examples)/[\w./-]+)`")  # a file or directory, in backquotes
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")  # of a picture, too; `](#heading)` is one of the page itself
+CODE = re.compile(r"^( *)```.*?^\1```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("script", ["generate-docs", "draw-architecture", "draw-pictures"])
@@ -37,13 +38,21 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     missing = []
-    for target, heading in LINK.findall(page.read_text()):
+    for target, heading in LINK.findall(CODE.sub("", page.read_text())):
         if "://" in target:
             continue
-        path = (page.parent / target).resolve()
+        path = (page.parent / target).resolve() if target else page
         if not path.exists() or (heading and heading not in anchors(path)):
             missing.append(f"{target}#{heading}")
     assert missing == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    listed = re.findall(r"(?:- |: )([\w/.-]+\.md)$", navigation, re.MULTILINE)
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    assert pages - set(listed) == set(), "give each a row in mkdocs.yml"
+    assert sorted(page for page in set(listed) if listed.count(page) > 1) == []
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:
@@ -53,5 +62,8 @@ def test_the_glossary_is_in_alphabetical_order() -> None:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives to the headings of a page."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    if page.suffix != ".md":
+        return set()
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)  # a comment is no heading
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
