@@ -23,18 +23,18 @@ def git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_changelog_s_newest_heading_is_the_version_or_says_that_it_is_not_released() -> None:
+def test_the_changelog_s_newest_heading_is_what_the_checkout_works_towards_or_says_that_it_is_not_released() -> None:
     heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert heading is not None
-    if heading[1] == "Unreleased":
-        assert ".dev" in __version__, "what is not released is a development version"
-    else:
-        assert heading[1].strip("[]v") == __version__
+    assert ".dev" in __version__, "a checkout is a development version; a build takes its version from the tag"
+    if heading[1].strip("[]") != "Unreleased":
+        assert heading[1].strip("[]") == __version__.removesuffix(".dev0")
 
 
-def test_a_release_s_tag_is_the_version() -> None:
+def test_a_release_s_tag_is_what_the_checkout_worked_towards() -> None:
     tags = git("tag", "--points-at", "HEAD").split()
-    assert [tag for tag in tags if re.match(r"v?\d", tag) and tag.removeprefix("v") != __version__] == []
+    released = __version__.removesuffix(".dev0")
+    assert [tag for tag in tags if re.match(r"v?\d", tag) and not re.fullmatch(rf"v{released}(rc\d+)?", tag)] == []
 
 
 def test_the_name_of_the_distribution_is_the_same_everywhere() -> None:
@@ -43,7 +43,7 @@ def test_the_name_of_the_distribution_is_the_same_everywhere() -> None:
     named = re.findall(r"([\w-]+)\[[\w,]+\]", str(PROJECT["optional-dependencies"]))
     assert {name for name in named if name in ("machine", DISTRIBUTION)} == {DISTRIBUTION}
     texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("machine/**/*.py"), *ROOT.glob("scripts/*")]
-    for path in texts:
+    for path in filter(Path.is_file, texts):
         found = re.findall(r"(?:pip install(?: -\S+)*|pipx (?:install|inject)) machine\b(?!-)", path.read_text())
         assert found == [], path
 
