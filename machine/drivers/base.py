@@ -210,6 +210,13 @@ class GrowsDisk(Protocol):
 
 
 @runtime_checkable
+class Priced(Protocol):
+    """The platform tells what a machine would cost, in lines for `create --dry-run`. DriverError if it cannot now."""
+
+    def prices(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
 class Diagnosable(Protocol):
     """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
 

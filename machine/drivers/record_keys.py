@@ -85,6 +85,16 @@ TABLE = {
         key_files=("SSHKey",),
     ),
     "generic": RecordKeys(known="EnginePort SSHKey", key_files=("SSHKey",)),
+    "hetzner": RecordKeys(
+        known=(
+            "AccessToken Image ImageID ImageArch Type Location KeyID IsExistingKey ServerID Volumes Networks"
+            " UsePrivateNetwork DisablePublic4 DisablePublic6 PrimaryIPv4 PrimaryIPv6 Firewalls ServerLabels"
+            " AdditionalKeys AdditionalKeyIDs WaitOnError WaitOnPolling WaitForRunningTimeout"
+        ),
+        secrets=("AccessToken",),
+        network=("Networks",),
+        key_files=("ExistingKeyPath",),
+    ),
     "none": RecordKeys(known="URL", url="URL"),
     "openstack": RecordKeys(
         known=(

@@ -17,6 +17,7 @@ TABLE = {
     "azure": "machine.drivers.azure.driver:AzureDriver",
     "digitalocean": "machine.drivers.digitalocean.driver:DigitalOceanDriver",
     "generic": "machine.drivers.generic.driver:GenericDriver",
+    "hetzner": "machine.drivers.hetzner.driver:HetznerDriver",
     "none": "machine.drivers.none.driver:NoneDriver",
     "openstack": "machine.drivers.openstack.driver:OpenStackDriver",
     "qemu": "machine.drivers.qemu.driver:QemuDriver",

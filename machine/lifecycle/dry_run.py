@@ -1,12 +1,12 @@
-"""`create --dry-run`: what `create` would do, in lines. Asks no platform and touches nothing."""
+"""`create --dry-run`: what `create` would do, in lines. Asks a platform for prices only, and touches nothing."""
 
 from __future__ import annotations
 
 from machine import names, paths, redaction
 from machine import provision as provisioning
 from machine.clusters import table as clusters
-from machine.drivers.base import Driver
-from machine.errors import MASK
+from machine.drivers.base import Driver, Priced
+from machine.errors import MASK, DriverError
 from machine.lifecycle.create import CREATE
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts
@@ -18,7 +18,8 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     """Return the driver's options and the steps of `create`; with `script` also what would run on the machine."""
     record, driver = draft_machine(session, name, request)
     warn_about_clusters(session, record)
-    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_engine_options(request)]
+    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_prices(driver)]
+    lines += _engine_options(request)
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]
     if not driver.traits.has_host:
@@ -43,6 +44,16 @@ def _options(driver: Driver, request: CreateRequest) -> list[str]:
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.secret else value}")
     return lines
+
+
+def _prices(driver: Driver) -> list[str]:
+    """Return what the machine would cost, where the platform tells; a plan is a plan where it does not."""
+    if not isinstance(driver, Priced):
+        return []
+    try:
+        return [f"  price: {line}" for line in driver.prices()]
+    except DriverError as error:
+        return [f"  price: not known, for {error.brief}"]
 
 
 def _engine_options(request: CreateRequest) -> list[str]:

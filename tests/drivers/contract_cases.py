@@ -61,6 +61,18 @@ def generic(directory: Path) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
+def hetzner(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """A project in memory, where a server runs as soon as it is made and is gone as soon as it is removed."""
+    from tests.drivers.hetzner.fake_hetzner import Hetzner
+
+    cloud = Hetzner(boot=0, let_go=0)
+    try:
+        yield {**cloud.options(), "hetzner-api-token": cloud.secrets[0]}
+    finally:
+        cloud.close()
+
+
+@contextmanager
 def none(directory: Path) -> Iterator[Mapping[str, Any]]:
     """An address is all there is."""
     yield {"url": "tcp://127.0.0.1:2376"}
@@ -109,6 +121,7 @@ ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any
     "azure": azure,
     "digitalocean": digitalocean,
     "generic": generic,
+    "hetzner": hetzner,
     "none": none,
     "openstack": openstack,
     "virtualbox": virtualbox,

@@ -23,6 +23,7 @@ from machine.drivers.base import (
     EndsProcesses,
     GrowsDisk,
     HasForwarder,
+    Priced,
     ProvidesSshKey,
 )
 from machine.drivers.cloud.driver import CloudDriver
@@ -180,7 +181,7 @@ def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
 
 CAPABILITIES = (
     *(AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable),
-    *(EndsProcesses, GrowsDisk, HasForwarder, ProvidesSshKey),
+    *(EndsProcesses, GrowsDisk, HasForwarder, Priced, ProvidesSshKey),
 )
 
 

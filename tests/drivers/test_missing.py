@@ -38,6 +38,7 @@ def test_one_gap_is_its_own_sentence_and_several_are_a_list() -> None:
         (["-d", "azure", "--azure-login", "secret"], ["subscription-id", "client-secret"]),
         (["-d", "azure", "--azure-client-secret", "s"], ["subscription-id", "client-id"]),
         (["-d", "digitalocean"], ["access-token"]),
+        (["-d", "hetzner"], ["api-token"]),
         (
             ["-d", "amazonec2", "--amazonec2-access-key", "a", "--amazonec2-keypair-name", "k"],
             ["secret-key", "ssh-keypath"],

@@ -136,6 +136,15 @@ def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str]
     return field(default_factory=list, metadata={_FIELD: RecordField(key, _words, [], flag, parse=parse)})
 
 
+def mapping_field(key: str, *, flag: str, pattern: tuple[str, str], reserved: Sequence[str] = ()) -> dict[str, str]:
+    """A field with texts by name, of a flag that is a list of `key=value`; see `DriverFlags.labels`."""
+
+    def parse(flags: DriverFlags, flag: str, given: Sequence[str]) -> dict[str, str]:
+        return flags.labels(flag, given, pattern, reserved)
+
+    return field(default_factory=dict, metadata={_FIELD: RecordField(key, _mapping, {}, flag, parse=parse)})
+
+
 def optional_text_field(key: str) -> str | None:
     """A field of text, None while the record has no such key."""
     return field(default=None, metadata={_FIELD: RecordField(key, _optional(str), None)})

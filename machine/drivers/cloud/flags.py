@@ -126,6 +126,20 @@ class DriverFlags:
                 )
         return found
 
+    def labels(
+        self, flag: str, given: Sequence[str], pattern: tuple[str, str], reserved: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """The texts `key=value` of a flag that is a list, as a mapping.
+
+        `pattern` is a regular expression for one of the texts, and words for what fits it. Raises UsageError on a text
+        that does not fit, and on a key that the program sets itself (`reserved`).
+        """
+        expression, expected = pattern
+        for text in given:
+            if not re.fullmatch(expression, text) or text.partition("=")[0] in reserved:
+                raise self.wrong(flag, text, expected)
+        return {key: value for key, _, value in (text.partition("=") for text in given)}
+
     def address(self, flag: str, text: str, user_flag: str, port_flag: str) -> str:
         """A bare IP address or host name; brackets around an IPv6 address are taken off.
 

@@ -1,0 +1,74 @@
+"""What Hetzner's answers mean, and what to do about each kind of error.
+
+Codes: https://docs.hetzner.cloud/reference/cloud#description/errors. "Invalid input" stands for most of what can
+be wrong; the fields that it names and its sentence decide.
+"""
+
+from __future__ import annotations
+
+from machine.drivers.cloud import errors
+
+CONSOLE = "https://console.hetzner.cloud"
+ADVICE: dict[errors.ErrorClass, str] = {
+    errors.BadCredentials: f"set $HETZNER_API_TOKEN to a token that is valid; {CONSOLE} makes one",
+    errors.NotAllowed: f"use a token of the kind Read & Write; {CONSOLE} makes one (Security, API tokens)",
+    errors.NotFound: "check --hetzner-endpoint, and whether somebody has removed it",
+    errors.NoCapacity: "try another --hetzner-server-location or --hetzner-server-type, or later",
+    errors.QuotaExceeded: (
+        "remove what is not needed (`machine ls --filter driver=hetzner` and `machine rm NAME`; `hcloud all list` shows"
+        f" all of the project), or ask for more at {CONSOLE} (Limits)"
+    ),
+    errors.BadImage: "choose another --hetzner-image (`hcloud image list` shows them)",
+    errors.BadSize: "choose another --hetzner-server-type (`hcloud server-type list` shows them)",
+    errors.BadRegion: "choose another --hetzner-server-location (`hcloud location list` shows them)",
+    errors.BadKey: "check --hetzner-existing-key-id, --hetzner-existing-key-path and --hetzner-additional-key",
+    errors.BadNetwork: "check --hetzner-networks, --hetzner-primary-ipv4 and --hetzner-primary-ipv6",
+    errors.BadFirewall: "check --hetzner-firewalls and --hetzner-open-port",
+    errors.BadVolume: "check --hetzner-volumes",
+    errors.BadUserData: "check --hetzner-user-data and --hetzner-user-data-file",
+    errors.Protected: f"take the protection from it at {CONSOLE}, and try again",
+    errors.RateLimited: "try again later; --hetzner-retry-seconds waits longer",
+    errors.Unreachable: "check the network, any proxy, and --hetzner-endpoint",
+    errors.ApiTimeout: "try again; --hetzner-api-timeout waits longer",
+    errors.ServiceBroken: "try again later (https://status.hetzner.com tells of trouble), or check --hetzner-endpoint",
+}
+CODES: dict[errors.ErrorClass, str] = {
+    errors.BadCredentials: "unauthorized",
+    errors.NotAllowed: "forbidden token_readonly",
+    errors.NotFound: "not_found",
+    errors.NoCapacity: "resource_unavailable placement_error server_error_no_capacity",
+    errors.QuotaExceeded: "resource_limit_exceeded",
+    errors.NameTaken: "uniqueness_error",
+    errors.WrongState: "locked conflict",
+    errors.InUse: "resource_in_use",
+    errors.Protected: "protected",
+    errors.RateLimited: "rate_limit_exceeded",
+    errors.BadNetwork: (
+        "ip_not_available no_subnet_available networks_overlap primary_ip_assigned primary_ip_datacenter_mismatch"
+        " primary_ip_location_mismatch primary_ip_version_mismatch"
+    ),
+    errors.BadFirewall: "firewall_resource_not_found incompatible_network_type",
+    errors.BadVolume: "volume_already_attached",
+    errors.ApiTimeout: "timeout",
+    errors.ServiceBroken: "service_error server_error maintenance unavailable bad_gateway",
+}
+SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # of invalid_input; the first that fits
+    (r"user_?data", errors.BadUserData),
+    (r"ssh_?keys?|public_key", errors.BadKey),
+    (r"firewall|\brules?\b|source_ips", errors.BadFirewall),
+    (r"volume", errors.BadVolume),
+    (r"network|primary|public_net", errors.BadNetwork),
+    (r"image", errors.BadImage),
+    (r"server.?type", errors.BadSize),
+    (r"location", errors.BadRegion),
+)
+ERRORS = errors.ErrorTable("hetzner", advice=ADVICE, codes=CODES, statuses=errors.STATUSES, sentences=SENTENCES)
+
+
+def translate(code: str | int, text: str, doing: str) -> errors.CloudError:
+    """The error for an answer to `doing` (words for the call): `code` is Hetzner's word, or the HTTP status alone."""
+    if isinstance(code, int):  # something that is not Hetzner's API, or not its version 1
+        kind = ERRORS.by_status(code) or errors.ServiceBroken
+    else:
+        kind = ERRORS.by_code(code) or ERRORS.by_sentence(text) or errors.BadRequest
+    return ERRORS.refusal(kind, f"Hetzner refused to {doing}", str(code), text, code=str(code))

@@ -1,0 +1,169 @@
+"""The project behind HTTP on loopback; every answer is held against those that were recorded."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.drivers.hetzner import recorded
+from tests.drivers.hetzner.project import Project, Refusal, missing
+
+TOKEN = "hcl0udT0kenThatNobodyMaySee4711hcl0udT0kenThatNobodyMaySee471100"
+READ_ONLY = "hcl0udT0kenThatMayOnlyRead471100hcl0udT0kenThatMayOnlyRead471100"
+KINDS = ("servers", "ssh_keys", "firewalls", "placement_groups", "networks", "volumes", "primary_ips")
+MAKERS = ("ssh_keys", "firewalls", "placement_groups")
+Found = tuple[int, Any]
+Query = dict[str, list[str]]
+
+
+def fits(thing: Mapping[str, Any], query: Query) -> bool:
+    """Whether a thing is among those that a list was asked for."""
+    for key in ("name", "fingerprint", "ip", "architecture", "type", "status"):
+        if query.get(key) and str(thing.get(key)) not in query[key]:
+            return False
+    for selector in query.get("label_selector", []):
+        key, equal, value = selector.partition("==")
+        if key not in thing["labels"] or (equal and thing["labels"][key] != value):
+            return False
+    return True
+
+
+def page(kind: str, present: list[Any], query: Query) -> Found:
+    """A list, page by page."""
+    found = [one for one in present if fits(one, query)]
+    size, number = min(int(query.get("per_page", ["25"])[0]), Server.largest_page), int(query.get("page", ["1"])[0])
+    last = max(1, -(-len(found) // size))
+    meta = {
+        "page": number,
+        "per_page": size,
+        "previous_page": number - 1 if number > 1 else None,
+        "next_page": number + 1 if number < last else None,
+        "last_page": last,
+        "total_entries": len(found),
+    }
+    return 200, {kind: found[(number - 1) * size : number * size], "meta": {"pagination": meta}}
+
+
+class Server:
+    """Running until `stop`. `wrong` is what no recorded answer has and happened all the same."""
+
+    largest_page = 50
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.strangers: dict[str, Project] = {}  # by their tokens
+        self.wrong: list[str] = []
+        self.asked: list[tuple[str, str, Any]] = []  # method, path, body
+        self.lock = threading.Lock()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.http.daemon_threads = True
+        self.http.block_on_close = False
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join(10)
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """What goes back, judged."""
+        with self.lock:
+            try:
+                status, found = self._do(method, path, headers, json.loads(body) if body else {})
+            except Refusal as refusal:
+                status, found = refusal.status, refusal.body
+            if found is not None:
+                self.wrong += [f"{method} {path}: {status}: {one}" for one in recorded.wrong(copy.deepcopy(found))]
+            return status, b"" if found is None else json.dumps(found).encode()
+
+    def _do(self, method: str, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Found:
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        project = self.project if token in (TOKEN, READ_ONLY) else self.strangers.get(token)
+        if project is None:
+            raise Refusal(401, "unauthorized", "the token you provided is invalid")
+        if token == READ_ONLY and method != "GET":
+            raise Refusal(403, "token_readonly", "this token is read only")
+        project.settle()
+        parts = urllib.parse.urlsplit(path)
+        self.asked.append((method, parts.path, body))
+        query = urllib.parse.parse_qs(parts.query)
+        match = re.fullmatch(r"/v1/([a-z_]+)(?:/([0-9]+)(?:/actions/([a-z_]+))?)?", parts.path)
+        if match is None:
+            raise missing("page")
+        kind, number, verb = match[1], int(match[2] or 0), match[3]
+        if method == "GET":
+            return self._get(project, kind, number, query)
+        if method == "POST":
+            return self._post(project, kind, (number, verb), body)
+        return self._delete(project, kind, number)
+
+    def _get(self, project: Project, kind: str, number: int, query: Query) -> Found:
+        sold: dict[str, Callable[[], list[Any]]] = {
+            "locations": project.catalogue.locations,
+            "server_types": lambda: project.catalogue.server_types,
+            "images": lambda: project.catalogue.images,
+        }
+        if kind not in (*sold, *KINDS):
+            raise missing("page")
+        present = sold[kind]() if kind in sold else list(getattr(project, kind).values())
+        if not number:
+            return page(kind, present, query)
+        found = next((one for one in present if one["id"] == number), None)
+        if found is None:
+            raise missing(kind.removesuffix("s"))
+        return 200, {kind.removesuffix("s"): found}
+
+    def _post(self, project: Project, kind: str, action: tuple[int, str | None], body: Any) -> Found:
+        number, verb = action
+        if kind == "servers" and verb:
+            return 201, {"action": project.act(number, verb)}
+        if kind == "servers":
+            made = project.make_server(body)
+            actions = [project.action(command, made["id"]) for command in ("create_server", "start_server")]
+            return 201, {"server": made, "action": actions[0], "next_actions": actions[1:], "root_password": None}
+        if kind not in MAKERS:
+            raise missing("page")
+        singular = kind.removesuffix("s")
+        answer = {singular: getattr(project, f"make_{singular}")(body)}
+        return 201, {**answer, "actions": []} if kind == "firewalls" else answer
+
+    def _delete(self, project: Project, kind: str, number: int) -> Found:
+        if kind == "servers":
+            return 200, {"action": project.delete_server(number)}
+        if kind not in MAKERS:
+            raise missing("page")
+        project.delete(kind, number)
+        return 204, None
+
+
+def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, found = server.answer(self.command, self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(found)))
+            self.send_header("RateLimit-Limit", "3600")
+            self.send_header("RateLimit-Remaining", "3599")
+            self.send_header("RateLimit-Reset", str(int(time.time()) + 1))
+            self.end_headers()
+            self.wfile.write(found)
+
+        do_GET = do_POST = do_DELETE = do_PUT = handle_any
+
+        def log_message(self, *parts: Any) -> None:
+            return
+
+    return Handler
