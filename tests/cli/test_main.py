@@ -60,7 +60,7 @@ def test_every_command_has_help_and_refuses_an_unknown_flag(cli: StoreWithEngine
     [
         ("azur", "Try: did you mean azure?"),
         ("google", "docker-machine's own driver google is not part of this program"),
-        ("hetzner", "docker-machine-driver-hetzner into a directory of your PATH"),
+        ("linode", "docker-machine-driver-linode into a directory of your PATH"),
     ],
 )
 def test_a_driver_that_is_none_is_told_what_is(cli: StoreWithEngines, name: str, advice: str) -> None:
