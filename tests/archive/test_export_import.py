@@ -124,7 +124,7 @@ def test_no_secret_and_no_path_of_the_owner_travels(mine: Store, tmp_path: Path,
     add(
         mine,
         "cloud",
-        "hetzner",
+        "linode",
         {
             "AccessToken": "hush",
             "nested": [{"apiKey": "hush", "Zone": "z1"}],
