@@ -8,9 +8,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from machine import backend_api, driver_api
+
+pytestmark = (
+    pytest.mark.slow
+)  # the descriptions of two APIs are read out of the source; half a minute on a busy computer
 ROOT = Path(__file__).parents[1]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}  # what a browser fetches
 LINK_RELATIONS = {
@@ -33,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "NO_COLOR": "1"},
         check=False,
@@ -61,6 +67,13 @@ def test_the_search_is_on_the_site_itself(site: Path) -> None:
     workers = list((site / "assets" / "javascripts" / "workers").glob("search*.js"))
     assert len(workers) == 1
     assert re.findall(r"importScripts\([^)]*//[^)]*\)", workers[0].read_text()) == []
+
+
+@pytest.mark.parametrize(("page", "module"), [("api-drivers", driver_api), ("api-backends", backend_api)])
+def test_every_name_of_an_api_is_described(site: Path, page: str, module: ModuleType) -> None:
+    text = (site / page / "index.html").read_text()
+    own = [name for name in module.__all__ if name != "Values"]  # which is a type only, explained beside Option
+    assert [name for name in own if f'id="{module.__name__}.{name}"' not in text] == []
 
 
 def fetched(page: Path) -> set[str]:

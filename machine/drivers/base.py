@@ -28,7 +28,7 @@ from machine.wait import Clock
 
 @contextmanager
 def preflight_errors() -> Iterator[None]:
-    """For the body of `check`: a DriverError from within is one of the checks before a create."""
+    """A context for the body of `check`: a DriverError from within becomes a PreflightFailed, with the same words."""
     try:
         yield
     except DriverError as error:
@@ -89,32 +89,41 @@ class Driver(ABC):
     @classmethod
     @abstractmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        """A driver for a new machine, from option values. Pure: UsageError on nonsense, no I/O."""
+        """Return the driver of a new machine, made from option values. Asks nobody.
+
+        Raises UsageError for values that make no machine.
+        """
 
     @classmethod
     @abstractmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        """The driver of a stored machine, from config.json's Driver object (unknown keys are kept)."""
+        """Return the driver of a machine in the store, made from the Driver object of its config.json.
+
+        Keys that are not known are kept. Asks nobody.
+        """
 
     @abstractmethod
     def dump(self) -> dict[str, Any]:
-        """The Driver object for config.json, in docker-machine's key names where it has them.
+        """Return the Driver object for config.json, in docker-machine's key names where it has them.
 
         Values of options with `secret=True` go under their option's `key`; the caller stores them elsewhere.
         """
 
     @classmethod
     def secret_options(cls, data: dict[str, Any]) -> Sequence[Option]:  # noqa: ARG003 (for those that differ by machine)
-        """The options whose values are kept apart from the Driver object `data`. Asks nobody."""
+        """Return the options whose values are kept apart from the Driver object `data`. Asks nobody."""
         return cls.traits.options
 
     @abstractmethod
     def check(self) -> None:
-        """Read-only preflight: PreflightFailed, naming the flag, when `create` could not work. Makes nothing."""
+        """Look whether `create` can work, and make nothing: the preflight.
+
+        Raises PreflightFailed, which names the flag, where it cannot.
+        """
 
     @abstractmethod
     def create(self) -> None:
-        """Ask for the machine, switch it on, return; every id goes to `ctx.save(self)` before it is needed.
+        """Ask for the machine, switch it on, and return; every id goes to `ctx.save(self)` before it is needed.
 
         Raises InProgress if the next thing can only be made later (a server's address, once it runs): it is called
         again.
@@ -122,14 +131,19 @@ class Driver(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """One question, which changes nothing. MISSING when the platform does not know the machine (any more)."""
+        """Return the state of the machine, MISSING when the platform does not know it (any more).
+
+        One question, which changes nothing.
+        """
 
     @abstractmethod
     def endpoint(self) -> Endpoint | None:
-        """How to reach it, None while not known yet. One question, which changes nothing."""
+        """Return how to reach the machine, None while that is not known yet. One question, which changes nothing."""
 
     def power(self, verb: Verb) -> None:
-        """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done.
+        """Ask the platform to start, stop, kill or restart the machine, and return: `state` tells when it is done.
+
+        A machine that is where `verb` brings it is success.
 
         Raises InProgress if a START has to wait until something has ended: it is called again.
         """
@@ -140,7 +154,7 @@ class Driver(ABC):
 
     @abstractmethod
     def remove(self) -> None:
-        """Remove all that `create` made, newest first; absent is success.
+        """Remove all that `create` made, newest first; what is gone already is success.
 
         Raises InProgress if the rest must wait until the platform has ended something: it is called again.
         """
@@ -150,27 +164,30 @@ class Driver(ABC):
 class ConsoleLog(Protocol):
     """The platform keeps what the machine printed while booting."""
 
-    def console_log(self) -> str: ...
+    def console_log(self) -> str:
+        """Return the end of it, as text; "" while there is nothing."""
 
 
 @runtime_checkable
 class AcceptsHostKey(Protocol):
-    """The platform can give the machine its ssh host key; called before `create`, with private and public halves.
+    """The platform can give the machine its ssh host key, so that its first login is checked already."""
 
-    False: this machine will show one of its own making, so the first one seen is believed, as without this capability.
-    """
+    def give_host_key(self, private: str, public: str) -> bool | None:
+        """Take the two halves of the key; called before `create`.
 
-    def give_host_key(self, private: str, public: str) -> bool | None: ...
+        False: this machine will show one of its own making, so the first one seen is believed.
+        """
 
 
 @runtime_checkable
 class ProvidesSshKey(Protocol):
-    """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys.
+    """The user's own ssh key may be used to log in, in the place of one that is made for the machine."""
 
-    None: this machine gets a key of its own, as if the driver had no such capability.
-    """
+    def key_path(self) -> str | None:
+        """Return its path (it is copied into the machine's directory), or "" for the keys of the ssh-agent.
 
-    def key_path(self) -> str | None: ...
+        None: this machine gets a key of its own.
+        """
 
 
 @runtime_checkable
@@ -178,10 +195,10 @@ class AccountAware(Protocol):
     """The platform has accounts, each of which sees its own machines only, and says which one we ask with."""
 
     def account_recorded(self) -> str:
-        """The one that `create` asked with, from the record; "" if that is not known. Asks nobody."""
+        """Return the account that `create` asked with, from the record; "" if that is not known. Asks nobody."""
 
     def current_account(self) -> str:
-        """The one that would be asked now; "" if the platform does not tell. One question."""
+        """Return the account that would be asked now; "" if the platform does not tell. One question."""
 
 
 @runtime_checkable
@@ -189,7 +206,7 @@ class HasForwarder(Protocol):
     """A forwarder, a process of ours, runs beside each machine; machine.forwarder_lock tells when it was ended."""
 
     def restart_forwarder(self) -> bool:
-        """Start it again if the machine runs; whether it does. Harmless when it still runs."""
+        """Start the forwarder again if the machine runs, and return whether it does. Harmless when it still runs."""
 
 
 @runtime_checkable
@@ -198,7 +215,7 @@ class EndsProcesses(Protocol):
 
     @classmethod
     def end_processes(cls, directory: str, run: Callable[..., Completed], clock: Clock) -> Sequence[str]:
-        """End those that are proven to be of the machine in `directory`, and no other; the name of each that ended."""
+        """End the processes proven to be those of the machine in `directory`, no other; return the name of each."""
 
 
 @runtime_checkable
@@ -206,7 +223,7 @@ class GrowsDisk(Protocol):
     """The machine's root file system is to grow to the size of its disk at the first boot."""
 
     def disk_megabytes(self) -> tuple[int, int]:
-        """(MB of the disk, MB of the image that it was made from); equal when there is nothing to grow."""
+        """Return the MB of the disk and those of its image; they are equal when there is nothing to grow."""
 
 
 @runtime_checkable
@@ -218,6 +235,7 @@ class Priced(Protocol):
 
 @runtime_checkable
 class Diagnosable(Protocol):
-    """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
+    """The platform knows why a machine may be unreachable."""
 
-    def explain(self) -> str: ...
+    def explain(self) -> str:
+        """Return one sentence for the error, "" if nothing is known. A question, which changes nothing."""

@@ -31,7 +31,7 @@ JSON = (b"content-type", b"application/json")
 
 
 class ApiError(Exception):
-    """The answer is an error: raised anywhere in a pipeline, sent to the client as {"message": ...}.
+    """An error as the answer: raised anywhere in a pipeline, sent to the client as {"message": ...}.
 
     `status` is the HTTP status; 502 an engine that cannot be reached, 504 one that does not answer in time.
     """
@@ -80,7 +80,7 @@ class Hijack(ABC):
         """End both halves once what was written is out."""
 
 
-Body = Union[bytes, "AsyncIterator[bytes]"]
+Body = Union[bytes, "AsyncIterator[bytes]"]  # the whole, or a stream that can be read once
 
 
 class Request:
@@ -259,7 +259,7 @@ class Request:
 
 
 class Reply:
-    """The answer. `body` is bytes, a stream of bytes, or a Hijack with status 101 (or 200, the older form)."""
+    """The answer to a request; `body` is bytes, a stream of them, or a Hijack with status 101 (200: the older form)."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -315,8 +315,8 @@ class Reply:
                 await finish()
 
 
-CallNext = Callable[[Request], Awaitable[Reply]]
-Backend = Callable[[Request, CallNext], Awaitable[Reply]]
+CallNext = Callable[[Request], Awaitable[Reply]]  # gives a request to the rest of the pipeline
+Backend = Callable[[Request, CallNext], Awaitable[Reply]]  # answers a request, or asks the rest of the pipeline
 
 
 def link(backend: Backend, call_next: CallNext) -> CallNext:
