@@ -28,7 +28,7 @@ test-long: ## the tests on a real OpenStack (root, 6 GB of memory, 5 GB of disk,
 
 check: ## before a commit, in 4 minutes: style, layers, types and all tests that need neither root, a machine nor patience
 	@scripts/make-venv $(VENV) dev
-	@PATH="$(abspath $(BIN)):$$PATH" scripts/test --stages style format layers types quick
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/test --stages check
 
 unit: ## the tests that need neither root nor a virtual machine
 	@scripts/make-venv $(VENV) dev

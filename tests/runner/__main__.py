@@ -1,24 +1,28 @@
-"""`python -m tests.runner [STAGE...]`: the stages named, or all; status 1 when one failed."""
+"""`python -m tests.runner [NAME...]`: all stages, or the stages and groups named; status 1 when one failed."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 from tests.runner import report
 from tests.runner.run import run
-from tests.runner.stages import ALL, BY_NAME
+from tests.runner.stages import BY_NAME, GROUPS, Stage
 
 
 def main(names: Sequence[str]) -> int:
     """Run the stages of these names, and say how they went."""
-    unknown = [name for name in names if name not in BY_NAME]
-    if unknown:
-        print(f"there is no stage {' '.join(unknown)}; there are: {' '.join(BY_NAME)}", file=sys.stderr)
-        return 2
-    results = run([BY_NAME[name] for name in names] or ALL)
+    groups: list[Sequence[Stage]] = []
+    for name in names or ["all"]:
+        if name not in BY_NAME and name not in GROUPS:
+            print(f"there is no stage {name}; there are: {' '.join((*BY_NAME, *GROUPS))}", file=sys.stderr)
+            return 2
+        groups += GROUPS.get(name) or [[BY_NAME[name]]]
+    began = time.monotonic()
+    results = run(groups)
     print()
-    for line in report.lines(results):
+    for line in report.lines(results, time.monotonic() - began):
         print(line)
     return 1 if any(result.failed for result in results) else 0
 

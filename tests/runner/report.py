@@ -12,17 +12,20 @@ SLOWEST = 10
 COLUMNS = ("seconds", "tests", "passed", "failed", "skipped")
 
 
-def lines(results: Sequence[Result]) -> Iterator[str]:
-    """The report, line by line; `FAILED:` and what follows it is there only when something failed."""
+def lines(results: Sequence[Result], seconds: float) -> Iterator[str]:
+    """The report of a run that took so long, line by line; `FAILED:` and what follows it only when something failed.
+
+    The stages' seconds are more in all than the run's, for some run side by side.
+    """
     yield f"{'stage':<15}" + "".join(f"{column:>9}" for column in COLUMNS)
     for result in results:
         yield f"{result.stage.name:<15}{result.seconds:>9.0f}" + _counts(result)
-    yield f"{'all':<15}{sum(result.seconds for result in results):>9.0f}"
+    yield f"{'all':<15}{seconds:>9.0f}"
     slowest = sorted(seconds_of_files(results).items(), key=lambda row: -row[1])[:SLOWEST]
     if slowest:
         yield "the slowest files, in seconds of their tests, set-up and teardown included:"
-        for file, seconds in slowest:
-            yield f"{seconds:>9.0f}  {file}"
+        for file, taken in slowest:
+            yield f"{taken:>9.0f}  {file}"
     failed = [result for result in results if result.failed]
     if failed:
         yield f"FAILED: {' '.join(result.stage.name for result in failed)}"

@@ -1,4 +1,4 @@
-"""Runs stages one after the other, all of them whatever fails, and collects how they went."""
+"""Runs stages, all of them whatever fails, and collects how they went; those of one group run side by side."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,7 @@ MOST_AGAIN = 20  # failed tests of a stage that are run again; of more, somethin
 UNSTEADY = "it passed when run again: unsteady"
 BROKEN = "it failed again when run alone"
 NOT_AGAIN = f"not run again, for more than {MOST_AGAIN} failed"
+PRINTING = threading.Lock()
 
 
 @dataclass
@@ -38,21 +41,30 @@ class Result:
         return self.status != 0 or bool(self.failures)
 
 
-def run(stages: Iterable[Stage]) -> list[Result]:
-    """All stages, in the directory where we are."""
-    return [_stage(stage) for stage in stages]
+def run(groups: Iterable[Sequence[Stage]]) -> list[Result]:
+    """One group after the other, in the directory where we are. What failed is run again when its group has ended."""
+    results = []
+    for group in groups:
+        with ThreadPoolExecutor(len(group)) as side_by_side:
+            ended = list(side_by_side.map(_stage, group, [len(group) > 1] * len(group)))
+        for result in ended:
+            began = time.monotonic()
+            result.failures = _again(sorted(name for name, test in result.tests.items() if test.result == "failed"))
+            result.seconds += time.monotonic() - began
+        results += ended
+    return results
 
 
-def _stage(stage: Stage) -> Result:
-    print(f"== {stage.name}: {shlex.join(stage.command)}", flush=True)
+def _stage(stage: Stage, prefixed: bool) -> Result:
+    _say(f"== {stage.name}: {shlex.join(stage.command)}\n")
     result, began = Result(stage), time.monotonic()
+    prefix = f"{stage.name} | " if prefixed else ""
     if stage.tests:
-        result.status, result.tests = _pytest(*stage.command, "--durations=10")
-        result.failures = _again(sorted(name for name, test in result.tests.items() if test.result == "failed"))
+        result.status, result.tests = _pytest(prefix, *stage.command, "--durations=10")
     else:
-        result.status = subprocess.run(stage.command, check=False).returncode
+        result.status = _run(prefix, stage.command, os.environ)
     result.seconds = time.monotonic() - began
-    print(f"== {stage.name} took {result.seconds:.0f} s", flush=True)
+    _say(f"== {stage.name} took {result.seconds:.0f} s\n")
     return result
 
 
@@ -62,16 +74,35 @@ def _again(failed: list[str]) -> dict[str, str]:
         return dict.fromkeys(failed, NOT_AGAIN)
     if not failed:
         return {}
-    print(f"== once more, alone, to tell unsteady tests from broken ones: {shlex.join(failed)}", flush=True)
-    _, second = _pytest(*failed)
+    _say(f"== once more, alone, to tell unsteady tests from broken ones: {shlex.join(failed)}\n")
+    _, second = _pytest("", *failed)
     passed = {name for name, test in second.items() if test.result == "passed"}
     return {name: UNSTEADY if name in passed else BROKEN for name in failed}
 
 
-def _pytest(*arguments: str) -> tuple[int, dict[str, Outcome]]:
+def _pytest(prefix: str, *arguments: str) -> tuple[int, dict[str, Outcome]]:
     """The exit status of a pytest, and what it wrote of its tests."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "outcomes.json"
-        argv = [sys.executable, "-m", "pytest", "-q", "-p", outcomes.__name__, *arguments]
-        done = subprocess.run(argv, env={**os.environ, outcomes.VARIABLE: str(file)}, check=False)
-        return done.returncode, outcomes.read(file)
+        argv = [sys.executable, "-m", "pytest", "-q", "-p", outcomes.__name__, "-p", "no:cacheprovider", *arguments]
+        status = _run(prefix, argv, {**os.environ, outcomes.VARIABLE: str(file)})
+        return status, outcomes.read(file)
+
+
+def _run(prefix: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit status of a program whose lines are printed as they come, each behind the prefix when there is one."""
+    if not prefix:
+        return subprocess.run(argv, env=environ, check=False).returncode
+    with subprocess.Popen(
+        argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            _say(prefix + line)
+    return process.returncode
+
+
+def _say(text: str) -> None:
+    """Print without mixing the lines of two stages."""
+    with PRINTING:
+        print(text, end="", flush=True)

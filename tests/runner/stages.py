@@ -14,9 +14,9 @@ class Stage:
     tests: bool = False
 
 
-QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "auto"), tests=True)
-UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "4"), tests=True)
-LABS = Stage("labs", ("-m", "lab", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
+QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "4"), tests=True)
+UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "5"), tests=True)
+LABS = Stage("labs", ("-m", "lab", "-n", "4", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 MACHINES = Stage("machines", ("-m", "vm", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 # What a cloud leaves behind is looked at where none stands; the tests of the other stage share one until their end.
 CLOUD_ENDS = "tests/labs/openstack/test_openstack.py::test_nothing_is_left_of_a_cloud"
@@ -26,11 +26,17 @@ OPENSTACK = Stage(
     ("tests/labs/openstack", "tests/drivers/openstack/test_real.py", "--deselect", CLOUD_ENDS),
     tests=True,
 )
-LOOKED_AT = (
-    Stage("style", ("ruff", "check", ".")),
-    Stage("format", ("ruff", "format", "--check", ".")),
-    Stage("layers", ("lint-imports",)),
-    Stage("types", ("mypy",)),
-)
-ALL = (*LOOKED_AT, UNITS, LABS, MACHINES)
-BY_NAME = {stage.name: stage for stage in (*ALL, QUICK, OPENSTACK_ENDS, OPENSTACK)}
+STYLE = Stage("style", ("ruff", "check", "."))
+FORMAT = Stage("format", ("ruff", "format", "--check", "."))
+LAYERS = Stage("layers", ("lint-imports",))
+TYPES = Stage("types", ("mypy",))
+
+# Groups, one after the other. What is side by side fills the time in which the other waits: mypy is one process, and
+# real hosts wait for services to start while virtual machines compute.
+ALL = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, UNITS), (LABS, MACHINES))
+CHECK = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, QUICK))
+BY_NAME = {
+    stage.name: stage
+    for stage in (STYLE, FORMAT, LAYERS, TYPES, QUICK, UNITS, LABS, MACHINES, OPENSTACK_ENDS, OPENSTACK)
+}
+GROUPS = {"all": ALL, "check": CHECK}

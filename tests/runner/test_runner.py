@@ -13,8 +13,8 @@ import pytest
 from tests.program import ROOT
 from tests.runner import report
 from tests.runner.outcomes import Outcome
-from tests.runner.run import Result
-from tests.runner.stages import LABS, LOOKED_AT, UNITS
+from tests.runner.run import Result, run
+from tests.runner.stages import ALL, LABS, MACHINES, STYLE, UNITS, Stage
 
 UNSTEADY = """
 import pathlib, time
@@ -95,14 +95,14 @@ def test_the_table_has_stages_and_the_ten_slowest_files() -> None:
     )
     units.tests["tests/test_11.py::test_b"] = Outcome("skipped", 100)
     labs = Result(LABS, status=1, seconds=10, tests={"tests/test_11.py::test_c": Outcome("failed", 7)})
-    style = Result(LOOKED_AT[0], status=1, seconds=2)
-    lines = list(report.lines([style, units, labs]))
+    style = Result(STYLE, status=1, seconds=2)
+    lines = list(report.lines([style, units, labs], 70))
     assert lines[:5] == [
         "stage            seconds    tests   passed   failed  skipped",
         "style                  2            failed",
         "units                 61       13       12        0        1",
         "labs                  10        1        0        1        0",
-        "all                   73",
+        "all                   70",
     ]
     files = lines[6:16]
     assert files[0] == "      118  tests/test_11.py"
@@ -114,3 +114,28 @@ def test_a_run_that_was_ended_before_it_could_say_anything_is_a_failure() -> Non
     assert Result(UNITS, status=-9).failed
     assert Result(UNITS, failures={"tests/test_a.py::test_a": "unsteady"}).failed
     assert not Result(UNITS).failed
+
+
+def test_stages_of_a_group_run_side_by_side_and_keep_their_lines(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for a file that the other writes, so one after the other would never end."""
+    wait = "touch {mine}; until [ -e {other} ]; do sleep 0.01; done; echo half; echo out of {mine}; exit {status}"
+    stages = [
+        Stage(mine, ("sh", "-c", f"cd {tmp_path}; " + wait.format(mine=mine, other=other, status=status)))
+        for mine, other, status in (("one", "two", 0), ("two", "one", 3))
+    ]
+    results = run([stages])
+    assert [(result.stage.name, result.status) for result in results] == [("one", 0), ("two", 3)]
+    assert [result.failed for result in results] == [False, True]
+    said = capfd.readouterr().out.splitlines()
+    for name in ("one", "two"):
+        assert [line for line in said if line.startswith(f"{name} |")] == [f"{name} | half", f"{name} | out of {name}"]
+
+
+def test_every_test_is_in_a_stage_of_the_whole_run() -> None:
+    """By its marks: what is neither `lab` nor `vm` is a unit."""
+    names = {stage.name for group in ALL for stage in group}
+    assert {"units", "labs", "machines"} <= names
+    marks = [stage.command[1] for stage in (UNITS, LABS, MACHINES)]
+    assert marks == ["not lab and not vm", "lab", "vm"]
