@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from release import python_packages
+from release import deb, python_packages, pyz
 from release.process import ReleaseError, run
 
 ROOT = Path(__file__).resolve().parent.parent
 SUMS = "SHA256SUMS"
-KINDS = ("python",)
+KINDS = ("pyz", "deb")  # beside sdist and wheel, which the others are made of
 
 
 def epoch() -> int:
@@ -36,9 +36,12 @@ def build(out: Path, version: str, kinds: Sequence[str] = KINDS) -> list[Path]:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     when = epoch()
-    made: list[Path] = []
-    if "python" in kinds:
-        made += python_packages.build(out, when, version)
+    sdist, wheel = python_packages.build(out, when, version)
+    made = [sdist, wheel]
+    if "pyz" in kinds:
+        made.append(pyz.build(out, wheel, when))
+    if "deb" in kinds:
+        made.append(deb.build(out, wheel, when))
     write_sums(out)
     return [*made, out / SUMS]
 
@@ -55,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m release.build", description="Build the artefacts of a release")
     parser.add_argument("--version", default="", help="the version; without it, that of git's tags")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where to (default dist)")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)} (default all)")
+    text = "what beside sdist and wheel (default all)"
+    parser.add_argument("kinds", nargs="*", metavar="|".join(KINDS), choices=[*KINDS, []], help=text)
     args = parser.parse_args(argv)
     try:
         made = build(args.out, args.version, args.kinds or KINDS)

@@ -12,6 +12,7 @@ import sys
 
 from machine import files
 from machine.errors import StoreError, UsageError
+from machine.own_command import own_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def plugin_path(environ: Mapping[str, str]) -> str:
 
 
 def install(path: str) -> None:
-    """Write the plugin: a two-line script that starts this very Python. Ours is replaced, a foreign one refused."""
+    """Write the plugin: a two-line script that starts this very program. Ours is replaced, a foreign one refused."""
     if os.name == "nt":  # the client takes only programs named *.exe there
         raise UsageError(
             "on Windows the plugin is installed by hand",
@@ -94,9 +95,11 @@ def install(path: str) -> None:
         raise StoreError(
             f"{path} exists and was not written by machine", resolution=f"rm {path}, then machine plugin install"
         )
-    if "'" in sys.executable:
-        raise UsageError(f"the path {sys.executable} has a quote in it, which the plugin's script cannot hold")
-    text = f"#!/bin/sh\n# {_MARK}\nexec '{sys.executable}' -P -m machine \"$@\"\n"
+    command = own_command()
+    if quoted := next((word for word in command if "'" in word), ""):
+        raise UsageError(f"the path {quoted} has a quote in it, which the plugin's script cannot hold")
+    words = " ".join(f"'{word}'" if "/" in word else word for word in command)
+    text = f'#!/bin/sh\n# {_MARK}\nexec {words} "$@"\n'
     files.write(path, text.encode(), 0o755)
 
 

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from machine import __version__
+from machine import __version__, own_command
 from machine.cli.plugin import without_docker_flags
 from tests.cli.typed import StoreWithEngines
 
@@ -91,3 +92,17 @@ def test_dockers_own_words_are_taken_off() -> None:
     assert without_docker_flags(["-c", "x", "--tlsverify", "machine", "ssh", "a", "machine"]) == ["ssh", "a", "machine"]
     assert without_docker_flags(["--config=x", "machine"]) == []
     assert without_docker_flags(["ls", "-q"]) == ["ls", "-q"]
+
+
+def test_the_plugin_starts_the_launcher_that_brought_the_program(
+    cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """machine.pyz and the Debian package have a module path of their own, which `python -m machine` does not know."""
+    launcher = cli.directory / "with space" / "machine.pyz"
+    launcher.parent.mkdir()
+    launcher.write_text("import sys; print(sys.argv[1:])")
+    monkeypatch.setattr(sys.modules["__main__"], own_command.ATTRIBUTE, [sys.executable, str(launcher)], raising=False)
+    cli.environ["DOCKER_CONFIG"] = str(cli.directory / "docker")
+    path = cli.type("plugin", "install").out.strip()
+    done = subprocess.run([path, "machine", "ls"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "['machine', 'ls']\n"

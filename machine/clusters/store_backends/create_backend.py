@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from machine import names
 from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
+from machine.own_command import own_command
 from machine.store import Store
 from machine.swarm.pipeline import ApiError, Backend, CallNext, Reply, Request
 from machine.swarmd.backends.registry import BackendContext, BackendFactory
@@ -123,7 +123,7 @@ class _RequestedMachine:
     async def _machine(self, *arguments: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
         """Run this program once more, its progress to `log`; return its status and the lines of its error."""
         log = log or self.context.log
-        argv = [sys.executable, "-m", "machine", "--storage-path", self.store.root, *arguments]
+        argv = [*own_command(), "--storage-path", self.store.root, *arguments]
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.context.environ), start_new_session=True
