@@ -67,12 +67,16 @@ site-serve: ## the manual at http://127.0.0.1:8000, built anew when a page chang
 	@scripts/make-venv $(VENV) docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-release: ## the artefacts of a release into dist/, with the version of git's tag
+release: ## the artefacts of a release into dist/: wheel, sdist, machine.pyz, .deb; the version is that of git's tag
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/python -m release.build $(RELEASE_ARGS)
+
+release-check: ## whether this commit can be released: VERSION=1.2.3 before the tag is made, nothing at a tag
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/python -m release.check $(if $(VERSION),--version $(VERSION))
 
 clean: ## remove what the targets above made here
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test test-long check unit lint types bench bench-swarm docs site site-serve release clean
+.PHONY: help demo test test-long check unit lint types bench bench-swarm docs site site-serve release release-check clean
