@@ -54,7 +54,7 @@ class Sshd:
     def start(self) -> None:
         argv = [str(self.program), "-D", "-f", str(self.config), "-E", str(self.log)]
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 socket.create_connection((self.address, self.port), 1).close()

@@ -49,7 +49,7 @@ def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(StoreError) as caught, lock.hold(str(path), seconds=0.2, what="make certificates"):
             pass
-        assert 0.2 <= time.monotonic() - began < 2
+        assert 0.2 <= time.monotonic() - began < 20  # it is held for a minute
         assert f"process {process.pid}" in caught.value.brief
         assert "create dev" in caught.value.details
         assert str(process.pid) in caught.value.resolution

@@ -90,4 +90,4 @@ def test_it_is_quick() -> None:
     began = time.monotonic()
     with socket.create_server((ADDRESS, 18095)):
         port_holder.why(ADDRESS, 18095)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15

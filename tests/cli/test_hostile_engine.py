@@ -51,7 +51,7 @@ def test_one_bad_row_and_the_others_as_ever(fleet: StoreWithEngines, engine: Scr
     engine.answers["*"] = HOSTILE[kind]
     began = time.monotonic()
     typed = fleet.type("ls", "-t", "1", "--format", "{{.Name}} {{.DockerVersion}} {{.Error}}")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
     bad, good = typed.out.splitlines()
     assert (typed.status, good) == (0, "good v20.10.24 ")
     assert bad.startswith("bad Unknown ")

@@ -168,11 +168,11 @@ def test_a_silent_engine_costs_one_timeout(cli: StoreWithEngines) -> None:
         cli.none("silent", f"tcp://127.0.0.1:{port}")
         cli.machine("silent2", port)
         start = time.monotonic()
-        typed = cli.type("ls", "-t", "1", "--format", "{{.Name}} {{.State}}")
+        typed = cli.type("ls", "-t", "3", "--format", "{{.Name}} {{.State}}")
         took = time.monotonic() - start
     assert typed.status == 0
     assert typed.out.splitlines() == ["a Running", "silent Timeout", "silent2 Stopped"]
-    assert took < 1.9
+    assert took < 6, "one after the other they would cost two"
 
 
 def test_a_driver_that_does_not_exist_is_one_bad_row(cli: StoreWithEngines) -> None:

@@ -50,7 +50,7 @@ class Sky:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Status and body of the answer to a call."""

@@ -45,7 +45,7 @@ class _Site(BaseHTTPRequestHandler):
 def site(lab: Lab) -> Iterator[str]:
     """Its address, as the hosts see it."""
     server = ThreadingHTTPServer((lab.gateway, 0), _Site)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://{lab.gateway}:{server.server_address[1]}"
     server.shutdown()

@@ -190,24 +190,6 @@ def test_certificates_are_renewed_under_running_containers(program: Program) -> 
 
 
 @needs_dev
-def test_a_second_machine_and_its_peer_reach_each_other(program: Program) -> None:
-    program("create", "two", timeout=900).fine()
-    peers = {}
-    for name in ("dev", "two"):
-        peers[name] = json.loads(program("inspect", name).fine().out)["Driver"]["PeerAddress"]
-    assert peers["dev"] != peers["two"]
-    assert "0% packet loss" in program("ssh", "dev", "sudo", "ping", "-c", "3", peers["two"]).fine().out
-    directory = program.store / "machines" / "dev"
-    engine = f"https://{peers['two']}:2376/_ping"
-    for file in ("ca.pem", "cert.pem", "key.pem"):
-        program("scp", "-q", str(directory / file), f"dev:/tmp/{file}").fine()
-    asked = program("ssh", "dev", f"cd /tmp && curl -sS --cacert ca.pem --cert cert.pem --key key.pem {engine}")
-    assert asked.fine().out == "OK", "the certificate carries the address that peers use"
-    assert program("ip", "dev").out != program("ip", "two").out
-    program("rm", "-y", "two").fine()
-
-
-@needs_dev
 def test_stop_and_start(program: Program) -> None:
     program("stop", "dev").fine()
     assert program("status", "dev").fine().out == "Stopped\n"

@@ -1,4 +1,8 @@
-"""A classic swarm of real virtual machines: master and worker made side by side, then the commands of the manual."""
+"""A classic swarm of real virtual machines: master and worker made side by side, then the commands of the manual.
+
+That the master has a healthy worker proves the network among machines: it asks the other engine at its peer address,
+which that engine's certificate carries.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,12 @@ def test_a_swarm_of_two_machines(program: Program) -> None:
         return [value for key, value in status if key.endswith("Status")] == ["Healthy", "Healthy"]
 
     until(healthy, seconds=60)
+    peers = [json.loads(program("inspect", name).fine().out)["Driver"]["PeerAddress"] for name in ("head", "worker")]
+    assert len(set(peers)) == 2
+    status = json.loads(program.shell(head + "docker info --format '{{json .SystemStatus}}'").fine().out)
+    assert f"{peers[1]}:2376" in json.dumps(status)
+    addresses = {program("ip", name).fine().out.strip() for name in ("head", "worker")}
+    assert len(addresses) == 2
     program.shell(head + BUSYBOX).fine()  # an image goes to every engine
     program.shell(f"{head} for i in 1 2; do {RUN}; done").fine()
     full = program.shell(head + RUN)

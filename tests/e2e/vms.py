@@ -33,7 +33,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     assert left(made) == []
 
 
-def left(program: Program, seconds: float = 5.0) -> list[str]:
+def left(program: Program, seconds: float = 20.0) -> list[str]:
     """What is still there of this store's machines after a moment: the forwarder ends when it sees qemu gone."""
     deadline = time.monotonic() + seconds
     while (found := _traces(program)) and time.monotonic() < deadline:

@@ -65,7 +65,7 @@ def end(pid: int) -> None:
     for member in [*reversed(family), pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while any(os.path.exists(f"/proc/{member}") for member in family) and time.monotonic() < deadline:
         time.sleep(0.02)
 

@@ -30,7 +30,7 @@ from tests.labs.image import LabUnavailable
 from tests.labs.memory import keep_in_memory
 
 ENGINES = ("running", "socket", "off", "missing")
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 120.0
 
 
 @dataclass

@@ -50,7 +50,7 @@ def test_a_failure_before_ctrl_c_is_told_with_it(session: Session) -> None:
 
     def interrupt() -> None:
         failed.wait(10)
-        time.sleep(1)  # for the failure to be taken
+        time.sleep(3)  # for the failure to be taken
         _thread.interrupt_main()
 
     threading.Thread(target=interrupt, daemon=True).start()
@@ -90,15 +90,19 @@ def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(session: Sess
 def test_a_failure_after_ctrl_c_is_told_with_it(session: Session) -> None:
     """`broken` fails of itself while the others come to their end."""
 
+    interrupted = threading.Event()
+
     def act(about: Session, name: str) -> None:
         if name == "slow":
             about.clock.sleep(60)
-        time.sleep(1.5)
+        assert interrupted.wait(30)
+        time.sleep(1.5)  # for the interruption to be taken
         raise DriverError("no quota is left", resolution="ask for more")
 
     def interrupt() -> None:
         time.sleep(0.5)
         _thread.interrupt_main()
+        interrupted.set()
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(Interrupted) as caught:

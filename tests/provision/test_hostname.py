@@ -37,7 +37,7 @@ def test_our_name_comes_first_and_the_others_stay(
         file.write_text(before)
     step = hostname(Facts(hostname="dev", static_hostname="dev"), "dev")[0]
     script = f"set -eu\n{step.script}".replace("/etc/hosts", str(file))
-    subprocess.run([*shell, "-s"], input=script, text=True, check=True, timeout=10)
+    subprocess.run([*shell, "-s"], input=script, text=True, check=True, timeout=60)
     assert file.read_text() == after
     assert [path.name for path in tmp_path.iterdir()] == ["hosts"]
 

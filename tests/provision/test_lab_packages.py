@@ -47,7 +47,7 @@ class _Net(BaseHTTPRequestHandler):
 def site(lab: Lab) -> Iterator[str]:
     """The address of that web site, reachable from the hosts."""
     server = ThreadingHTTPServer((lab.gateway, 0), _Net)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://{lab.gateway}:{server.server_address[1]}"
     server.shutdown()

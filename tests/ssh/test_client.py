@@ -81,7 +81,7 @@ def test_timeout_is_an_error_and_the_connection_lives_on(shell: SshShell) -> Non
     started = time.monotonic()
     with pytest.raises(ShellError, match=r"did not end within 0\.3 s") as caught:
         shell.run("sleep 20", timeout=0.3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert caught.value.details == "sleep 20"
     assert shell.run("echo still").stdout == "still\n"
 
@@ -303,7 +303,7 @@ def test_reachable_needs_the_banner(sshd: Sshd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts like a port forward, says nothing
         started = time.monotonic()
         assert not reachable("127.0.0.1", mute.getsockname()[1], 0.3)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10, "it would say nothing for ever"
 
 
 def test_reachable_sees_a_banner_behind_other_lines() -> None:

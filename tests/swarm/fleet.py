@@ -140,7 +140,7 @@ class Fleet:
         assert found is not None, f"no engine is called {name}"
         return found
 
-    async def until(self, true: Callable[[], object], seconds: float = 10) -> None:
+    async def until(self, true: Callable[[], object], seconds: float = 30) -> None:
         """Wait for something to become true."""
         async with asyncio.timeout(seconds):
             while not true():

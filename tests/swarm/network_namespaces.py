@@ -52,7 +52,7 @@ class NamespacedEngine(RealEngine):
             ["unshare", "--net", "--uts", "sh", "-c", 'hostname "$0" && exec sleep 100000', self.name]
         )
         pid = str(holder.pid)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -125,16 +126,17 @@ def test_cp_build_save_and_load_stream(url: str, tmp_path: Path) -> None:
 def test_events_stream_while_things_happen(url: str) -> None:
     form = "--format={{.Action}} {{.Actor.Attributes.name}}"
     process = subprocess.Popen([DOCKER, "-H", url, "events", form], stdout=subprocess.PIPE, text=True)
-    time.sleep(1)
-    docker(url, "run", "--rm", "--name=seen", "--network=none", "busybox", "true")
     assert process.stdout is not None
+    while not select.select([process.stdout], [], [], 0.1)[0]:  # until it is told of one, it may not listen yet
+        docker(url, "run", "--rm", "--name=seen", "--network=none", "busybox", "true")
+    docker(url, "run", "--rm", "--name=last", "--network=none", "busybox", "true")
     seen: list[str] = []
-    while not seen or not seen[-1].startswith("destroy"):
+    while not seen or seen[-1] != "destroy last":
         seen.append(process.stdout.readline().strip())
         assert seen[-1], seen
     process.kill()
     process.communicate()
-    assert {"create seen", "start seen", "die seen", "destroy seen"} <= set(seen)
+    assert {"create last", "start last", "die last", "destroy last"} <= set(seen)
 
 
 def test_websockets_and_buildkits_session_are_carried(url: str) -> None:

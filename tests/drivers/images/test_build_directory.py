@@ -68,7 +68,7 @@ def test_mmdebstrap_has_its_temporary_files_in_that_directory(tmp_path: Path) ->
     words = image_spec.command(
         "debian-13", "amd64", (), str(image), keyring="/k", root=True, temporary=str(tmp_path / "tmp")
     )
-    shown = subprocess.run([*words[:6], "printenv", "TMPDIR"], capture_output=True, text=True, check=True, timeout=10)
+    shown = subprocess.run([*words[:6], "printenv", "TMPDIR"], capture_output=True, text=True, check=True, timeout=60)
     assert shown.stdout == f"{tmp_path}/tmp\n"
 
 

@@ -303,7 +303,7 @@ def test_nobody_waits_an_hour(cloud: Stack, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path)
     assert isinstance(error, errors.RateLimited)
     assert "3600" in error.details
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def failing(driver: PluginDriver) -> None:
         driver.create()
 
 
-def until(holds: Any, seconds: float = 15.0) -> None:
+def until(holds: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

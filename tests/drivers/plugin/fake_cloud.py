@@ -50,7 +50,7 @@ class Cloud:
 
         self.web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.web.daemon_threads = True
-        self.thread = threading.Thread(target=self.web.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.web.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.web.server_port}"
 

@@ -148,7 +148,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     assert process.wait(20) == 130
     record = json.loads((program.store / "machines/dev/config.json").read_text())
     assert record["Driver"]["MachinePlugin"]["Create"] == "done"
-    until(lambda: not programs(bin_of(program)), 5)
+    until(lambda: not programs(bin_of(program)))
     program("rm", "-y", "dev").fine()
     process = cut_short(cloud, program, signal.SIGINT)
     time.sleep(0.5)
@@ -156,7 +156,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     assert process.wait(10) == 130
     program("rm", "-y", "dev").fine()
     assert not cloud.servers
-    until(lambda: not programs(bin_of(program)), 5)
+    until(lambda: not programs(bin_of(program)))
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def test_ctrl_c_on_several_loses_no_server(cloud: Cloud, program: Program) -> No
     assert process.poll() is None
     cloud.release()
     assert process.wait(20) == 130
-    until(lambda: not programs(bin_of(program)), 5)
+    until(lambda: not programs(bin_of(program)))
     for name in ("dev", "two", "three"):
         record = json.loads((program.store / f"machines/{name}/config.json").read_text())
         assert record["Driver"]["MachinePlugin"]["Create"] == "done"

@@ -318,7 +318,7 @@ def forwarder_pids(mark: str) -> list[int]:
     return found
 
 
-def _until(true: object, seconds: float = 10.0) -> None:
+def _until(true: object, seconds: float = 30.0) -> None:
     assert callable(true)
     deadline = time.monotonic() + seconds
     while not true():

@@ -27,10 +27,11 @@ def qemu(tmp_path: Path) -> Iterator[str]:
     path = str(tmp_path / "q")
     words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
     process = subprocess.Popen([*words, "-qmp", f"unix:{path},server=on,wait=off"])
-    for _ in range(200):
+    for _ in range(600):
         if os.path.exists(path):
             break
         time.sleep(0.05)
+    Client(path, timeout=60).close()  # on a busy computer its start takes longer than a client waits
     yield path
     process.kill()
     process.wait()
@@ -162,7 +163,7 @@ def test_an_answer_that_comes_a_byte_at_a_time_has_the_same_deadline(tmp_path: P
         def drip() -> None:
             connection, _ = server.accept()
             with connection, suppress(OSError):
-                for _ in range(100):
+                for _ in range(600):
                     connection.sendall(b"x")
                     time.sleep(0.05)
 
@@ -171,7 +172,7 @@ def test_an_answer_that_comes_a_byte_at_a_time_has_the_same_deadline(tmp_path: P
         began = time.monotonic()
         with pytest.raises(QmpError):
             Client(path, timeout=0.5)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         thread.join()
 
 

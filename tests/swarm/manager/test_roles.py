@@ -91,4 +91,4 @@ async def test_a_change_while_the_primary_is_called_is_seen_at_once() -> None:
     election.set_primary(US + "0")
     began = time.monotonic()
     assert (await made(Request("GET", "/containers/json"), not_implemented)).body == OTHER.encode()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5  # unseen, the change would be waited for as long as the election's ttl

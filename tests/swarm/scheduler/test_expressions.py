@@ -70,10 +70,10 @@ SLOW_FOR_RE = ["(a+)+$", "(a|a)*b", "(a?a?){20}b", "((a|b)+c*)+d", "a*a*a*a*a*a*
 @pytest.mark.parametrize("text", SLOW_FOR_RE)
 def test_no_regular_expression_takes_more_than_linear_time(text: str) -> None:
     matcher = pattern(f"/{text}/")
-    start = time.monotonic()
+    start = time.process_time()
     matcher.search("a" * 30 + "!")
     matcher.search("a" * 4000 + "!")
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 @given(st.text(max_size=60))
