@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 LOCK = HERE / "pyz-requirements.txt"
 ARCHITECTURES = ("x86_64", "aarch64")
 TAGS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")  # the newest first: GLIBC of pyz_main
-REQUIREMENTS = ("cryptography>=42", "h11>=0.14", "paramiko>=3.4", "pycdlib>=1.14", "rich>=13")
+REQUIREMENTS = ("cryptography>=42", "h11>=0.14", "paramiko>=3.4", "pycdlib>=1.12", "rich>=13")
 LEFT_OUT = ("invoke", "pycparser")  # for `Match exec` of ssh_config, and to compile with cffi
 _HEAD = """\
 # The libraries in machine.pyz, by version and digest. Written by `python -m release.pyz`; read what changes.
