@@ -16,6 +16,7 @@ from machine.drivers.base import (
     EndsProcesses,
     GrowsDisk,
     HasForwarder,
+    Priced,
     ProvidesSshKey,
     Traits,
     preflight_errors,
@@ -24,6 +25,7 @@ from machine.drivers.cloud import config as cloud_fields
 from machine.drivers.cloud import errors as cloud_errors
 from machine.drivers.cloud import firewall as cloud_firewall
 from machine.drivers.cloud import groups as cloud_groups
+from machine.drivers.cloud import lookup as cloud_lookup
 from machine.drivers.cloud import quota as cloud_quota
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.driver import CloudDriver, Provider
@@ -72,6 +74,7 @@ __all__ = [
     "Option",
     "PortRange",
     "PreflightFailed",
+    "Priced",
     "Provider",
     "ProvidesSshKey",
     "State",
@@ -84,6 +87,7 @@ __all__ = [
     "cloud_fields",
     "cloud_firewall",
     "cloud_groups",
+    "cloud_lookup",
     "cloud_quota",
     "preflight_errors",
 ]

@@ -136,11 +136,11 @@ def list_field(key: str, *, flag: str = "", convert: Callable[[DriverFlags, str]
     return field(default_factory=list, metadata={_FIELD: RecordField(key, _words, [], flag, parse=parse)})
 
 
-def mapping_field(key: str, *, flag: str, pattern: tuple[str, str], reserved: Sequence[str] = ()) -> dict[str, str]:
+def mapping_field(key: str, *, flag: str, pattern: tuple[str, str], own: Sequence[str] = ()) -> dict[str, str]:
     """A field with texts by name, of a flag that is a list of `key=value`; see `DriverFlags.labels`."""
 
     def parse(flags: DriverFlags, flag: str, given: Sequence[str]) -> dict[str, str]:
-        return flags.labels(flag, given, pattern, reserved)
+        return flags.labels(flag, given, pattern, own)
 
     return field(default_factory=dict, metadata={_FIELD: RecordField(key, _mapping, {}, flag, parse=parse)})
 
@@ -206,9 +206,13 @@ class CloudConfig(RecordConfig):
     ssh_user: str = "root"
     ssh_port: int = 22
     user_data_file: str = ""  # path, "" for none
+    user_data_text: str = ""  # where there is no path
     open_ports: Sequence[str] = ()
     security_group_ids: Sequence[str] = ()  # of clouds whose machines share such groups
     allow_from: Sequence[str] = ()  # the networks that may reach the machine; empty: all
+    retry_seconds: int = 1  # how long a throttled or failed call is repeated; 0: never
+    wait_on_error: int = 0  # seconds in which a machine that could not be made is asked for again
+    wait_on_polling: int = 0  # least seconds between two questions for the state of a machine that is on its way
 
     def __init_subclass__(cls) -> None:
         """Raise TypeError for a Config that lacks what has no default."""
@@ -245,7 +249,7 @@ class CloudConfig(RecordConfig):
     @property
     def retries_enabled(self) -> bool:
         """Whether a call that got no answer may be repeated."""
-        return True
+        return self.retry_seconds > 0
 
     def needed_port_ranges(self, cluster_ports: Sequence[int]) -> list[PortRange]:
         """The ports that must be reachable: of ssh, the engine and the machine's clusters, and those of --open-port."""

@@ -22,7 +22,16 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import create_once, ssh_key
 from machine.drivers.cloud.config import CloudConfig
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadKey, ErrorClass, ErrorTable, MachineGone, NameTaken
+from machine.drivers.cloud.errors import (
+    AMBIGUOUS_ERRORS,
+    BadKey,
+    CloudError,
+    ErrorClass,
+    ErrorTable,
+    MachineGone,
+    NameTaken,
+    WrongState,
+)
 from machine.drivers.cloud.user_data import HostKey, UserDataLimits, for_create
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
@@ -61,6 +70,9 @@ class CloudDriver(Driver, Generic[C]):
         self.prepared = False  # this process has made what the machine needs
         self.machine_exists = False  # this process has asked for the machine, or found the one of an earlier try
         self.requested_at: float | None = None  # when this process asked for it
+        self.started_at: float | None = None  # when this process asked for it to be switched on
+        self.refused_at: float | None = None  # when the cloud said first that it can make no machine
+        self._on_its_way: tuple[float, State] | None = None  # when it was asked last, and what it said
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -80,8 +92,8 @@ class CloudDriver(Driver, Generic[C]):
     # ssh keys and account
 
     def key_path(self) -> str | None:
-        """The user's own key, None to have one made."""
-        return self.config.ssh_key or None
+        """The user's own key, "" for the agent's where the cloud has the public half, None to have one made."""
+        return self.config.ssh_key or ("" if self.config.existing_key else None)
 
     def give_host_key(self, private: str, public: str) -> None:
         self.host_key = (private, public)
@@ -112,8 +124,9 @@ class CloudDriver(Driver, Generic[C]):
 
     def user_data(self) -> str:
         """All that cloud-init is told. Raises BadUserData if the user's file cannot be used."""
-        path, about = self.config.user_data_file, self.provider
-        return for_create(path, self.host_key, self.ctx.user_data, self.user_data_rules(), about.errors)
+        config, rules, table = self.config, self.user_data_rules(), self.provider.errors
+        path, own = config.user_data_file, config.user_data_text
+        return for_create(path, self.host_key, self.ctx.user_data, rules, table, own=own)
 
     def user_data_rules(self) -> UserDataLimits:
         """What the cloud says of user data."""
@@ -134,8 +147,17 @@ class CloudDriver(Driver, Generic[C]):
                 self.prepare()
                 self.prepared = True
         if not self.machine_exists:
-            self.make_machine()
+            self._make_or_try_again()
         self.ensure_address()
+
+    def _make_or_try_again(self) -> None:
+        try:
+            self.make_machine()
+        except CloudError as error:
+            self.refused_at = self.refused_at or self.ctx.clock.now()
+            if not self.within(self.refused_at, self.config.wait_on_error):
+                raise
+            raise self.still_making(f"{error.brief}: {error.details}") from None
 
     def adopt_or_discard_earlier(self) -> bool:
         """Take over the machine that an earlier try made, if any: save its id, switch it on. Return whether."""
@@ -201,10 +223,22 @@ class CloudDriver(Driver, Generic[C]):
         return False
 
     def state(self) -> State:
+        if self._on_its_way and self.within(self._on_its_way[0], self.config.wait_on_polling):
+            return self._on_its_way[1]
         machine = self.find_machine()
         if machine is None:
-            return State.STARTING if self.within(self.requested_at, APPEARING_SECONDS) else State.MISSING
-        return self.state_of(machine)
+            found = State.STARTING if self.within(self.requested_at, APPEARING_SECONDS) else State.MISSING
+        else:
+            found = self.state_of(machine)
+        self._on_its_way = (self.ctx.clock.now(), found) if found in (State.STARTING, State.STOPPING) else None
+        return found
+
+    def unless_starting(self, found: State) -> State:
+        """STARTING instead of STOPPED, a minute at most, until a machine that this process has switched on has run."""
+        if found is State.RUNNING:
+            self.started_at = None  # from now on off means off
+        is_late = found is State.STOPPED and self.within(self.started_at, APPEARING_SECONDS)
+        return State.STARTING if is_late else found
 
     def within(self, moment: float | None, seconds: float) -> bool:
         """Whether a moment of this process's clock is so many seconds ago at most."""
@@ -248,7 +282,13 @@ class CloudDriver(Driver, Generic[C]):
                 f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
-        self.power_machine(machine, verb)
+        self._on_its_way = self.started_at = None
+        try:
+            self.power_machine(machine, verb)
+        except WrongState as error:  # something of the last run has to end first
+            if verb is not Verb.START:
+                raise
+            raise InProgress(error.brief, details=error.details, resolution=error.resolution) from None
 
     @abstractmethod
     def power_machine(self, machine: Json, verb: Verb) -> None:

@@ -138,6 +138,18 @@ ADVICE: Mapping[ErrorClass, str] = {  # where a cloud has none of its own
 }
 
 
+def api_advice(driver_name: str, status_page: str) -> dict[ErrorClass, str]:
+    """The advice of a driver that has the flags endpoint, api-timeout and retry-seconds."""
+    endpoint = f"--{driver_name}-endpoint"
+    return {
+        NotFound: f"check {endpoint}, and whether somebody has removed it",
+        Unreachable: f"check the network, any proxy, and {endpoint}",
+        ApiTimeout: f"try again; --{driver_name}-api-timeout waits longer",
+        RateLimited: f"try again later; --{driver_name}-retry-seconds waits longer",
+        ServiceBroken: f"try again later ({status_page} tells of known trouble), or check {endpoint}",
+    }
+
+
 class ErrorTable:
     """What the answers of one cloud mean, and what to do about it."""
 
@@ -191,6 +203,14 @@ class ErrorTable:
         return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
 
 
+def usable_token(table: ErrorTable, token: str) -> str:
+    """A token without the white space around it. Raises BadCredentials for what no header can carry."""
+    found = token.strip()
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
+        raise table.error(BadCredentials, "there is no API token that can be used")
+    return found
+
+
 def refuse(brief: str, resolution: str, details: str = "") -> NoReturn:
     """Raise PreflightFailed for what a preflight found: `brief` is what is wrong, `resolution` what to do about it."""
     raise PreflightFailed(brief, details=details, resolution=resolution)
@@ -227,6 +247,21 @@ def sdk_needed(driver_name: str, package: str, table: ErrorTable) -> Iterator[No
         ) from None
     except ValueError as error:
         raise table.error(Unreachable, f"the package {package} does not load", str(error)) from None
+
+
+def unanswered(table: ErrorTable, cloud: str, error: Exception, doing: str) -> CloudError | None:
+    """The error for no answer, or one of another shape; for an exception of an SDK that asks by requests.
+
+    None for an exception that is something else.
+    """
+    said = connection_error(str(error))
+    if isinstance(error, OSError):  # also those of requests
+        if "timed out" in said:
+            return table.error(ApiTimeout, f"{cloud} did not answer in time (to {doing})", said)
+        return table.error(Unreachable, f"{cloud} cannot be reached (to {doing})", said)
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+        return table.error(ServiceBroken, f"{cloud}'s answer makes no sense (to {doing})", str(error))
+    return None
 
 
 def code_in_words(code: str) -> str:

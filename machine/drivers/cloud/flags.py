@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from machine import hostport
 from machine.drivers.cloud import ports
+from machine.drivers.cloud.ssh_key import fingerprint
 from machine.drivers.missing_options import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
@@ -84,6 +85,14 @@ class DriverFlags:
         except ValueError:
             raise self.wrong(flag, text, "a network such as 203.0.113.0/24") from None
 
+    def public_key(self, text: str, flag: str = "additional-key") -> str:
+        """A line of authorized_keys as it is. Raises UsageError if it is none."""
+        try:
+            fingerprint(text)
+        except ValueError:
+            raise self.wrong(flag, text[:60], "a public key, as it stands in a line of authorized_keys") from None
+        return text
+
     def pairs(self, flag: str, text: str) -> dict[str, str]:
         """`key,value,key,value` of a flag as a mapping. UsageError names an empty key, or the word that lacks a value.
 
@@ -103,6 +112,28 @@ class DriverFlags:
                 resolution="write key,value,key,value",
             )
         return dict(zip(words[::2], words[1::2], strict=True))
+
+    def missing_token(self, flag: str, variable: str, maker: str) -> MissingOption:
+        """What to say when there is no API token; `maker` is the URL of the page that makes one."""
+        return MissingOption(
+            f"the driver {self.driver_name} needs an API token",
+            f"set ${variable}, or add --{self.driver_name}-{flag}; {maker} makes one",
+            credential=True,
+        )
+
+    def check_firewalls(self, flag: str, names: Sequence[str], nothing: str, *, own_rules: bool) -> None:
+        """Check a flag that names firewalls to join; `nothing` is the word for none at all.
+
+        Raises UsageError for that word beside names, and for `own_rules` of a firewall that is not made then.
+        """
+        name = self.driver_name
+        if names and own_rules:
+            raise UsageError(
+                f"--{name}-open-port and --{name}-allow-from are for a firewall of the machine's own",
+                resolution=f"leave --{name}-{flag} out, or change the rules of that firewall instead",
+            )
+        if nothing in names and len(names) > 1:
+            raise self.wrong(flag, ", ".join(names), f"names, or {nothing!r} alone")
 
     def missing_private_key(self, key_pair: str, key_path: str) -> MissingOption:
         """What to say when the flag of a key pair that the cloud has is given, and that of its private key is not."""
@@ -127,16 +158,16 @@ class DriverFlags:
         return found
 
     def labels(
-        self, flag: str, given: Sequence[str], pattern: tuple[str, str], reserved: Sequence[str] = ()
+        self, flag: str, given: Sequence[str], pattern: tuple[str, str], own: Sequence[str] = ()
     ) -> dict[str, str]:
         """The texts `key=value` of a flag that is a list, as a mapping.
 
         `pattern` is a regular expression for one of the texts, and words for what fits it. Raises UsageError on a text
-        that does not fit, and on a key that the program sets itself (`reserved`).
+        that does not fit, and on a key that the program sets itself (`own`).
         """
         expression, expected = pattern
         for text in given:
-            if not re.fullmatch(expression, text) or text.partition("=")[0] in reserved:
+            if not re.fullmatch(expression, text) or text.partition("=")[0] in own:
                 raise self.wrong(flag, text, expected)
         return {key: value for key, _, value in (text.partition("=") for text in given)}
 

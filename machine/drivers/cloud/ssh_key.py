@@ -6,6 +6,8 @@ into the machine's directory, its public half PATH.pub is what the platform is g
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shlex
 
 from machine.errors import PreflightFailed
@@ -37,6 +39,22 @@ def check(path: str, flag: str, *, sent: bool, otherwise: str = "") -> None:
             details="The machine would let in the one key, and you would log in with the other.",
             resolution=writes_it,
         )
+
+
+def fingerprint(public_key: str) -> str:
+    """The MD5 fingerprint by which clouds know a key, of a line of authorized_keys. Raises ValueError for none."""
+    try:
+        blob = base64.b64decode(public_key.split()[1], validate=True)
+    except IndexError:
+        raise ValueError(public_key) from None
+    digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+    return ":".join(digest[at : at + 2] for at in range(0, 32, 2))
+
+
+def fingerprint_of(path: str) -> str:
+    """The fingerprint of the public half of a private key, "" if that cannot be known or there is no path."""
+    public = _load(path, "").public if path else ""
+    return fingerprint(public) if public else ""
 
 
 def _load(path: str, flag: str) -> private_key.PrivateKey:

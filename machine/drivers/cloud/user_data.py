@@ -63,21 +63,23 @@ class UserDataLimits:
     join: Callable[[HostKey, str, str], str] = compose
 
 
-def for_create(path: str, host_key: HostKey, more: str, rules: UserDataLimits, table: ErrorTable) -> str:
-    """All that cloud-init is told: the host key, the text of the user's file (none if `path` is ""), and `more`.
+def for_create(
+    path: str, host_key: HostKey, more: str, rules: UserDataLimits, table: ErrorTable, *, own: str = ""
+) -> str:
+    """All that cloud-init is told: the host key, the text of the user's file, and `more`.
 
-    Raises BadUserData if the file cannot be used.
+    If `path` is "", `own` is the user's text. Raises BadUserData if it cannot be used.
     """
-    own = ""
+    what = f"the user data {path}".rstrip()
     try:
         if path:
             with open(path, encoding="utf-8") as file:
                 own = file.read()
         text = rules.join(host_key, own, more)
     except (OSError, ValueError) as error:  # also text that is no UTF-8
-        raise table.error(BadUserData, f"the user data {path} cannot be used", reason_of(error)) from None
+        raise table.error(BadUserData, f"{what} cannot be used", reason_of(error)) from None
     if len(text.encode()) > rules.most:
-        too_long = f"the user data {path} is too long: {rules.cloud} takes {rules.most} bytes"
+        too_long = f"{what} is too long: {rules.cloud} takes {rules.most} bytes"
         refused = table.error(BadUserData, too_long)
         refused.resolution = f"let it fetch the rest (#include), and name the shorter file with {rules.flag}"
         raise refused

@@ -168,9 +168,7 @@ class Api:
 
     def _connection(self) -> Any:
         if self._cloud is None:
-            token = self.config.access_token.strip()
-            if not token or not token.isascii() or not token.isprintable() or " " in token:
-                raise ERRORS.error(errors.BadCredentials, "there is no API token that can be used")
+            token = errors.usable_token(ERRORS, self.config.access_token)
             self._cloud = _transport().connect(
                 self.config.endpoint,
                 token,

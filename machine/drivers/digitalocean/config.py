@@ -94,10 +94,6 @@ class Config(CloudConfig):
         return self.attached_firewalls is not None
 
     @property
-    def retries_enabled(self) -> bool:
-        return self.retry_seconds > 0
-
-    @property
     def firewalls_to_join(self) -> list[str]:
         """Names or ids of firewalls that exist."""
         return [name for name in self.firewalls if name != NO_FIREWALL]
@@ -105,20 +101,15 @@ class Config(CloudConfig):
     def missing_options(self) -> list[MissingOption]:
         if self.access_token:
             return []
-        return [
-            MissingOption(
-                "the driver digitalocean needs an API token",
-                "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
-                "https://cloud.digitalocean.com/account/api/tokens makes one",
-                credential=True,
-            )
-        ]
+        maker = "https://cloud.digitalocean.com/account/api/tokens"
+        return [FLAGS.missing_token("access-token", "DIGITALOCEAN_ACCESS_TOKEN", maker)]
 
     def validate(self) -> None:
         if len(self.volumes) + bool(self.volume_size) > MOST_VOLUMES:
             raise FLAGS.wrong("volume", ", ".join(self.volumes), f"at most {MOST_VOLUMES} volumes, a new one included")
         self.tags = ",".join(split_tags(self.tags))
-        _check_firewalls(self)
+        own_rules = bool(self.open_ports or self.allow_from)
+        FLAGS.check_firewalls("firewall", self.firewalls, NO_FIREWALL, own_rules=own_rules)
         self.reserved_ip = _reserved_ip(self)
 
 
@@ -129,17 +120,6 @@ def split_tags(tags: str) -> list[str]:
         if not _TAG.fullmatch(word) or word.startswith("machine-id:"):
             raise FLAGS.wrong("tags", word, "words of letters, digits, `:`, `-` and `_`, other than machine-id:")
     return list(dict.fromkeys(found))
-
-
-def _check_firewalls(config: Config) -> None:
-    names = config.firewalls
-    if names and (config.open_ports or config.allow_from):
-        raise UsageError(
-            "--digitalocean-open-port and --digitalocean-allow-from are for a firewall of the machine's own",
-            resolution="leave --digitalocean-firewall out, or change the rules of that firewall instead",
-        )
-    if NO_FIREWALL in names and len(names) > 1:
-        raise FLAGS.wrong("firewall", ", ".join(names), f"names, or {NO_FIREWALL!r} alone")
 
 
 def _reserved_ip(config: Config) -> str:

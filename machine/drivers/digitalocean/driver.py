@@ -15,7 +15,6 @@ from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, preflight
 from machine.model import Endpoint, State, Verb
 
-STARTING_SECONDS = 60.0  # it is called off until a power_on is done
 STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
@@ -46,11 +45,6 @@ class DigitalOceanDriver(CloudDriver[Config]):
     def __init__(self, ctx: DriverContext, config: Config) -> None:
         super().__init__(ctx, config)
         self.api = Api(config)
-        self._started_at: float | None = None  # when this process asked for it to be switched on
-
-    def key_path(self) -> str | None:
-        """The user's own key, "" for the agent's, None to have one made."""
-        return self.config.ssh_key if self.config.ssh_key or self.config.existing_key else None
 
     def current_account(self) -> str:
         try:
@@ -185,9 +179,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         return next(iter(self.api.list_all(DROPLET, tag_name=self.config.tag)), None)
 
     def state_of(self, machine: Json) -> State:
-        found = STATES.get(str(machine.get("status")), State.ERROR)
-        starting = found is State.STOPPED and self.within(self._started_at, STARTING_SECONDS)
-        return State.STARTING if starting else found
+        return self.unless_starting(STATES.get(str(machine.get("status")), State.ERROR))  # off until power_on is done
 
     def endpoint_of(self, machine: Json) -> Endpoint | None:
         private = _address(machine, "v4", "private")
@@ -198,10 +190,9 @@ class DigitalOceanDriver(CloudDriver[Config]):
 
     def power_machine(self, machine: Json, verb: Verb) -> None:
         on, droplet_id = machine.get("status") != "off", int(machine["id"])
-        self._started_at = None
         if verb in (Verb.START, Verb.RESTART) and not on:
             self.api.act(droplet_id, "power_on")
-            self._started_at = self.ctx.clock.now()
+            self.started_at = self.ctx.clock.now()
         elif verb is Verb.STOP and on:
             self.api.act(droplet_id, "shutdown")
         elif verb is Verb.KILL and on:

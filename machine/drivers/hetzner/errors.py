@@ -10,14 +10,11 @@ from machine.drivers.cloud import errors
 
 CONSOLE = "https://console.hetzner.cloud"
 ADVICE: dict[errors.ErrorClass, str] = {
+    **errors.api_advice("hetzner", "https://status.hetzner.com"),
     errors.BadCredentials: f"set $HETZNER_API_TOKEN to a token that is valid; {CONSOLE} makes one",
     errors.NotAllowed: f"use a token of the kind Read & Write; {CONSOLE} makes one (Security, API tokens)",
-    errors.NotFound: "check --hetzner-endpoint, and whether somebody has removed it",
     errors.NoCapacity: "try another --hetzner-server-location or --hetzner-server-type, or later",
-    errors.QuotaExceeded: (
-        "remove what is not needed (`machine ls --filter driver=hetzner` and `machine rm NAME`; `hcloud all list` shows"
-        f" all of the project), or ask for more at {CONSOLE} (Limits)"
-    ),
+    errors.QuotaExceeded: f"remove what is not needed (`hcloud all list` shows it), or ask for more at {CONSOLE}",
     errors.BadImage: "choose another --hetzner-image (`hcloud image list` shows them)",
     errors.BadSize: "choose another --hetzner-server-type (`hcloud server-type list` shows them)",
     errors.BadRegion: "choose another --hetzner-server-location (`hcloud location list` shows them)",
@@ -27,37 +24,27 @@ ADVICE: dict[errors.ErrorClass, str] = {
     errors.BadVolume: "check --hetzner-volumes",
     errors.BadUserData: "check --hetzner-user-data and --hetzner-user-data-file",
     errors.Protected: f"take the protection from it at {CONSOLE}, and try again",
-    errors.RateLimited: "try again later; --hetzner-retry-seconds waits longer",
-    errors.Unreachable: "check the network, any proxy, and --hetzner-endpoint",
-    errors.ApiTimeout: "try again; --hetzner-api-timeout waits longer",
-    errors.ServiceBroken: "try again later (https://status.hetzner.com tells of trouble), or check --hetzner-endpoint",
 }
 CODES: dict[errors.ErrorClass, str] = {
     errors.BadCredentials: "unauthorized",
     errors.NotAllowed: "forbidden token_readonly",
     errors.NotFound: "not_found",
-    errors.NoCapacity: "resource_unavailable placement_error server_error_no_capacity",
+    errors.NoCapacity: "resource_unavailable placement_error",
     errors.QuotaExceeded: "resource_limit_exceeded",
     errors.NameTaken: "uniqueness_error",
     errors.WrongState: "locked conflict",
     errors.InUse: "resource_in_use",
     errors.Protected: "protected",
     errors.RateLimited: "rate_limit_exceeded",
-    errors.BadNetwork: (
-        "ip_not_available no_subnet_available networks_overlap primary_ip_assigned primary_ip_datacenter_mismatch"
-        " primary_ip_location_mismatch primary_ip_version_mismatch"
-    ),
-    errors.BadFirewall: "firewall_resource_not_found incompatible_network_type",
-    errors.BadVolume: "volume_already_attached",
     errors.ApiTimeout: "timeout",
     errors.ServiceBroken: "service_error server_error maintenance unavailable bad_gateway",
 }
-SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # of invalid_input; the first that fits
-    (r"user_?data", errors.BadUserData),
-    (r"ssh_?keys?|public_key", errors.BadKey),
-    (r"firewall|\brules?\b|source_ips", errors.BadFirewall),
+SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # codes of one kind of thing, and invalid input
+    (r"user.?data", errors.BadUserData),
+    (r"ssh.?key|public.?key", errors.BadKey),
+    (r"firewall|\brules?\b", errors.BadFirewall),
     (r"volume", errors.BadVolume),
-    (r"network|primary|public_net", errors.BadNetwork),
+    (r"network|subnet|primary.?ip|public.?net|\bip_", errors.BadNetwork),
     (r"image", errors.BadImage),
     (r"server.?type", errors.BadSize),
     (r"location", errors.BadRegion),
@@ -70,5 +57,5 @@ def translate(code: str | int, text: str, doing: str) -> errors.CloudError:
     if isinstance(code, int):  # something that is not Hetzner's API, or not its version 1
         kind = ERRORS.by_status(code) or errors.ServiceBroken
     else:
-        kind = ERRORS.by_code(code) or ERRORS.by_sentence(text) or errors.BadRequest
+        kind = ERRORS.by_code(code) or ERRORS.by_sentence(f"{code} {text}") or errors.BadRequest
     return ERRORS.refusal(kind, f"Hetzner refused to {doing}", str(code), text, code=str(code))

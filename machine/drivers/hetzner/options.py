@@ -123,7 +123,7 @@ OPTIONS = (
         "hetzner-wait-on-error",
         "int",
         env="HETZNER_WAIT_ON_ERROR",
-        help="seconds before a server that could not be made is an error",
+        help="seconds in which a server that could not be made is asked for again before that is an error",
     ),
     Option(
         "hetzner-wait-on-polling",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.cloud import ports
@@ -16,20 +17,16 @@ AUTO_SPREAD, AUTO_CREATED = "docker-machine/auto-spread", "docker-machine/auto-c
 AUTO_SPREAD_NAME = "Docker-Machine auto spread"
 
 
-def ssh_key(config: Config, name: str, public_key: str) -> dict[str, Any]:
-    """A key that is added for the machine."""
-    return {"name": name, "public_key": public_key, "labels": _labels(config, config.key_labels)}
+def own(config: Config, name: str, more: Mapping[str, str], **body: Any) -> dict[str, Any]:
+    """The body of a thing that is made for one machine; `more` are labels."""
+    return {"name": name, "labels": {**more, OWN_LABEL: config.machine_label}, **body}
 
 
-def firewall(config: Config, name: str, cluster_ports: Sequence[int]) -> dict[str, Any]:
-    """The machine's own firewall. It is for the public addresses: Hetzner lets everything pass inside of a network."""
-    sources = list(config.allow_from or ports.EVERYBODY)
-    rules = [
-        {"direction": "in", "protocol": one.protocol, "port": one.ports, "source_ips": sources}
-        for one in config.needed_port_ranges(cluster_ports)
-    ]
-    icmp = {"direction": "in", "protocol": "icmp", "source_ips": sources}
-    return {"name": name, "labels": _labels(config), "rules": [*rules, icmp]}
+def firewall_rules(config: Config, cluster_ports: Sequence[int]) -> list[dict[str, Any]]:
+    """The rules of the machine's firewall. They are for public addresses: inside of a network everything passes."""
+    rule = {"direction": "in", "source_ips": list(config.allow_from or ports.EVERYBODY)}
+    ranges = config.needed_port_ranges(cluster_ports)
+    return [{**rule, "protocol": one.protocol, "port": one.ports} for one in ranges] + [{**rule, "protocol": "icmp"}]
 
 
 def placement_group(config: Config) -> dict[str, Any]:
@@ -40,39 +37,29 @@ def placement_group(config: Config) -> dict[str, Any]:
 
 def server(config: Config, name: str, user_data: str, key_ids: Sequence[int]) -> dict[str, Any]:
     """The server, with what was looked up and made for it."""
-    body = filled(
-        {
-            "location": config.location,
-            "ssh_keys": list(dict.fromkeys(key_ids)),
-            "volumes": [int(number) for number in config.volume_ids],
-            "networks": [int(number) for number in config.network_ids],
-            "firewalls": [int(number) for number in config.firewall_ids] or filled({"": config.firewall_id}).values(),
-            "placement_group": config.placement_group_id,
-            "user_data": user_data,
-        }
-    )
-    if config.no_ipv4 or config.no_ipv6 or config.primary_ipv4_id or config.primary_ipv6_id:
-        existing = filled({"ipv4": config.primary_ipv4_id, "ipv6": config.primary_ipv6_id})
-        body["public_net"] = {"enable_ipv4": not config.no_ipv4, "enable_ipv6": not config.no_ipv6, **existing}
-    return {
-        "name": name.rstrip("-.")[:253],
+    walls = config.firewall_ids or filled({"": config.firewall_id}).values()
+    body: dict[str, Any] = {
         "server_type": config.server_type,
         "image": config.found_image,
-        "labels": _labels(config, config.server_labels),
-        **body,
+        "ssh_keys": list(dict.fromkeys(key_ids)),
+        "location": config.location,
+        "volumes": [int(number) for number in config.volume_ids],
+        "networks": [int(number) for number in config.network_ids],
+        "firewalls": [{"firewall": int(number)} for number in walls],
+        "placement_group": config.placement_group_id,
+        "user_data": user_data,
     }
-
-
-def _labels(config: Config, more: dict[str, str] | None = None) -> dict[str, str]:
-    return {**(more or {}), OWN_LABEL: config.machine_label}
+    existing = filled({"ipv4": config.primary_ipv4_id, "ipv6": config.primary_ipv6_id})
+    if config.no_ipv4 or config.no_ipv6 or existing:
+        body["public_net"] = {"enable_ipv4": not config.no_ipv4, "enable_ipv6": not config.no_ipv6, **existing}
+    return own(config, name.rstrip("-.")[:253], config.server_labels, **filled(body))
 
 
 def rules(firewalls: Sequence[Any]) -> list[Rule]:
     """What any of these firewalls lets in."""
     found = []
     for rule in (rule for wall in firewalls for rule in wall.rules or [] if rule.direction == "in"):
-        first, _, last = str(rule.port).partition("-")
-        if rule.protocol in ("tcp", "udp") and first.isdigit() and (last or first).isdigit():
-            port_range = ports.PortRange(rule.protocol, int(first), int(last or first))
+        with contextlib.suppress(ValueError):  # of a protocol without ports
+            port_range = ports.parse(f"{rule.port}/{rule.protocol}")
             found += [Rule(port_range, str(source)) for source in rule.source_ips]
     return found

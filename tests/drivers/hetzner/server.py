@@ -29,7 +29,7 @@ def fits(thing: Mapping[str, Any], query: Query) -> bool:
         if query.get(key) and str(thing.get(key)) not in query[key]:
             return False
     for selector in query.get("label_selector", []):
-        key, equal, value = selector.partition("==")
+        key, equal, value = selector.replace("==", "=").partition("=")
         if key not in thing["labels"] or (equal and thing["labels"][key] != value):
             return False
     return True
