@@ -1,6 +1,6 @@
 """Repeating the calls of an SDK that asks by requests, for as many seconds as the user wants. Imports requests.
 
-urllib3 makes the pauses, so that no driver does. For modules that import an SDK at the top (transport.py).
+urllib3 makes the pauses, so that no driver does. Import it where the SDK is imported, not at the top of a driver.
 https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html
 """
 
