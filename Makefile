@@ -58,6 +58,7 @@ docs: ## write the generated pages and pictures anew (a test fails when they are
 	@$(BIN)/python scripts/generate-docs
 	@$(BIN)/python scripts/draw-architecture
 	@$(BIN)/python scripts/draw-pictures
+	@$(BIN)/python scripts/draw-recording
 
 site: ## the manual as a site, in site/: every page, link and anchor is checked
 	@scripts/make-venv $(VENV) docs

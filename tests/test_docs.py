@@ -16,7 +16,7 @@ LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")  # of a picture, too; `](#
 CODE = re.compile(r"^( *)```.*?^\1```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("script", ["generate-docs", "draw-architecture", "draw-pictures"])
+@pytest.mark.parametrize("script", ["generate-docs", "draw-architecture", "draw-pictures", "draw-recording"])
 def test_generated_pages_are_current(script: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / script), "--check"],
