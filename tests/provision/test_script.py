@@ -204,7 +204,7 @@ def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
         "SC2317,SC2329,SC2030,SC2031,SC2043,SC1003,SC2016",
         *map(str, sorted(tmp_path.glob("*.sh"))),
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=600)
     assert done.stdout == ""
 
 
