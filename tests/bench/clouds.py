@@ -34,6 +34,8 @@ from tests.drivers.azure.cloud import Azure, pki
 from tests.drivers.digitalocean import test_lab as ocean_lab
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
 from tests.drivers.fault_proxy import Call
+from tests.drivers.hetzner import test_lab as hetzner_lab
+from tests.drivers.hetzner.fake_hetzner import Hetzner
 from tests.drivers.openstack import test_lab as stack_lab
 from tests.drivers.openstack.fake_openstack import Stack
 from tests.labs.image import LabUnavailable
@@ -146,6 +148,13 @@ def ocean(place: Path, undo: contextlib.ExitStack) -> Ocean:
     return cloud
 
 
+def hetzner(place: Path, undo: contextlib.ExitStack) -> Hetzner:
+    """A project in memory."""
+    cloud = Hetzner()
+    undo.callback(cloud.close)
+    return cloud
+
+
 def stack(place: Path, undo: contextlib.ExitStack) -> Stack:
     """A project of the services in memory."""
     cloud = Stack()
@@ -173,6 +182,7 @@ CASES = (
     Case("amazonec2", "boto3", amazon, amazon_lab, amazon_of_peers),
     Case("azure", "azure.mgmt.compute", azure, azure_lab),
     Case("digitalocean", "libcloud", ocean, ocean_lab),
+    Case("hetzner", "hcloud", hetzner, hetzner_lab),
     Case("openstack", "openstack", stack, stack_lab, stack_of_peers),
 )
 

@@ -12,6 +12,7 @@ from machine.drivers.cloud.config import (
     RecordConfig,
     bool_field,
     list_field,
+    mapping_field,
     number_field,
     optional_mapping_field,
     optional_text_field,
@@ -161,3 +162,16 @@ def test_what_cannot_be_made_of_a_flag_is_named(flag: str, value: Any, said: str
 def test_what_is_missing_is_told() -> None:
     with pytest.raises(MissingOptions, match="which project"):
         parsed(tenant="")
+
+
+@dataclass(repr=False)
+class Labelled(RecordConfig):
+    """A field of texts by name that a flag sets."""
+
+    labels: dict[str, str] = mapping_field("Labels", flag="label", pattern=(r"\w+=\w*", "KEY=VALUE"))
+
+
+def test_labels_come_from_a_flag_and_from_a_record() -> None:
+    assert Labelled.from_flags(FLAGS, {"sky-label": ["a=b"]}).to_record() == {"Labels": {"a": "b"}}
+    assert Labelled.from_record({"Labels": None}).labels == {}
+    assert Labelled.from_record({"Labels": {"a": 1}}).labels == {"a": "1"}

@@ -9,6 +9,7 @@ from machine.drivers.azure.errors import ERRORS as AZURE
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.errors import CloudError, ErrorTable, code_in_words, connection_error
 from machine.drivers.digitalocean.errors import ERRORS as DIGITALOCEAN
+from machine.drivers.hetzner.errors import ERRORS as HETZNER
 from machine.drivers.openstack.errors import ERRORS as OPENSTACK
 from machine.errors import PreflightFailed, as_preflight_error
 
@@ -78,7 +79,7 @@ def test_where_a_cloud_has_no_advice_there_is_the_one_for_all() -> None:
     assert "machine create -d sky --help" in TABLE.error(errors.CloudError, "").resolution
 
 
-@pytest.mark.parametrize("table", [AMAZON, AZURE, DIGITALOCEAN, OPENSTACK])
+@pytest.mark.parametrize("table", [AMAZON, AZURE, DIGITALOCEAN, HETZNER, OPENSTACK])
 @pytest.mark.parametrize(
     "kind",
     [
@@ -101,6 +102,35 @@ def test_where_a_cloud_has_no_advice_there_is_the_one_for_all() -> None:
 )
 def test_every_cloud_has_advice_for_what_every_cloud_can_refuse(table: ErrorTable, kind: errors.ErrorClass) -> None:
     assert table.error(kind, "no").resolution
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("HTTPSConnectionPool(host='k', port=443): Read timed out. (read timeout=3)"), errors.ApiTimeout),
+        (ConnectionRefusedError(111, "Connection refused"), errors.Unreachable),
+        (KeyError("servers"), errors.ServiceBroken),
+        (ValueError("no JSON"), errors.ServiceBroken),
+        (RuntimeError("a mistake of ours"), None),
+    ],
+)
+def test_an_exception_instead_of_an_answer(error: Exception, kind: errors.ErrorClass | None) -> None:
+    found = errors.unanswered(TABLE, "Sky", error, "list images")
+    assert (None if found is None else type(found)) is kind
+    assert found is None or "list images" in found.brief
+
+
+def test_advice_names_the_flags_of_the_driver() -> None:
+    advice = errors.api_advice("sky", "https://status.sky.example")
+    assert advice[errors.ApiTimeout] == "try again; --sky-api-timeout waits longer"
+    assert "https://status.sky.example" in advice[errors.ServiceBroken]
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "é"])
+def test_a_token_that_no_header_can_carry(token: str) -> None:
+    with pytest.raises(errors.BadCredentials):
+        errors.usable_token(TABLE, token)
+    assert errors.usable_token(TABLE, " abc\n") == "abc"
 
 
 def test_a_code_in_words() -> None:

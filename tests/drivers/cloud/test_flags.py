@@ -101,3 +101,38 @@ def test_an_address_and_flags_that_exclude_each_other() -> None:
     flags.check_exclusive({"sky-net-name": "a", "sky-net-id": ""}, "net-name", "net-id")
     with pytest.raises(UsageError, match="--sky-net-name and --sky-net-id exclude each other"):
         flags.check_exclusive({"sky-net-name": "a", "sky-net-id": "b"}, "net-name", "net-id")
+
+
+LABEL = (r"[a-z]+=[a-z]*", "KEY=VALUE")
+
+
+def test_labels_are_read_and_nonsense_names_the_flag() -> None:
+    assert GENERIC.labels("label", ["a=b", "c="], LABEL) == {"a": "b", "c": ""}
+    for text in ("a", "=b", "A=b", "own=b"):
+        with pytest.raises(UsageError, match="--generic-label cannot be") as caught:
+            GENERIC.labels("label", [text], LABEL, own=["own"])
+        assert caught.value.resolution == "give KEY=VALUE"
+
+
+def test_a_public_key_is_a_line_of_authorized_keys() -> None:
+    line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5ZSBieWUgYnllIGJ5ZSBieWUgYnllIGJ5ZSBi a"
+    assert GENERIC.public_key(line) == line
+    for text in ("", "ssh-rsa", "ssh-rsa no-base64"):
+        with pytest.raises(UsageError, match="--generic-additional-key"):
+            GENERIC.public_key(text)
+
+
+def test_firewalls_to_join_exclude_rules_of_ones_own() -> None:
+    GENERIC.check_firewalls("firewall", ["a", "b"], "none", own_rules=False)
+    GENERIC.check_firewalls("firewall", [], "none", own_rules=True)
+    GENERIC.check_firewalls("firewall", ["none"], "none", own_rules=False)
+    with pytest.raises(UsageError, match="--generic-open-port"):
+        GENERIC.check_firewalls("firewall", ["a"], "none", own_rules=True)
+    with pytest.raises(UsageError, match="--generic-firewall cannot be 'none, a'"):
+        GENERIC.check_firewalls("firewall", ["none", "a"], "none", own_rules=False)
+
+
+def test_a_missing_token_names_flag_variable_and_page() -> None:
+    missing = GENERIC.missing_token("token", "SKY_TOKEN", "https://sky.example")
+    assert missing.credential
+    assert missing.resolution == "set $SKY_TOKEN, or add --generic-token; https://sky.example makes one"

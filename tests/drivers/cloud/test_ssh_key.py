@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def test_the_public_half_is_needed_only_where_it_is_sent(tmp_path: Path) -> None
         ssh_key.check(str(key), "--x-key", sent=True, otherwise="give --x-name")
     assert f"ssh-keygen -y -f {key} > {key}.pub" in caught.value.resolution
     assert "or give --x-name" in caught.value.resolution
+
+
+def test_the_fingerprint_is_what_ssh_keygen_says(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "id")
+    listed = subprocess.run(["ssh-keygen", "-l", "-E", "md5", "-f", f"{key}.pub"], capture_output=True, text=True)
+    said = listed.stdout.split()[1].removeprefix("MD5:")
+    assert ssh_key.fingerprint(Path(f"{key}.pub").read_text()) == said
+    assert ssh_key.fingerprint_of(str(key)) == said
+    assert ssh_key.fingerprint_of("") == ""
+    with pytest.raises(ValueError, match="ssh-rsa"):
+        ssh_key.fingerprint("ssh-rsa")

@@ -83,3 +83,9 @@ def test_a_file_that_is_too_long(tmp_path: Path) -> None:
     with pytest.raises(BadUserData, match="too long: the sky takes 100 bytes") as caught:
         for_create(str(mine), ("", ""), "", RULES, TABLE)
     assert "--sky-userdata" in caught.value.resolution
+
+
+def test_text_in_place_of_a_file() -> None:
+    assert for_create("", ("", ""), "", RULES, TABLE, own="#!/bin/sh\n") == "#!/bin/sh\n"
+    with pytest.raises(BadUserData, match="the user data cannot be used"):
+        for_create("", ("", ""), "", RULES, TABLE, own="what is this")

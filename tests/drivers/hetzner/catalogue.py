@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 Json = dict[str, Any]
@@ -25,7 +26,7 @@ def price(place: str, hour: str, month: str) -> Json:
     """What a type costs in one location; with tax of 19%."""
 
     def both(net: str) -> Json:
-        return {"net": f"{float(net):.10f}", "gross": f"{float(net) * 1.19:.16f}"}
+        return {"net": f"{Decimal(net):.10f}", "gross": f"{Decimal(net) * Decimal('1.19'):.16f}"}
 
     return {"location": place, "price_hourly": both(hour), "price_monthly": both(month)}
 
