@@ -239,3 +239,9 @@ class Diagnosable(Protocol):
 
     def explain(self) -> str:
         """Return one sentence for the error, "" if nothing is known. A question, which changes nothing."""
+
+
+CAPABILITIES = (  # every protocol above; tests/drivers/test_contract.py holds each driver to having one whole or not
+    *(ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
+    *(EndsProcesses, GrowsDisk, Priced, Diagnosable),
+)

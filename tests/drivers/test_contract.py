@@ -14,18 +14,7 @@ import pytest
 
 from machine import process
 from machine.drivers import registry
-from machine.drivers.base import (
-    AcceptsHostKey,
-    AccountAware,
-    ConsoleLog,
-    Diagnosable,
-    Driver,
-    EndsProcesses,
-    GrowsDisk,
-    HasForwarder,
-    Priced,
-    ProvidesSshKey,
-)
+from machine.drivers.base import CAPABILITIES, ConsoleLog, Diagnosable, Driver, GrowsDisk, HasForwarder
 from machine.drivers.cloud.driver import CloudDriver
 from machine.errors import MachineError, NotSupported
 from machine.model import State, Verb
@@ -177,12 +166,6 @@ def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
                 assert name in error.brief
         again.remove()
         again.remove()
-
-
-CAPABILITIES = (
-    *(AcceptsHostKey, AccountAware, ConsoleLog, Diagnosable),
-    *(EndsProcesses, GrowsDisk, HasForwarder, Priced, ProvidesSshKey),
-)
 
 
 def test_every_public_method_is_of_the_contract(cls: type[Driver]) -> None:
