@@ -55,6 +55,12 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     assert sorted(page for page in set(listed) if listed.count(page) > 1) == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "commands").iterdir()), ids=lambda page: str(page.stem))
+def test_a_command_has_examples(page: Path) -> None:
+    examples = page.read_text().partition("## Examples\n")[2].partition("\n## ")[0]
+    assert f"$ machine {page.stem}" in examples
+
+
 def test_the_glossary_is_in_alphabetical_order() -> None:
     rows = re.findall(r"^\| (.+?) \| .+ \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
     assert rows == sorted(rows, key=str.lower)
