@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -20,7 +22,7 @@ from machine.swarm.cli import COMMANDS as SWARM_COMMANDS
 from machine.swarm.cli import GLOBAL_FLAGS
 from machine.swarm.cli_flags import HelpRequested, parse_args
 from machine.swarmd.backends.registry import find, split_words
-from tests.manual import INLINE, PAGES, ROOT, SCRIPTS, mentioned, ours, typed, without_blocks
+from tests.manual import INLINE, PAGES, ROOT, SCRIPTS, blocks, mentioned, ours, typed, without_blocks
 from tests.shell_commands import commands
 
 OTHERS_BACKENDS = ("journal", "team")  # what docs/add-a-backend.md shows how to write
@@ -39,6 +41,15 @@ def test_commands_of_a_page_can_be_typed(page: Path, tmp_path: Path) -> None:
         and not re.search(r" needs an? ", why)  # `machine import` in a sentence
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_options_for_gitlab_runner_are_flags(page: Path, tmp_path: Path) -> None:
+    for language, body in blocks(page.read_text()):
+        for runner in tomllib.loads(dedent(body)).get("runners", []) if language == "toml" else []:
+            machine = runner["machine"]
+            flags = [f"--{option}" for option in machine["MachineOptions"]]
+            assert complaint(["machine", "create", "--driver", machine["MachineDriver"], *flags, "x"], tmp_path) == ""
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(ROOT)))
@@ -75,7 +86,9 @@ def complaint(words: Sequence[str], directory: Path) -> str:
     try:
         check(arguments, directory)
     except MachineError as error:
-        return "" if re.search(r"not '[A-Z]+'$", error.brief) else error.brief  # a placeholder for a value
+        return (
+            "" if re.search(r"not '[A-Z]+'$|has no flag --[A-Z]+$", error.brief) else error.brief
+        )  # a placeholder for a value
     return ""
 
 
