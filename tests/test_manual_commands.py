@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 
 from machine.cli.commands import COMMANDS
 from machine.cli.global_flags import GlobalFlags, leading
@@ -41,6 +42,13 @@ def test_commands_of_a_page_can_be_typed(page: Path, tmp_path: Path) -> None:
         and not re.search(r" needs an? ", why)  # `machine import` in a sentence
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_for_other_programs_can_be_read(page: Path) -> None:
+    for language, body in blocks(page.read_text()):
+        if language == "yaml":
+            assert isinstance(yaml.safe_load(dedent(body)), dict)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
