@@ -6,8 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from machine import backend_api, driver_api
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -53,6 +56,13 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
     assert pages - set(listed) == set(), "give each a row in mkdocs.yml"
     assert sorted(page for page in set(listed) if listed.count(page) > 1) == []
+
+
+@pytest.mark.parametrize(("page", "module"), [("api-drivers.md", driver_api), ("api-backends.md", backend_api)])
+def test_every_name_of_an_api_has_its_place_on_the_page(page: str, module: ModuleType) -> None:
+    """The site puts the descriptions there; `Values` is a type only, explained beside Option."""
+    shown = re.findall(rf"^::: {module.__name__}\.(\w+)$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    assert sorted({*shown, "Values"} if "Values" in module.__all__ else shown) == sorted(module.__all__)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "commands").iterdir()), ids=lambda page: str(page.stem))

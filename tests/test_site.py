@@ -8,11 +8,8 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-
-from machine import backend_api, driver_api
 
 pytestmark = (
     pytest.mark.slow
@@ -67,13 +64,6 @@ def test_the_search_is_on_the_site_itself(site: Path) -> None:
     workers = list((site / "assets" / "javascripts" / "workers").glob("search*.js"))
     assert len(workers) == 1
     assert re.findall(r"importScripts\([^)]*//[^)]*\)", workers[0].read_text()) == []
-
-
-@pytest.mark.parametrize(("page", "module"), [("api-drivers", driver_api), ("api-backends", backend_api)])
-def test_every_name_of_an_api_is_described(site: Path, page: str, module: ModuleType) -> None:
-    text = (site / page / "index.html").read_text()
-    own = [name for name in module.__all__ if name != "Values"]  # which is a type only, explained beside Option
-    assert [name for name in own if f'id="{module.__name__}.{name}"' not in text] == []
 
 
 def fetched(page: Path) -> set[str]:
