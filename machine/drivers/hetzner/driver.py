@@ -62,7 +62,7 @@ class HetznerDriver(CloudDriver[Config]):
     # create
 
     def prepare(self) -> None:
-        config, name = self.config, self.own_name()
+        config, name = self.config, self.own_name(longest=100)
         config.machine_label = self.ctx.machine_id
         self.save()
         if not config.key_id:

@@ -38,15 +38,17 @@ def literals(text: str) -> Iterator[tuple[str, Any]]:
 def cut(package: str) -> dict[str, Any]:
     """The answers by file and function."""
     answers: dict[str, Any] = {}
+    license_text = ""
     with tarfile.open(package) as archive:
         for member in archive.getmembers():
-            match = FILES.fullmatch(member.name)
-            file = archive.extractfile(member) if match else None
-            if match and file:
+            file = archive.extractfile(member)
+            if file and re.fullmatch("[^/]+/LICENSE", member.name):
+                license_text = file.read().decode()
+            if file and (match := FILES.fullmatch(member.name)):
                 for name, found in literals(file.read().decode()):
                     answers.setdefault(f"{match[1]}.py {name}", []).append(found)
     origin = f"{Path(package).name}, tests/unit, https://github.com/hetznercloud/hcloud-python"
-    return {"origin": origin, "license": "MIT, Copyright (c) Hetzner Cloud GmbH", "answers": answers}
+    return {"origin": origin, "license": license_text, "answers": answers}
 
 
 if __name__ == "__main__":
