@@ -28,6 +28,7 @@ CLEAR = {
     "azure": {"ClientSecret": "pa55-az"},
     "amazonec2": {"AccessKey": "pa55-ak", "SecretKey": "pa55-sk", "SessionToken": "pa55-st"},
     "digitalocean": {"AccessToken": "pa55-do"},
+    "hetzner": {"AccessToken": "pa55-hz"},
 }
 
 
