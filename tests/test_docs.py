@@ -71,6 +71,20 @@ def test_a_command_has_examples(page: Path) -> None:
     assert f"$ machine {page.stem}" in examples
 
 
+def test_every_variable_that_is_read_has_a_row() -> None:
+    """Those of drivers' options are in docs/drivers/flags.md, which is made from them."""
+    source = "\n".join(path.read_text() for path in (ROOT / "machine").rglob("*.py"))
+    read = set(
+        re.findall(r"environ(?:\.get\(|\.pop\(|\[)\"([A-Z_]+)\"|\"([A-Z_]{4,})\" (?:not )?in \w*\.?environ", source)
+    )
+    pages = (ROOT / "docs" / "variables.md").read_text() + (ROOT / "docs" / "drivers" / "flags.md").read_text()
+    internal = {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"}  # docker tells its plugins by it that they are one
+    assert (
+        sorted(name for pair in read for name in pair if name and f"`{name}`" not in pages and name not in internal)
+        == []
+    )
+
+
 def test_the_glossary_is_in_alphabetical_order() -> None:
     rows = re.findall(r"^\| (.+?) \| .+ \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
     assert rows == sorted(rows, key=str.lower)
