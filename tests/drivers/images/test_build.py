@@ -127,6 +127,10 @@ def test_a_build_that_fails_shows_its_end(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(build, "TOOLS", {"sh": "dash"})
     monkeypatch.setattr(build, "KEYRING", "/")
+    (tmp_path / "subuid").write_text(f"{os.geteuid()}:100000:65536\n")  # as an ordinary user needs them
+    monkeypatch.setattr(build, "SUBORDINATE_IDS", str(tmp_path / "subuid"))
+    monkeypatch.setattr(build, "SYSTEM_PATH", str(tmp_path))
+    (tmp_path / "newuidmap").touch(mode=0o755)
     with pytest.raises(DriverError) as caught:
         build.build("debian-13", "amd64", "file:///nowhere", str(tmp_path), run=fail, log=lambda _: None)
     assert caught.value.details.startswith("line 88")
