@@ -61,6 +61,13 @@ class HetznerDriver(CloudDriver[Config]):
 
     # create
 
+    def create(self) -> None:
+        """As of every cloud. What something else holds at the moment, or has just changed, is asked for again."""
+        try:
+            super().create()
+        except errors.WrongState as error:
+            raise self.still_making(error.details) from None
+
     def prepare(self) -> None:
         config, name = self.config, self.own_name(longest=100)
         config.machine_label = self.ctx.machine_id
@@ -74,7 +81,7 @@ class HetznerDriver(CloudDriver[Config]):
         if not config.firewalls and not config.firewall_id:
             body = requests.own(config, name, {}, rules=requests.firewall_rules(config, self.ctx.cluster_ports))
             wall = self.create_named(lambda: self.api.make(Kind.FIREWALL, body), lambda: self._labelled(Kind.FIREWALL))
-            config.firewall_id = int(wall.id)
+            config.firewall_id, config.firewall_ids = int(wall.id), [str(wall.id)]
             self.save()
         if (config.placement_group or config.auto_spread) and not config.placement_group_id:
             self._ensure_group()

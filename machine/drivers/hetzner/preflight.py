@@ -95,15 +95,11 @@ def _offer(config: Config, size: Any, log: Log) -> None:
         what = f"Hetzner has no {size.name} in {config.location or 'any location'} {when}"
         raise ERRORS.error(errors.NoCapacity, what, f"it is to be had in: {', '.join(sold) or 'none'}")
     if left and all(one.deprecation for one in left):
-        log(f"the server type {size.name} is deprecated: no new ones from {_end(left[0])} on")
+        log(f"the type {size.name} is deprecated: no new ones from {left[0].deprecation.unavailable_after:%F} on")
 
 
 def _is_over(thing: Any) -> bool:
     return bool(thing.deprecation) and thing.deprecation.unavailable_after <= datetime.now(UTC)
-
-
-def _end(thing: Any) -> str:
-    return str(thing.deprecation.unavailable_after.date())
 
 
 def _image(api: Api, config: Config, size: Any, log: Log) -> int:
@@ -120,7 +116,7 @@ def _image(api: Api, config: Config, size: Any, log: Log) -> int:
         words = f"the image {name} needs a disk of {found.disk_size} GB, and {size.name} has {size.disk} GB"
         raise ERRORS.error(errors.BadImage, words)
     if found.deprecation:
-        log(f"the image {name} is deprecated: no new servers of it from {_end(found)} on")
+        log(f"the image {name} is deprecated: no new servers of it from {found.deprecation.unavailable_after:%F} on")
     return int(found.id)
 
 

@@ -65,7 +65,7 @@ def configured(**given: Any) -> Config:
 def asked(**given: Any) -> dict[str, Any]:
     """The server that is asked for with these flags, after the steps before it."""
     config = configured(**given)
-    config.machine_label, config.found_image, config.firewall_id = "1f", 7, 9
+    config.machine_label, config.found_image, config.firewall_ids = "1f", 7, ["9"] * (not config.firewalls)
     return requests.server(config, "dev.", "", [3, 4, 3])
 
 

@@ -113,7 +113,7 @@ def test_what_will_end_is_a_line_in_the_log(cloud: Hetzner, tmp_path: Path) -> N
     driver = new(cloud, tmp_path, **{"hetzner-server-type": "cx22", "hetzner-image": "debian-12"})
     driver.ctx = dataclasses.replace(driver.ctx, log=said.append)
     driver.check()
-    assert [line for line in said if "cx22 is deprecated" in line and "2099-09-01" in line]
+    assert [line for line in said if "type cx22 is deprecated" in line and "2099-09-01" in line]
     assert [line for line in said if "debian-12 is deprecated" in line]
 
 
@@ -205,6 +205,16 @@ def test_a_server_that_cannot_be_made_is_asked_for_again_for_a_while(cloud: Hetz
     assert "placement" in caught.value.details
     create_until_done(driver)
     assert cloud.machines() == 1
+
+
+@pytest.mark.parametrize("code", ["conflict", "locked"])
+def test_what_something_else_holds_is_asked_for_again(cloud: Hetzner, tmp_path: Path, code: str) -> None:
+    spoilt = refusal(423 if code == "locked" else 409, code, "please retry")
+    for name in ("POST /v1/ssh_keys", "POST /v1/firewalls", "POST /v1/servers"):
+        cloud.proxy.on(name, answer(spoilt.status, spoilt.body), times=1)
+    driver = make(new(cloud, tmp_path))
+    assert (cloud.machines(), len(cloud.project.firewalls), len(cloud.project.ssh_keys)) == (1, 1, 1)
+    unmake(driver)
 
 
 def test_the_limit_of_calls_says_when_it_ends(cloud: Hetzner, tmp_path: Path) -> None:
