@@ -73,7 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A directory that every user of this host comes to; `tmp_path` is closed to others."""
-    with tempfile.TemporaryDirectory() as path:
+    """A directory that every user of this host comes to; `tmp_path` is closed to others, on macOS $TMPDIR too."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as path:
         Path(path).chmod(0o755)
         yield Path(path)

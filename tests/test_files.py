@@ -15,6 +15,7 @@ import pytest
 
 from machine import files
 from machine.errors import StoreError
+from tests.platforms import proc
 
 WRITER = """
 import sys
@@ -120,7 +121,11 @@ def test_a_plain_file_is_read_through_a_link_and_up_to_its_limit(tmp_path: Path)
     assert files.read_plain(str(tmp_path / "link"), 5) == b"12345"
     with pytest.raises(OSError, match="more than 4 bytes"):
         files.read_plain(str(tmp_path / "file"), 4)
-    assert files.read("/proc/self/stat").startswith(b"%d " % os.getpid())  # has no size of its own
+
+
+@proc
+def test_a_file_without_a_size_of_its_own_is_read() -> None:
+    assert files.read("/proc/self/stat").startswith(b"%d " % os.getpid())
 
 
 def test_a_link_in_everybodys_directory_is_anybodys(public: Path) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from machine import port_holder
+from tests.platforms import loopback_addresses
 
 ADDRESS = "127.84.0.77"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells whose a socket is")
 
 
+@loopback_addresses
 def test_a_free_port() -> None:
     assert port_holder.why(ADDRESS, 18090) == ("", "")
 
@@ -86,6 +88,7 @@ def test_an_address_that_is_none_of_ours() -> None:
     assert "no address 192.0.2.1" in port_holder.why("192.0.2.1", 18094)[0]
 
 
+@loopback_addresses
 def test_it_is_quick() -> None:
     began = time.monotonic()
     with socket.create_server((ADDRESS, 18095)):

@@ -17,6 +17,7 @@ import pytest
 from machine import forwarder_lock
 from machine.drivers.qemu import forwarder, paths
 from machine.drivers.qemu.forwarder import Forwards, Patience, wanted
+from tests.platforms import loopback_addresses, proc
 
 ADDRESS = "127.84.0.78"
 
@@ -66,6 +67,7 @@ def test_ports_come_and_go() -> None:
     assert len(said) == 3
 
 
+@loopback_addresses
 def test_a_port_that_cannot_be_had_is_said_once_and_tried_again() -> None:
     monitor, said = Monitor(), list[str]()
     monitor.refuses = {18080}
@@ -101,6 +103,7 @@ def test_a_machine_cannot_have_all_files_of_qemu() -> None:
     assert len(found) == forwarder.MOST_PORTS
 
 
+@loopback_addresses
 def test_why_a_port_cannot_be_had_is_found_out() -> None:
     monitor, said = Monitor(), list[str]()
     monitor.refuses = {18088}
@@ -162,6 +165,7 @@ def _start_qemu(qmp: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
 
 
+@proc
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
     """A real qemu, a real forwarder; the test speaks for the machine at its serial port."""
@@ -189,6 +193,7 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
     assert "closed tcp port 18080" in log.read_text()
 
 
+@proc
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> None:
     qmp, guest, log, lock = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))

@@ -16,6 +16,7 @@ from machine.drivers.qemu.accel import Host
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, PreflightFailed
 from machine.options import resolve
+from tests.platforms import loopback_addresses
 
 PLAIN = config.from_values(resolve(OPTIONS, {}, {}))
 HOST = Host("linux", "amd64", virtualised=False, kvm_opens=True)
@@ -83,6 +84,7 @@ def test_room_also_where_the_store_is_not_made_yet(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@loopback_addresses
 def test_ports() -> None:
     place = net.NetworkAddress("127.84.0.79", "10.84.0.79", 20022, 22376, 23376)
     preflight.check_ports(place, [(28080, 80)])

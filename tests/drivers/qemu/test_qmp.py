@@ -17,6 +17,7 @@ import pytest
 
 from machine.drivers.qemu import qmp, vm
 from machine.drivers.qemu.qmp import Client, QmpError
+from tests.platforms import loopback_addresses
 
 needs_qemu = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 
@@ -61,6 +62,7 @@ def test_events_that_come_in_between_are_kept(qemu: str) -> None:
         assert [event["event"] for event in client.events] == ["STOP", "RESUME"]
 
 
+@loopback_addresses
 @needs_qemu
 def test_forwards_come_and_go_through_the_monitor(qemu: str) -> None:
     with Client(qemu) as client:
