@@ -39,7 +39,8 @@ def fill_in_states(app: App, rows: Sequence[Row], seconds: float) -> None:
         try:
             waiting[engine_of(row.record, seconds=seconds)] = row  # type: ignore[arg-type]
         except MachineError as error:
-            row.error = one_line(error)
+            if row.record is not None and row.record.reached("provisioned"):  # before, there is no engine to be missed
+                row.error = one_line(error)
             states.begin(row)
 
     def ask_drivers_of_silent() -> None:
