@@ -10,6 +10,10 @@ DRIVERS = tuple(driver for driver in TABLE if (DOCS / "drivers" / f"{driver}.md"
 BEGIN, END = "<!-- flags: made by `make docs` from the options -->\n", "<!-- end of flags -->\n"
 HEADS = ("flag", "variable", "default", "meaning")
 FLAGS_HEAD = """\
+---
+hide: [toc]
+---
+
 # Flags of all drivers
 
 <!-- Made by `make docs` from the options of the drivers; change the texts there. -->
