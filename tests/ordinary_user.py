@@ -2,7 +2,7 @@
 
 `OrdinaryUser` runs programs that every user can reach. `run_as_somebody` runs those of this checkout, which may lie
 below a directory that is root's alone: in a mount namespace of its own, where that directory shows what is needed and
-nothing else, and where /etc/passwd has one user more. All that ends with the process, whatever becomes of it.
+nothing else, and where a copy of /etc knows one user more. All that ends with the process, whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ set -eu
 mount --make-rprivate /
 files=$1 home=$2 id=$3
 shift 3
-for file in passwd shadow group; do mount --bind "$files/$file" "/etc/$file"; done
+mount --bind "$files/etc" /etc # not single files: another process that replaces /etc/passwd takes a mount away
 while [ "$1" != -- ]; do # a directory that is closed to others, the number of paths below it that are needed, the paths
     closed=$1 count=$2
     shift 2
@@ -125,9 +125,9 @@ def run_as_somebody(words: Sequence[str], needed: Sequence[Path], public: Path) 
         "shadow": f"{SOMEBODY}:x:19000::::::",  # no password, and not locked: sshd refuses those
         "group": f"{SOMEBODY}:x:{SOMEBODY_ID}:",
     }
+    subprocess.run(["cp", "--archive", "/etc", files / "etc"], check=True)
     for name, line in lines.items():
-        shutil.copy(f"/etc/{name}", files / name)
-        with open(files / name, "a") as file:
+        with open(files / "etc" / name, "a") as file:
             file.write(line + "\n")
     closed = [word for place, paths in _closed(needed).items() for word in (place, len(paths), *paths)]
     command = ["unshare", "--mount", "sh", "-c", _NAMESPACE, "sh", files, home, SOMEBODY_ID, *closed, "--", *words]
