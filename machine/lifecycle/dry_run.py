@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine import names, paths, redaction
+from machine import names, paths, printable, redaction
 from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver, Priced
@@ -51,7 +51,7 @@ def _prices(driver: Driver) -> list[str]:
     if not isinstance(driver, Priced):
         return []
     try:
-        return [f"  price: {line}" for line in driver.prices()]
+        return [f"  price: {printable.in_line(line)}" for line in driver.prices()]
     except DriverError as error:
         return [f"  price: not known, for {error.brief}"]
 

@@ -259,7 +259,7 @@ def unanswered(table: ErrorTable, cloud: str, error: Exception, doing: str) -> C
         if "timed out" in said:
             return table.error(ApiTimeout, f"{cloud} did not answer in time (to {doing})", said)
         return table.error(Unreachable, f"{cloud} cannot be reached (to {doing})", said)
-    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
         return table.error(ServiceBroken, f"{cloud}'s answer makes no sense (to {doing})", str(error))
     return None
 

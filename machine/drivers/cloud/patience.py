@@ -51,7 +51,7 @@ class CallLimit:
 
     def words(self) -> str:
         """When all calls are free again, to complete an error's details; "" if that is not known."""
-        if not self.reset.isdecimal():
+        if not self.reset.isdecimal() or not self.limit.isdecimal() or len(self.reset + self.limit) > 100:
             return ""
         moment = time.strftime("%H:%M:%S UTC", time.gmtime(min(int(self.reset), 2**33)))
         return f"; all {self.limit} calls of an hour are free again at {moment}"

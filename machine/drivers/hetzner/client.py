@@ -54,13 +54,10 @@ class Api:
         """Every thing of its kind that the project has, or those that fit the query."""
         return list(self._ask(f"list {kind.noun}s", lambda cloud: getattr(cloud, kind).get_all(**query)))
 
-    def first(self, kind: Kind, **query: Any) -> Any:
-        """The first thing that fits the query, None if there is none."""
-        return next(iter(self.list_all(kind, **query)), None)
-
     def labelled(self, kind: Kind, machine_label: str) -> list[Any]:
-        """The things that were made for a machine; none for ""."""
-        return self.list_all(kind, label_selector=f"{OWN_LABEL}=={machine_label}") if machine_label else []
+        """The things that were made for a machine; none for "". They are removed, so that the query is not believed."""
+        found = self.list_all(kind, label_selector=f"{OWN_LABEL}=={machine_label}") if machine_label else []
+        return [one for one in found if (one.labels or {}).get(OWN_LABEL) == machine_label]
 
     def make(self, kind: Kind, body: Mapping[str, Any]) -> Any:
         """A new thing; its id and its labels. Raises NameTaken if there is one of that name."""
@@ -75,6 +72,10 @@ class Api:
         """Remove a thing; absent is success, InUse while something else needs it."""
         with contextlib.suppress(errors.NotFound):
             self._ask(f"remove the {kind.noun} {number}", lambda cloud: cloud.request("DELETE", f"/{kind}/{number}"))
+
+    def reading(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """For what is done with answers: ServiceBroken where one has another shape than Hetzner's."""
+        return errors.sdk_errors(self._convert, f"show {what}")
 
     def _ask(self, doing: str, call: Callable[[Any], Any]) -> Any:
         with errors.sdk_errors(self._convert, doing):
@@ -101,9 +102,11 @@ class Api:
 
         if not isinstance(error, hcloud.APIException):
             return errors.unanswered(ERRORS, "Hetzner", error, doing)
-        fields = (error.details or {}).get("fields") if isinstance(error.details, dict) else None
-        blamed = ", ".join(str(one.get("name")) for one in fields or [] if isinstance(one, dict))
-        found = translate(error.code, f"{error.message} ({blamed})" if blamed else str(error.message), doing)
+        fields = error.details.get("fields") if isinstance(error.details, dict) else None
+        named = [one for one in fields if isinstance(one, dict)] if isinstance(fields, list) else []
+        blamed = ", ".join(str(one.get("name")) for one in named)
+        code = error.code if isinstance(error.code, int) else str(error.code)
+        found = translate(code, f"{error.message} ({blamed})" if blamed else str(error.message), doing)
         if isinstance(found, errors.RateLimited):
             found.details += self._limit.words()
         return found

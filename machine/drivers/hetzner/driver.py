@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from machine.drivers.base import DriverContext, Traits
@@ -54,10 +54,12 @@ class HetznerDriver(CloudDriver[Config]):
 
     def preflight(self) -> None:
         self.config.account = self._account()
-        preflight(self.api, self.config, self.ctx.log, self.ctx.cluster_ports)
+        with self.api.reading("what there is"):
+            preflight(self.api, self.config, self.ctx.log, self.ctx.cluster_ports)
 
     def prices(self) -> Sequence[str]:
-        return prices(server_type(self.api, self.config), self.config.location.lower())
+        with self.api.reading("prices"):
+            return prices(server_type(self.api, self.config), self.config.location.lower())
 
     # create
 
@@ -81,8 +83,10 @@ class HetznerDriver(CloudDriver[Config]):
         if not config.firewalls and not config.firewall_id:
             body = requests.own(config, name, {}, rules=requests.firewall_rules(config, self.ctx.cluster_ports))
             wall = self.create_named(lambda: self.api.make(Kind.FIREWALL, body), lambda: self._labelled(Kind.FIREWALL))
-            config.firewall_id, config.firewall_ids = int(wall.id), [str(wall.id)]
+            config.firewall_id = int(wall.id)
             self.save()
+        if config.firewall_id:  # also one of an earlier try, since which a preflight may have looked up anew
+            config.firewall_ids = [str(config.firewall_id)]
         if (config.placement_group or config.auto_spread) and not config.placement_group_id:
             self._ensure_group()
 
@@ -91,8 +95,12 @@ class HetznerDriver(CloudDriver[Config]):
         body = requests.own(self.config, name, self.config.key_labels, public_key=line)
         return self.create_named(
             lambda: self.api.make(Kind.SSH_KEY, body),
-            lambda: self.api.first(Kind.SSH_KEY, fingerprint=ssh_key.fingerprint(line)),
+            lambda: self._key(ssh_key.fingerprint(line)),
         )
+
+    def _key(self, fingerprint: str) -> Any:
+        found = self.api.list_all(Kind.SSH_KEY, fingerprint=fingerprint)
+        return next((key for key in found if key.fingerprint == fingerprint), None)
 
     def _ensure_group(self) -> None:
         """The placement group, which machines may share: found or made, by one at a time."""
@@ -104,7 +112,8 @@ class HetznerDriver(CloudDriver[Config]):
 
     def _group(self) -> Any:
         if self.config.auto_spread:
-            return self.api.first(Kind.PLACEMENT_GROUP, label_selector=requests.AUTO_SPREAD)
+            found = self.api.list_all(Kind.PLACEMENT_GROUP, label_selector=requests.AUTO_SPREAD)
+            return next((group for group in found if requests.AUTO_SPREAD in (group.labels or {})), None)
         wanted = self.config.placement_group
         return lookup.by_name_and_id(self.api.list_all(Kind.PLACEMENT_GROUP)).get(wanted) if wanted else None
 
@@ -146,11 +155,11 @@ class HetznerDriver(CloudDriver[Config]):
         return self.unless_starting(STATES.get(str(machine.status), State.ERROR))
 
     def endpoint_of(self, machine: Any) -> Endpoint | None:
-        net, private = machine.public_net, str(machine.private_net[0].ip) if machine.private_net else ""
-        if self.config.use_private_network:
-            return self.endpoint_at(private, private)
-        ipv6 = str(ipaddress.ip_network(net.ipv6.ip)[1]) if net.ipv6 else ""
-        return self.endpoint_at(str(net.ipv4.ip) if net.ipv4 else ipv6, private)
+        with self.api.reading("its addresses"):
+            net, private = machine.public_net, str(ip_address(machine.private_net[0].ip)) if machine.private_net else ""
+            ipv6 = str(ip_network(net.ipv6.ip)[1]) if net.ipv6 else ""
+            public = str(ip_address(net.ipv4.ip)) if net.ipv4 else ipv6
+        return self.endpoint_at(private if self.config.use_private_network else public, private)
 
     def power_machine(self, machine: Any, verb: Verb) -> None:
         on = machine.status != "off"
@@ -162,18 +171,20 @@ class HetznerDriver(CloudDriver[Config]):
             self.api.act(machine.id, verbs[verb])
 
     def explain_machine(self, machine: Any) -> str:
-        numbers = [int(one.firewall.id) for one in machine.public_net.firewalls or []]
-        walls = [wall for number in numbers if (wall := self.api.get(Kind.FIREWALL, number))]
-        names = f"its firewalls ({', '.join(str(wall.name) for wall in walls)})"
-        return firewall.explain(requests.rules(walls), self.config.ssh_port, names) if walls else ""
+        with self.api.reading("its firewalls"):
+            numbers = [int(one.firewall.id) for one in machine.public_net.firewalls or []]
+            walls = [wall for number in numbers if (wall := self.api.get(Kind.FIREWALL, number))]
+            names = f"its firewalls ({', '.join(str(wall.name) for wall in walls)})"
+            return firewall.explain(requests.rules(walls), self.config.ssh_port, names) if walls else ""
 
     def remove_all(self) -> None:
         """The server and all that was made with it. Raises InProgress while the server is still going."""
-        config = self.config
-        if not config.placement_group_id:  # a create that never heard of it; or the plugin, which does not record it
-            group = self._group() if config.create_requested else getattr(self.find_machine(), "placement_group", None)
+        config, server = self.config, self.find_machine()
+        config.server_id = int(server.id) if server else config.server_id  # a create may never have heard of it
+        if not config.placement_group_id:  # nor of this; and the plugin does not record it
+            group = self._group() if config.create_requested else getattr(server, "placement_group", None)
             config.placement_group_id = int(group.id) if group else 0
-            self.save()
+        self.save()
         try:
             self._remove_own()
             self._remove_group()

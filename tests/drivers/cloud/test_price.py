@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from machine.drivers.cloud import price
 
 
@@ -14,3 +16,10 @@ def test_places_of_one_price_share_a_line_and_zeros_go() -> None:
         "cx23 in b: 4.00 (4.50 with tax) an hour, 3.49 (4.1531 with tax) a month at most",
     ]
     assert price.lines("cx23", []) == []
+
+
+@pytest.mark.parametrize("text", ["", "\x1b[2J", "1e-7", "-1", "1.", "9" * 99, "None", "0x1", "\u0661"])
+def test_what_is_no_number_is_no_price(text: str) -> None:
+    fine = {"net": "1", "gross": "1"}
+    with pytest.raises(ValueError, match="no number"):
+        price.lines("cx23", [("a", fine, {"net": "1", "gross": text})])

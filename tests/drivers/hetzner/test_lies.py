@@ -1,0 +1,170 @@
+"""What an API says that is not Hetzner's, or lies: no bug report, nothing of others is removed, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.drivers.base import Diagnosable, Priced
+from machine.drivers.cloud import errors
+from machine.errors import DriverError
+from tests.drivers.cloud_stand_in import again, make, new, unmake
+from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, drop_answer
+from tests.drivers.hetzner.fake_hetzner import Hetzner
+
+Json = dict[str, Any]
+
+
+def change(cloud: Hetzner, path: str, changed: Callable[[Json], None]) -> None:
+    """From now on every server or type in an answer to a path is changed like this."""
+
+    def act(proxy: FaultProxy, call: Call) -> Answer | None:
+        given = proxy.forward(call)
+        if not re.search(path, call.path):
+            return given
+        found = json.loads(given.body)
+        for thing in [found[key] for key in ("server", "servers", "server_types") if key in found]:
+            for one in thing if isinstance(thing, list) else [thing]:
+                changed(one)
+        return Answer(given.status, json.dumps(found).encode(), {"Content-Type": "application/json"})
+
+    cloud.proxy.on(None, act)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"error": "x"}',
+        b'{"error": {"code": ["a"], "message": null}}',
+        b'{"error": {"code": null, "message": {}}}',
+        b'{"error": {"code": "invalid_input", "message": "m", "details": {"fields": 7}}}',
+    ],
+    ids=lambda body: body[:60].decode(),
+)
+def test_an_error_of_another_shape_has_advice(cloud: Hetzner, body: bytes, tmp_path: Path) -> None:
+    cloud.proxy.on(None, answer(422, body, {"RateLimit-Limit": "\x1b[31m", "RateLimit-Reset": "9" * 5000}))
+    with pytest.raises(errors.CloudError) as caught:
+        new(cloud, tmp_path, **cloud.impatient).check()
+    assert caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"prices": [7]},
+        {"prices": [{"location": "fsn1"}]},
+        {
+            "prices": [
+                {
+                    "location": "fsn1",
+                    **{f"price_{per}": dict.fromkeys(("net", "gross"), "\x1b[2J") for per in ("hourly", "monthly")},
+                }
+            ]
+        },
+        {
+            "prices": [
+                {
+                    "location": "fsn1",
+                    **{f"price_{per}": dict.fromkeys(("net", "gross"), "9" * 99) for per in ("hourly", "monthly")},
+                }
+            ]
+        },
+    ],
+)
+def test_a_price_that_is_none_is_not_shown(cloud: Hetzner, lie: Json, tmp_path: Path) -> None:
+    change(cloud, "/server_types", lambda found: found.update(lie))
+    driver = new(cloud, tmp_path)
+    assert isinstance(driver, Priced)
+    with pytest.raises(errors.ServiceBroken, match="to show prices"):
+        driver.prices()
+
+
+def test_a_type_that_makes_no_sense_is_told(cloud: Hetzner, tmp_path: Path) -> None:
+    change(cloud, "/server_types", lambda found: found.update(disk="x"))
+    with pytest.raises(errors.ServiceBroken, match="to show what there is"):
+        new(cloud, tmp_path).check()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"public_net": None},
+        {"public_net": {"ipv4": {"ip": "-oProxyCommand=id"}, "ipv6": None, "floating_ips": []}},
+        {"public_net": {"ipv4": None, "ipv6": {"ip": "::1/128"}, "floating_ips": []}},
+        {"public_net": {"ipv4": {"ip": None}, "ipv6": None, "floating_ips": [], "firewalls": [{"id": 0, "status": 1}]}},
+    ],
+)  # fmt: skip
+def test_a_server_that_makes_no_sense_is_told(cloud: Hetzner, lie: Json, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+
+    def lying(found: Json) -> None:
+        net = lie["public_net"]
+        filled = net and {
+            **net,
+            **{
+                family: {"id": 1, "blocked": False, "dns_ptr": [], **net[family]}
+                for family in ("ipv4", "ipv6")
+                if net[family]
+            },
+        }
+        found["public_net"] = filled
+
+    change(cloud, "/servers", lying)
+    with pytest.raises(errors.CloudError, match="makes no sense") as caught:
+        driver.endpoint()
+    assert caught.value.resolution
+    assert isinstance(driver, Diagnosable)
+    try:
+        driver.explain()
+    except DriverError as error:
+        assert error.resolution
+
+
+def test_an_api_that_overlooks_the_query_costs_nobody_a_server(cloud: Hetzner, tmp_path: Path) -> None:
+    """As a proxy does that drops what it does not know: every server is then one of those that the query found."""
+    other = make(new(cloud, tmp_path / "other", "other"))
+    driver = make(new(cloud, tmp_path / "mine", "mine"))
+
+    def overlook(proxy: FaultProxy, call: Call) -> Answer | None:
+        path, _, query = call.path.partition("?")
+        kept = "&".join(word for word in query.split("&") if not word.startswith(("label_selector", "fingerprint")))
+        return proxy.forward(Call(call.method, f"{path}?{kept}", call.headers, call.body, call.name))
+
+    cloud.proxy.on(None, overlook)
+    unmake(again(driver))
+    left = cloud.listing()
+    assert left["servers"] == [other.dump()["ServerID"]]
+    assert left["firewalls"] == [other.dump()["FirewallID"]]
+    assert left["ssh_keys"] == [other.dump()["KeyID"]]
+
+
+def test_a_server_that_create_never_heard_of_does_not_leave_its_group(cloud: Hetzner, tmp_path: Path) -> None:
+    before = cloud.listing()
+    cloud.project.let_go = 0.3
+    flags = {"hetzner-firewalls": ["none"], "hetzner-auto-spread": True}
+    driver = new(cloud, tmp_path, **cloud.impatient, **flags)
+    driver.check()
+    driver.ctx.save(driver)
+    cloud.proxy.on(cloud.making, drop_answer, times=1)
+    with pytest.raises(errors.Unreachable):
+        driver.create()
+    unmake(again(driver))
+    assert cloud.listing() == before
+
+
+def test_a_server_made_by_a_later_try_is_behind_the_firewall_of_the_first(cloud: Hetzner, tmp_path: Path) -> None:
+    cloud.proxy.on(cloud.making, answer(500, cloud.broken.body), times=1)
+    driver = new(cloud, tmp_path, **cloud.impatient)
+    driver.check()
+    driver.ctx.save(driver)
+    with pytest.raises(errors.ServiceBroken):
+        driver.create()
+    driver = make(again(driver))  # checks once more
+    (body,) = cloud.project.asked_for.values()
+    assert body["firewalls"] == [{"firewall": driver.dump()["FirewallID"]}]
