@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shutil
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from release.process import ReleaseError, run
 
 ROOT = Path(__file__).resolve().parent.parent
 SUMS = "SHA256SUMS"
+ARTEFACT = re.compile(r"SHA256SUMS|machine\.pyz|.+\.(whl|tar\.gz|deb)")
 KINDS = ("pyz", "deb")  # beside sdist and wheel, which the others are made of
 
 
@@ -32,9 +33,9 @@ def epoch() -> int:
 
 
 def build(out: Path, version: str, kinds: Sequence[str] = KINDS) -> list[Path]:
-    """Build the kinds into `out`, which is emptied first; return what was built."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    """Build the kinds into `out`, of which an earlier release is removed first; return what was built."""
+    remove_earlier(out)
+    out.mkdir(parents=True, exist_ok=True)
     when = epoch()
     sdist, wheel = python_packages.build(out, when, version)
     made = [sdist, wheel]
@@ -44,6 +45,18 @@ def build(out: Path, version: str, kinds: Sequence[str] = KINDS) -> list[Path]:
         made.append(deb.build(out, wheel, when))
     write_sums(out)
     return [*made, out / SUMS]
+
+
+def remove_earlier(out: Path) -> None:
+    """Remove the artefacts in a directory. Raises ReleaseError, and removes nothing, if it has anything else."""
+    if not out.is_dir():
+        return
+    files = sorted(out.iterdir())
+    others = [file.name for file in files if not ARTEFACT.fullmatch(file.name) or not file.is_file()]
+    if others:
+        raise ReleaseError(f"{out} has more in it than a release ({', '.join(others[:3])}): name another --out")
+    for file in files:
+        file.unlink()
 
 
 def write_sums(out: Path) -> None:

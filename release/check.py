@@ -64,7 +64,7 @@ def order(version: str) -> tuple[int, int, int, int]:
 
 def check_generated() -> str:
     """The generated pages are what the program would write."""
-    for script in ("generate-docs", "draw-architecture", "draw-pictures"):
+    for script in ("generate-docs", "draw-architecture", "draw-pictures", "draw-recording"):
         run([sys.executable, ROOT / "scripts" / script, "--check"], cwd=ROOT)
     return "the generated pages are current"
 

@@ -34,7 +34,7 @@ def start() -> int:
     except OSError as error:
         damaged = error.errno == errno.EIO
         advice = "download it again" if damaged else "XDG_CACHE_HOME=/a/directory/of/yours " + sys.argv[0]
-        return fail("%s cannot be used: %s" % (error.filename or cache(), error.strerror or error), advice)
+        return fail("%s cannot be used: %s" % (error.filename or "the cache", error.strerror or error), advice)
     if not place:
         return 1
     sys.path[:] = [place] + [path for path in sys.path if path != archive]
@@ -59,26 +59,35 @@ def unpacked(archive: str) -> str:
         return ""
     from release.pyz_unpack import unpack
 
-    return unpack(archive, DIGEST, ["common", *([platform] if platform else [])], place)
+    unpack(archive, DIGEST, ["common", *([platform] if platform else [])], place)
+    is_private(place)  # the cache, too, may be another user's
+    return place
 
 
 def cache() -> str:
-    """The directory below which versions are unpacked."""
+    """The directory below which versions are unpacked. Raises FileNotFoundError if the user has no home."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):  # as the specification of base directories has it
         home = os.path.join(os.path.expanduser("~"), ".cache")
+    if not os.path.isabs(
+        home
+    ):  # no $HOME, and no line in /etc/passwd: never the working directory, which may be anybody's
+        raise FileNotFoundError(errno.ENOENT, "this user has no home directory", home)
     return os.path.join(home, "machine", "pyz")
 
 
 def is_private(place: str) -> bool:
     """Whether a directory is there that nobody but its owner, who is this user, could have changed.
 
-    Raises PermissionError if something else has its name.
+    Raises PermissionError if something else has its name, or another user could rename what is above it.
     """
+    above = os.path.dirname(os.path.dirname(place))
     try:
-        found = os.lstat(place)
+        found, over = os.lstat(place), os.stat(above)
     except FileNotFoundError:
         return False
+    if over.st_mode & 0o002 or over.st_uid != os.geteuid():
+        raise PermissionError(1, "it belongs to another user, or others may write to it", above)
     if (found.st_mode & 0o170077) != 0o040000 or found.st_uid != os.geteuid():
         raise PermissionError(1, "it is not a directory of this user's alone; remove it", place)
     return True

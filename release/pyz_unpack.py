@@ -18,8 +18,8 @@ UNFINISHED = ".unpacking-"
 DAY = 86400
 
 
-def unpack(archive: str, digest: str, parts: Sequence[str], place: str) -> str:
-    """Unpack the parts into `place`, whole or not at all; return it.
+def unpack(archive: str, digest: str, parts: Sequence[str], place: str) -> None:
+    """Unpack the parts into `place`, whole or not at all.
 
     Raises OSError if that cannot be done: the file is damaged, the cache belongs to somebody else, the disk is full.
     """
@@ -38,7 +38,6 @@ def unpack(archive: str, digest: str, parts: Sequence[str], place: str) -> str:
         rename(unfinished, place)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)  # renamed it is gone
-    return place
 
 
 def private_parent(parent: str) -> str:

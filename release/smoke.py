@@ -61,5 +61,7 @@ def _deb(file: Path, place: Path, version: str) -> None:
     run(["dpkg-deb", "--extract", file, place])
     if not os.access(place / "usr/bin/machine", os.X_OK):
         raise ReleaseError(f"{file.name} has no program usr/bin/machine")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from machine.cli.main import main; main(['version'])"
-    _says(run([sys.executable, "-S", "-P", "-c", code, place / MODULES], cwd=place), file.name, version)
+    launcher = place / "launcher"
+    text = (place / "usr/bin/machine").read_text()
+    launcher.write_text(text.replace(f'"/{MODULES}"', repr(str(place / MODULES))))  # as if it were installed there
+    _says(run([sys.executable, "-S", "-P", launcher, "version"], cwd=place), file.name, version)

@@ -10,6 +10,7 @@ import pytest
 
 from machine import __version__
 from release import changelog
+from release.build import remove_earlier
 from release.check import order
 from release.process import ReleaseError
 from release.version import next_release
@@ -57,6 +58,24 @@ def test_the_changelog_of_this_checkout_has_notes_for_a_candidate() -> None:
 def test_versions_are_ordered_by_number_and_candidates_before_their_release() -> None:
     versions = ["0.9.9", "v1.0.0rc1", "1.0.0rc10", "1.0.0", "v1.2.0", "1.10.0"]
     assert sorted([*versions[3:], *versions[:3]], key=order) == versions
+
+
+def test_only_an_earlier_release_makes_room_for_a_new_one(tmp_path: Path) -> None:
+    """`--out` may name any directory, a home too."""
+    for name in ("SHA256SUMS", "machine.pyz", "machine_1.0.0_all.deb", "container_hosts-1.0.0.tar.gz", "x.whl"):
+        (tmp_path / name).touch()
+    (tmp_path / "thesis.odt").touch()
+    with pytest.raises(ReleaseError, match=r"thesis\.odt"):
+        remove_earlier(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 6
+    (tmp_path / "thesis.odt").rename(tmp_path.parent / "thesis.odt")
+    (tmp_path / "directory.whl").mkdir()
+    with pytest.raises(ReleaseError, match="another --out"):
+        remove_earlier(tmp_path)
+    (tmp_path / "directory.whl").rmdir()
+    remove_earlier(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    remove_earlier(tmp_path / "none")
 
 
 @pytest.fixture

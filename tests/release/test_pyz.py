@@ -26,6 +26,31 @@ def test_every_python_3_reads_the_first_module_to_say_which_one_is_needed() -> N
     ast.parse((HERE / "pyz_main.py").read_text(), feature_version=(3, 5))
 
 
+@pytest.mark.parametrize("home", ["", "somewhere", "~"])
+def test_a_user_without_a_home_gets_nothing_into_the_working_directory(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path.replace("~", home))
+    with pytest.raises(FileNotFoundError, match="no home directory"):
+        pyz_main.cache()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert pyz_main.cache() == str(tmp_path / "machine/pyz")
+
+
+def test_a_cache_that_another_user_can_put_another_in_the_place_of_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "machine/pyz/version"
+    assert not pyz_main.is_private(str(place))
+    place.mkdir(mode=0o700, parents=True)
+    assert pyz_main.is_private(str(place))
+    (tmp_path / "machine").chmod(0o777)
+    with pytest.raises(PermissionError, match="another user") as caught:
+        pyz_main.is_private(str(place))
+    assert caught.value.filename == str(tmp_path / "machine")
+
+
 @pytest.fixture
 def user(public: Path) -> OrdinaryUser:
     """An ordinary user who has downloaded machine.pyz."""

@@ -76,6 +76,19 @@ def test_a_workflow_has_no_more_rights_than_it_names(path: Path) -> None:
             assert step["with"]["persist-credentials"] == "false"
 
 
+@pytest.mark.parametrize(("tag", "extra"), [("v1.2.3", []), ("v1.2.3rc1", ["--prerelease"])])
+def test_a_candidate_is_not_shown_as_the_latest_release(tag: str, extra: list[str], tmp_path: Path) -> None:
+    steps = workflow(ROOT / ".github/workflows/release.yml")["jobs"]["publish"]["steps"]
+    (script,) = [step["run"] for step in steps if "gh release create" in step.get("run", "")]
+    (tmp_path / "gh").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "gh").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_REF_NAME": tag}
+    command = ["bash", "-e", "-c", script]
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[: 3 + len(extra)] == ["release", "create", tag, *extra]
+    assert ("--prerelease" in done.stdout) == bool(extra)
+
+
 def test_the_units_run_on_both_systems_and_every_python_that_is_supported() -> None:
     matrix = workflow(ROOT / ".github/workflows/check.yml")["jobs"]["unit"]["strategy"]["matrix"]
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
