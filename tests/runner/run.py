@@ -22,6 +22,7 @@ MOST_AGAIN = 20  # failed tests of a stage that are run again; of more, somethin
 UNSTEADY = "it passed when run again: unsteady"
 BROKEN = "it failed again when run alone"
 NOT_AGAIN = f"not run again, for more than {MOST_AGAIN} failed"
+LINGER = 5.0  # seconds that a stage's last lines may take; a process that it left behind would keep its output open
 PRINTING = threading.Lock()
 
 
@@ -37,8 +38,8 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether this stage fails the run, which a test that failed only once does as well."""
-        return self.status != 0 or bool(self.failures)
+        """Whether this stage fails the run: a test that failed only once does as well, and tests that left no word."""
+        return self.status != 0 or bool(self.failures) or (self.stage.tests and not self.tests)
 
 
 def run(groups: Iterable[Sequence[Stage]]) -> list[Result]:
@@ -94,13 +95,21 @@ def _run(prefix: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """The exit status of a program whose lines are printed as they come, each behind the prefix when there is one."""
     if not prefix:
         return subprocess.run(argv, env=environ, check=False).returncode
-    with subprocess.Popen(
+    process = subprocess.Popen(  # not to be closed while it is read
         argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            _say(prefix + line)
-    return process.returncode
+    )
+    reader = threading.Thread(target=_copy, args=(prefix, process.stdout), daemon=True)
+    reader.start()
+    status = process.wait()
+    reader.join(LINGER)
+    if reader.is_alive():
+        _say(f"{prefix}a process that was started here still runs\n")
+    return status
+
+
+def _copy(prefix: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        _say(prefix + line)
 
 
 def _say(text: str) -> None:

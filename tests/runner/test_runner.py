@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,29 @@ def test_the_table_has_stages_and_the_ten_slowest_files() -> None:
 def test_a_run_that_was_ended_before_it_could_say_anything_is_a_failure() -> None:
     assert Result(UNITS, status=-9).failed
     assert Result(UNITS, failures={"tests/test_a.py::test_a": "unsteady"}).failed
-    assert not Result(UNITS).failed
+    assert Result(UNITS).failed, "no word of any test"
+    assert not Result(UNITS, tests={"tests/test_a.py::test_a": Outcome()}).failed
+    assert not Result(STYLE).failed
+
+
+@pytest.mark.slow
+def test_a_pytest_that_a_test_ends_with_status_0_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "test_exit.py").write_text("import os\ndef test_exit(): os._exit(0)\ndef test_never(): assert False")
+    stage = Stage("alone", (str(tmp_path), "--rootdir", str(tmp_path), "-c", os.devnull), tests=True)
+    (result,) = run([[stage]])
+    assert result.status == 0
+    assert result.failed
+
+
+def test_a_process_that_is_left_behind_does_not_keep_the_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.runner.run.LINGER", 0.5)
+    stages = [Stage(name, ("sh", "-c", "sleep 6 & echo started")) for name in ("one", "two")]
+    began = time.monotonic()
+    assert [result.status for result in run([stages])] == [0, 0]
+    assert time.monotonic() - began < 5
+    assert "one | a process that was started here still runs\n" in capfd.readouterr().out
 
 
 def test_stages_of_a_group_run_side_by_side_and_keep_their_lines(
