@@ -8,7 +8,6 @@ What is not proven this way is that the interpreter starts and that the librarie
 from __future__ import annotations
 
 import array
-import atexit
 import contextlib
 import functools
 import importlib
@@ -22,10 +21,9 @@ import struct
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, TextIO, cast
 
 LOADED = ("argparse", "asyncio", "concurrent.futures", "cryptography.x509", "http.client", "json", "paramiko", "ssl")
 SDKS = {
@@ -92,15 +90,18 @@ class Child:
             return int(self._told.readline())
 
 
-def serve(server: socket.socket) -> None:
-    """Fork a keeper for each request, until the other side is closed."""
+Program = tuple[Mapping[str, Any], Sequence[int]]  # a request, and the descriptors that are to be 0, 1, 2
+
+
+def serve(server: socket.socket) -> Program | None:
+    """Fork for each request until the other side is closed; what is returned in a fork is what it shall be."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     for name in LOADED:
         importlib.import_module(name)
     while True:
         head, ancillary, _, _ = server.recvmsg(4, socket.CMSG_SPACE(4 * array.array("i").itemsize))
         if not head:
-            return
+            return None
         fds = array.array("i")
         for _, _, data in ancillary:
             fds.frombytes(data)
@@ -108,7 +109,8 @@ def serve(server: socket.socket) -> None:
         _load_sdk(request["words"])
         if os.fork() == 0:
             server.close()
-            _keep(request, list(fds))
+            _keep(*fds)
+            return request, fds[:3]
         for fd in fds:
             os.close(fd)
 
@@ -130,15 +132,14 @@ def _load_sdk(words: Sequence[str]) -> None:
                     importlib.import_module(name)
 
 
-def _keep(request: Mapping[str, Any], fds: Sequence[int]) -> NoReturn:
-    """Fork the program, say its process id, wait for it, and say how it ended."""
-    *streams, told = fds
+def _keep(stdin: int, stdout: int, stderr: int, told: int) -> None:
+    """Return in the program, a further fork; here say its process id, wait for it, say how it ended, and end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         os.close(told)
-        _become(request, streams)
-    for stream in streams:
+        return
+    for stream in (stdin, stdout, stderr):
         os.close(stream)
     with contextlib.suppress(OSError):  # who asked may be gone
         os.write(told, b"%d\n" % pid)
@@ -146,13 +147,11 @@ def _keep(request: Mapping[str, Any], fds: Sequence[int]) -> NoReturn:
     os._exit(0)
 
 
-def _become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
-    """Be the program: its streams, directory, environment and arguments; then run the module and end as Python does."""
+def become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
+    """Take the program's streams, directory, environment and arguments."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    for stream in streams:
-        if stream > 2:
-            os.close(stream)
+        os.close(stream)
     os.chdir(request["directory"])
     os.umask(request["umask"])
     os.environ.clear()
@@ -162,34 +161,12 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     sys.path[0] = request["directory"]
     sys.argv = [request["module"], *request["words"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os._exit(_run(request["module"]))
 
 
 def _opened(number: int, mode: str, buffering: int, like: TextIO) -> TextIO:
     """A stream as Python opened this one at its own start."""
     made = open(number, mode, buffering, encoding=like.encoding, errors=like.errors, closefd=False)  # noqa: SIM115
     return cast(TextIO, made)
-
-
-def _run(module: str) -> int:
-    """Run a module as `python -m` does; the exit status."""
-    status: object = 0
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        status = ended.code
-        if status is not None and not isinstance(status, int):
-            print(status, file=sys.stderr)
-            status = 1
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    threading._shutdown()  # type: ignore[attr-defined]  # threads that are no daemons are waited for, as at any end
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    return int(status or 0) & 0xFF  # type: ignore[call-overload,no-any-return]
 
 
 @functools.cache
@@ -199,4 +176,7 @@ def starter() -> Starter:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    found = serve(socket.socket(fileno=int(sys.argv[1])))
+    if found is not None:
+        become(*found)
+        runpy.run_module(found[0]["module"], run_name="__main__", alter_sys=True)  # and end as it ends
