@@ -264,7 +264,7 @@ def test_a_value_that_unfolds_without_end_is_refused(stream: bytes) -> None:
     began = time.monotonic()
     with pytest.raises(gob.GobError, match="parts"):
         decoded(stream)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_definitions_without_a_value_are_not_kept_for_ever() -> None:

@@ -47,7 +47,7 @@ def test_boot2docker_to_its_end(lab: Lab, tmp_path: Path) -> None:
     flags = [f"--virtualbox-program={fake.script(tmp_path / 'VBoxManage')}", f"--virtualbox-boot2docker-url={iso}"]
     with program.start("create", "-d", "virtualbox", *flags, "--virtualbox-no-share", "dev") as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while not any(vm["state"] == "running" for vm in fake.listing()["vms"].values()):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < deadline, "it was not started"

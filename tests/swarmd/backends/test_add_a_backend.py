@@ -93,7 +93,7 @@ async def test_the_filter_of_the_manual_works(tmp_path: Path) -> None:
 
 def test_every_backend_is_in_the_manual() -> None:
     text = (PAGES / "swarmd.md").read_text()
-    missing = [name for name in names() if f"\n### {name}" not in text]
+    missing = [name for name in names() if f"\n### `{name}" not in text]
     assert not missing
 
 
