@@ -69,11 +69,10 @@ class Starter:
 
 
 def _umask() -> int:
-    """The mode mask of this process, which the forking one does not hear of when a test changes it."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    return 0o022
+    """Return the mode mask of this process, which the forking one does not hear of when a test changes it."""
+    mask = os.umask(0o077)  # it can be read only by setting it
+    os.umask(mask)
+    return mask
 
 
 class Child:
