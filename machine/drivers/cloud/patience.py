@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from requests import Response, Session
+from requests import Response, Session, TooManyRedirects
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, SSLError
 from urllib3.util.retry import Retry
 
 PASSING = (429, 500, 502, 503, 504)  # HTTP statuses after which a call is repeated
+LARGEST = 2**24  # bytes of an answer
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0  # seconds; each one after the first doubles it, if the cloud asks for no other
 
 
@@ -57,6 +58,22 @@ class CallLimit:
         return f"; all {self.limit} calls of an hour are free again at {moment}"
 
 
+def read_bounded(response: Response, *_: Any, **__: Any) -> None:
+    """Read an answer, LARGEST at most; a hook of requests. Raises TooManyRedirects for any.
+
+    requests would go after a redirect with a GET, so that a removal that was never made would look like one.
+    """
+    if response.is_redirect:
+        raise TooManyRedirects(f"it answered that it is at {response.headers['location'][:200]}")
+    said = bytearray()
+    for chunk in response.iter_content(2**16):
+        said += chunk
+        if len(said) > LARGEST:
+            response.close()
+            raise ValueError(f"it is longer than {LARGEST} bytes")
+    response._content = bytes(said)  # where requests keeps what it has read
+
+
 def repeat(session: Session, seconds: float) -> CallLimit:
     """From now on each call of the session is repeated for so many seconds; 0 is never. Returns what it hears.
 
@@ -74,5 +91,5 @@ def repeat(session: Session, seconds: float) -> CallLimit:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=patience))
     heard = CallLimit()
-    session.hooks["response"].append(heard)
+    session.hooks["response"] += [heard, read_bounded]
     return heard

@@ -124,3 +124,22 @@ def test_what_the_answers_say_of_the_limit(site: Site) -> None:
     site.headers = {"RateLimit-Limit": "3600", "RateLimit-Reset": "9" * 40}
     session.post(site.url)
     assert "UTC" in heard.words()
+
+
+def test_an_answer_is_read_whole_and_not_without_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = requests.Session()
+    repeat(session, 0)
+    assert session.post(site.url).content == b"said"
+    monkeypatch.setattr("machine.drivers.cloud.patience.LARGEST", 3)
+    with pytest.raises(ValueError, match="longer than 3 bytes"):
+        session.post(site.url)
+
+
+def test_a_redirect_is_not_followed(site: Site) -> None:
+    """A removal would be asked for as a GET there, and look as if it were done."""
+    site.statuses, site.headers = [302], {"Location": site.url}
+    session = requests.Session()
+    repeat(session, 0)
+    with pytest.raises(requests.TooManyRedirects, match="it is at http"):
+        session.post(site.url)
+    assert site.calls == 1

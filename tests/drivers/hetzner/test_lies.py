@@ -168,3 +168,13 @@ def test_a_server_made_by_a_later_try_is_behind_the_firewall_of_the_first(cloud:
     driver = make(again(driver))  # checks once more
     (body,) = cloud.project.asked_for.values()
     assert body["firewalls"] == [{"firewall": driver.dump()["FirewallID"]}]
+
+
+def test_a_removal_that_is_sent_elsewhere_was_not_made(cloud: Hetzner, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    elsewhere = Answer(302, b"", {"Location": f"{cloud.proxy.url}/v1/locations"})
+    cloud.proxy.on("DELETE /v1/servers/ID", lambda proxy, call: elsewhere)
+    with pytest.raises(errors.Unreachable) as caught:
+        driver.remove()
+    assert "--hetzner-endpoint" in caught.value.resolution
+    assert cloud.machines() == 1
