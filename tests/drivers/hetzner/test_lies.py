@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -178,3 +179,19 @@ def test_a_removal_that_is_sent_elsewhere_was_not_made(cloud: Hetzner, tmp_path:
         driver.remove()
     assert "--hetzner-endpoint" in caught.value.resolution
     assert cloud.machines() == 1
+
+
+def test_a_group_that_another_machine_is_about_to_be_made_in_stays(cloud: Hetzner, tmp_path: Path) -> None:
+    """Its record has the group, and its server is still to come."""
+    flags = {"hetzner-auto-spread": True}
+    waiting = new(cloud, tmp_path / "waiting", "waiting", **cloud.impatient, **flags)
+    waiting.check()
+    waiting.ctx.save(waiting)
+    cloud.proxy.on(cloud.making, answer(500, cloud.broken.body), times=1)
+    with pytest.raises(errors.ServiceBroken):
+        waiting.create()
+    leaving = new(cloud, tmp_path / "leaving", "leaving", **flags)
+    leaving.ctx = dataclasses.replace(leaving.ctx, siblings=lambda: [waiting.dump()])
+    unmake(make(leaving))
+    assert list(cloud.project.placement_groups) == [waiting.dump()["PlacementGroupID"]]
+    make(again(waiting))
