@@ -7,11 +7,13 @@ The cloud's own text is in `details`; `resolution` is the advice.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
 from machine.errors import DriverError, MachineError, PreflightFailed
+from machine.own_command import is_packaged
 
 
 class CloudError(DriverError):
@@ -240,11 +242,12 @@ def sdk_needed(driver_name: str, package: str, table: ErrorTable) -> Iterator[No
     try:
         yield
     except ImportError:
-        raise PreflightFailed(
-            f"the driver {driver_name} needs the package {package}",
-            resolution=f"pip install '.[{driver_name}]' in the source's directory;"
-            f" with pipx: pipx inject container-hosts {package}",
-        ) from None
+        resolution = f"pip install '.[{driver_name}]' in the source's directory;"
+        resolution += f" with pipx: pipx inject container-hosts {package}"
+        if is_packaged():
+            other = f"pipx install 'container-hosts[{driver_name}]', which brings the program with it"
+            resolution = f"{sys.executable} -m pip install --user {package}; or {other}"
+        raise PreflightFailed(f"the driver {driver_name} needs the package {package}", resolution=resolution) from None
     except ValueError as error:
         raise table.error(Unreachable, f"the package {package} does not load", str(error)) from None
 

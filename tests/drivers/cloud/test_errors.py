@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from machine import own_command
 from machine.drivers import registry
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.driver import CloudDriver
@@ -166,3 +169,14 @@ def test_a_code_in_words() -> None:
 )
 def test_the_reason_is_told_without_the_librarys_objects(text: str, said: str) -> None:
     assert connection_error(text) == said
+
+
+@pytest.mark.parametrize("packaged", [False, True])
+def test_a_package_that_is_missing_is_brought_to_the_python_that_runs(
+    packaged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], own_command.ATTRIBUTE, ["/usr/bin/machine"] * packaged, raising=False)
+    with pytest.raises(PreflightFailed) as caught, errors.sdk_needed("sky", "skysdk", TABLE):
+        raise ImportError
+    assert (f"{sys.executable} -m pip install --user skysdk" in caught.value.resolution) == packaged
+    assert ("pipx inject" in caught.value.resolution) != packaged
