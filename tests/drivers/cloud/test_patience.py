@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3.exceptions import SSLError
 
 from machine.drivers.cloud.patience import repeat
 from tests.drivers.pauses import written_down
@@ -143,3 +144,18 @@ def test_a_redirect_is_not_followed(site: Site) -> None:
     with pytest.raises(requests.TooManyRedirects, match="it is at http"):
         session.post(site.url)
     assert site.calls == 1
+
+
+def test_a_certificate_that_is_not_accepted_is_no_better_a_second_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise SSLError("certificate verify failed")
+
+    pauses = written_down("urllib3.util.retry", monkeypatch)
+    monkeypatch.setattr("urllib3.connection.HTTPConnection.request", refuse)
+    session = requests.Session()
+    repeat(session, 30)
+    with pytest.raises(requests.exceptions.SSLError):
+        session.post(site.url)
+    assert pauses.asked == []
