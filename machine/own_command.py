@@ -18,7 +18,7 @@ def own_command() -> list[str]:
 
 
 def is_packaged() -> bool:
-    """Return whether the program came as machine.pyz or as the Debian package, to which pip adds no extras."""
+    """Return whether the program came as the zipapp or as the Debian package, to which pip adds no extras."""
     return bool(_launched_by())
 
 
