@@ -9,33 +9,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.vms import IMAGES, NEEDED
+from tests.e2e.vms import IMAGES, program
 from tests.ordinary_user import OrdinaryUser, ordinary_user
+from tests.program import Program
+
+__all__ = ["program"]
 
 pytestmark = pytest.mark.vm
 
-IMAGE = "debian-13-"  # the default; as root's tests keep it
+IMAGE = "debian-13"  # the default
 
 
 @pytest.fixture
-def user(public: Path, dist: Path) -> OrdinaryUser:
-    """An ordinary user with machine.pyz, and with the image where one was built already."""
-    for command, package in NEEDED.items():
-        if shutil.which(command, path="/usr/bin:/bin:/usr/sbin:/usr/local/bin") is None:
-            pytest.skip(f"needs {command} (package {package})")
+def user(public: Path, dist: Path, program: Program) -> OrdinaryUser:
+    """An ordinary user with machine.pyz, and with the image that the other tests start, built if none has yet."""
     if not os.access("/usr/bin/python3", os.X_OK):
         pytest.skip("needs the system's own python3")
+    if IMAGE not in program("image", "ls").fine().out.split():
+        program("image", "build", IMAGE, timeout=900).fine()
     found = ordinary_user(public)
     shutil.copy(dist / "machine.pyz", found.home)
-    kept = [file for file in (IMAGES / "images").glob(f"{IMAGE}*") if not file.name.startswith(f"{IMAGE}generic")]
-    if not kept:
-        pytest.skip("the image is not built yet: tests/e2e/test_qemu.py builds it")
     store = found.home / ".docker/machine"
     (store / "cache/images").mkdir(parents=True)
     for path in (found.home / ".docker", store, store / "cache", store / "cache/images"):
         path.chmod(0o700)
-    for file in kept:
-        shutil.copy(file, store / "cache/images")
+    for file in (IMAGES / "images").glob(f"{IMAGE}-*"):
+        if not file.name.startswith(f"{IMAGE}-generic"):
+            shutil.copy(file, store / "cache/images")
     found.give(found.home)
     return found
 
