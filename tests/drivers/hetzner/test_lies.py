@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from machine.drivers.base import Diagnosable, Priced
 from machine.drivers.cloud import errors
+from machine.drivers.hetzner.driver import GROUP_LOCK
 from machine.errors import DriverError
 from tests.drivers.cloud_stand_in import again, make, new, unmake
 from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, drop_answer
@@ -195,3 +197,33 @@ def test_a_group_that_another_machine_is_about_to_be_made_in_stays(cloud: Hetzne
     unmake(make(leaving))
     assert list(cloud.project.placement_groups) == [waiting.dump()["PlacementGroupID"]]
     make(again(waiting))
+
+
+def test_a_create_whose_answer_was_lost_finds_its_server_when_it_is_repeated(cloud: Hetzner, tmp_path: Path) -> None:
+    """The second request is told that the name is taken: by what the first one made."""
+    cloud.proxy.on(cloud.making, drop_answer, times=1)
+    driver = make(new(cloud, tmp_path))
+    assert [driver.dump()["ServerID"]] == cloud.listing()["servers"]
+    assert cloud.proxy.names().count(cloud.making) == 2
+
+
+def test_a_group_is_made_and_removed_by_one_command_at_a_time(cloud: Hetzner, tmp_path: Path) -> None:
+    held: list[str] = []
+    seen: list[list[str]] = []
+
+    @contextlib.contextmanager
+    def lock(name: str) -> Iterator[None]:
+        held.append(name)
+        yield
+        held.remove(name)
+
+    def look(proxy: FaultProxy, call: Call) -> Answer | None:
+        seen.append(list(held))
+        return proxy.forward(call)
+
+    for name in ("POST /v1/placement_groups", "DELETE /v1/placement_groups/ID"):
+        cloud.proxy.on(name, look)
+    driver = new(cloud, tmp_path, **{"hetzner-auto-spread": True})
+    driver.ctx = dataclasses.replace(driver.ctx, lock=lock)
+    unmake(make(driver))
+    assert seen == [[GROUP_LOCK]] * 2
