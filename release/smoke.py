@@ -41,17 +41,25 @@ def _wheel(file: Path, place: Path, version: str) -> None:
     run([sys.executable, "-m", "venv", place])
     run([place / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", file])
     _says(run([place / "bin/machine", "version"], cwd=place), file.name, version)
-    run([place / "bin/machine", "create", "--help"], cwd=place)
+    plan = ("create", "--dry-run=script", "-d", "generic", "--generic-ip-address", "192.0.2.1", "dev")
+    if "dockerd" not in run(
+        [place / "bin/machine", *plan], cwd=place, environ=_fresh(place)
+    ):  # data files are there, too
+        raise ReleaseError(f"{file.name} writes no script that sets up Docker")
 
 
 def _pyz(file: Path, home: Path, version: str) -> None:
     home.mkdir()
-    environ = {"HOME": str(home), "XDG_CACHE_HOME": "", "MACHINE_STORAGE_PATH": ""}
+    environ = _fresh(home)
     _says(run([sys.executable, file, "version"], cwd=home, environ=environ), file.name, version)
     command: list[str | Path] = [sys.executable, file, "create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev"]
     run(command, cwd=home, environ=environ)
     if run([sys.executable, file, "ls", "-q"], cwd=home, environ=environ) != "dev\n":
         raise ReleaseError(f"{file.name} does not list the machine that it made")
+
+
+def _fresh(home: Path) -> dict[str, str]:
+    return {"HOME": str(home), "XDG_CACHE_HOME": "", "MACHINE_STORAGE_PATH": ""}
 
 
 def _deb(file: Path, place: Path, version: str) -> None:
