@@ -24,8 +24,8 @@ from machine.drivers.cloud import create_once, ssh_key
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.errors import (
     AMBIGUOUS_ERRORS,
+    PASSING_ERRORS,
     BadKey,
-    CloudError,
     ErrorClass,
     ErrorTable,
     MachineGone,
@@ -153,7 +153,7 @@ class CloudDriver(Driver, Generic[C]):
     def _make_or_try_again(self) -> None:
         try:
             self.make_machine()
-        except CloudError as error:
+        except PASSING_ERRORS as error:
             self.refused_at = self.refused_at or self.ctx.clock.now()
             if not self.within(self.refused_at, self.config.wait_on_error):
                 raise

@@ -124,6 +124,7 @@ _REASON = re.compile(
     r"|(Remote end closed connection without response)"
 )
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+PASSING_ERRORS = (NoCapacity, QuotaExceeded, RateLimited, WrongState, *AMBIGUOUS_ERRORS)  # that may be over in a while
 STATUSES: Mapping[int, ErrorClass] = {  # of HTTP, as most clouds mean them
     401: BadCredentials,
     403: NotAllowed,

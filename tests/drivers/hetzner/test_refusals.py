@@ -217,6 +217,12 @@ def test_what_something_else_holds_is_asked_for_again(cloud: Hetzner, tmp_path: 
     unmake(driver)
 
 
+def test_what_no_waiting_mends_is_told_at_once(cloud: Hetzner, tmp_path: Path) -> None:
+    cloud.proxy.on(cloud.making, answer(422, refusal(422, "invalid_input", "SSH key is invalid (public_key)").body))
+    with pytest.raises(errors.BadKey):
+        make(new(cloud, tmp_path, **{"hetzner-wait-on-error": 600}))
+
+
 def test_the_limit_of_calls_says_when_it_ends(cloud: Hetzner, tmp_path: Path) -> None:
     moment = int(time.time()) + 600
     spoilt = refusal(429, "rate_limit_exceeded", "limit of 3600 requests per hour reached")
