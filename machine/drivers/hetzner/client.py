@@ -106,7 +106,7 @@ class Api:
         named = [one for one in fields if isinstance(one, dict)] if isinstance(fields, list) else []
         blamed = ", ".join(str(one.get("name")) for one in named)
         code = error.code if isinstance(error.code, int) else str(error.code)
-        found = translate(code, f"{error.message} ({blamed})" if blamed else str(error.message), doing)
+        found = translate(code, f"{error.message} ({blamed})" if blamed else str(error.message), doing, blamed)
         if isinstance(found, errors.RateLimited):
             found.details += self._limit.words()
         return found

@@ -52,10 +52,18 @@ SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # codes of one kind of
 ERRORS = errors.ErrorTable("hetzner", advice=ADVICE, codes=CODES, statuses=errors.STATUSES, sentences=SENTENCES)
 
 
-def translate(code: str | int, text: str, doing: str) -> errors.CloudError:
-    """The error for an answer to `doing` (words for the call): `code` is Hetzner's word, or the HTTP status alone."""
+def translate(code: str | int, text: str, doing: str, blamed: str = "") -> errors.CloudError:
+    """The error for an answer to `doing` (words for the call): `code` is Hetzner's word, or the HTTP status alone.
+
+    `blamed` are the fields that it names. They decide before its sentence, in which names of the user's stand too.
+    """
     if isinstance(code, int):  # something that is not Hetzner's API, or not its version 1
         kind = ERRORS.by_status(code) or errors.ServiceBroken
     else:
-        kind = ERRORS.by_code(code) or ERRORS.by_sentence(f"{code} {text}") or errors.BadRequest
+        kind = (
+            ERRORS.by_code(code)
+            or ERRORS.by_sentence(blamed)
+            or ERRORS.by_sentence(f"{code} {text}")
+            or errors.BadRequest
+        )
     return ERRORS.refusal(kind, f"Hetzner refused to {doing}", str(code), text, code=str(code))

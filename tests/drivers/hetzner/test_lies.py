@@ -227,3 +227,11 @@ def test_a_group_is_made_and_removed_by_one_command_at_a_time(cloud: Hetzner, tm
     driver.ctx = dataclasses.replace(driver.ctx, lock=lock)
     unmake(make(driver))
     assert seen == [[GROUP_LOCK]] * 2
+
+
+def test_the_field_that_is_blamed_decides_and_not_the_name_of_something(cloud: Hetzner, tmp_path: Path) -> None:
+    fields = [{"name": "image", "messages": ["is too old"]}]
+    error = {"code": "invalid_input", "message": "image of my-volume is too old", "details": {"fields": fields}}
+    cloud.proxy.on(cloud.making, answer(422, json.dumps({"error": error}).encode()))
+    with pytest.raises(errors.BadImage):
+        make(new(cloud, tmp_path))
