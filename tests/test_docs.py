@@ -11,9 +11,11 @@ from types import ModuleType
 import pytest
 
 from machine import backend_api, driver_api
+from machine.drivers.registry import TABLE as DRIVERS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PROJECT = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+PAGES = sorted([*(ROOT / name for name in PROJECT), *(ROOT / "docs").rglob("*.md")])
 PLACE = re.compile(r"`((?:machine|tests|scripts|docs|examples)/[\w./-]+)`")  # a file or directory, in backquotes
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")  # of a picture, too; `](#heading)` is one of the page itself
 CODE = re.compile(r"^( *)```.*?^\1```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -56,6 +58,14 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
     assert pages - set(listed) == set(), "give each a row in mkdocs.yml"
     assert sorted(page for page in set(listed) if listed.count(page) > 1) == []
+
+
+def test_every_driver_is_in_the_table_of_what_it_was_proved_against_and_in_what_it_needs() -> None:
+    drivers = re.findall(r"^\| \[`(\w+)`\]\(drivers/\1\.md\)", (ROOT / "docs" / "drivers.md").read_text(), re.MULTILINE)
+    assert sorted(drivers) == sorted(DRIVERS)
+    needs = (ROOT / "docs" / "install.md").read_text().partition("## What each driver needs\n")[2].partition("\n## ")[0]
+    rows = [cells[0] for cells in re.findall(r"^\| (.*`\w+`.*?) \|( .* \|)$", needs, re.MULTILINE)]
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(DRIVERS)
 
 
 @pytest.mark.parametrize(("page", "module"), [("api-drivers.md", driver_api), ("api-backends.md", backend_api)])
