@@ -115,7 +115,7 @@ def _host_key_error(record: Record) -> MachineError | None:
 
 
 def _state_error(app: App, record: Record) -> MachineError | None:
-    from machine.cli.connect import certificates
+    from machine.cli.connect import certificates, in_progress_error
     from machine.cli.ls_rows import power_resolution
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
@@ -130,6 +130,7 @@ def _state_error(app: App, record: Record) -> MachineError | None:
     if state in (State.RUNNING, State.NONE):
         return None
     by_hand = "switch the host on, and see that its sshd listens" if driver.traits.existing_host else ""
-    return MachineError(
+    error = MachineError(
         f"{record.name} is not running: its state is {state}", resolution=by_hand or power_resolution(record, state)
     )
+    return in_progress_error(record, error) or error

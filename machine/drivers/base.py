@@ -26,6 +26,9 @@ from machine.process import Completed
 from machine.wait import Clock
 
 
+SHUTDOWN_TIMEOUT = 90.0  # seconds; a driver may give its machines longer
+
+
 @contextmanager
 def preflight_errors() -> Iterator[None]:
     """A context for the body of `check`: a DriverError from within becomes a PreflightFailed, with the same words."""
@@ -151,6 +154,10 @@ class Driver(ABC):
             f"the driver {self.traits.name} cannot {verb} a machine",
             resolution=f"{verb} {self.ctx.name} by its own means",
         )
+
+    def shutdown_timeout(self) -> float:
+        """Return the seconds that a machine has to shut down before its power is cut."""
+        return SHUTDOWN_TIMEOUT
 
     @abstractmethod
     def remove(self) -> None:

@@ -14,7 +14,6 @@ from machine.ssh.client import Shell
 from machine.store import Record
 from machine.wait import NotYet, until
 
-STOP_SECONDS = 90.0  # for a shutdown; then the power is cut
 OFF_SECONDS = 20.0
 REBOOT_SECONDS = 300.0
 REBOOT_ASK_SECONDS = 30.0
@@ -77,12 +76,13 @@ def stop(session: Session, driver: Driver, verb: Verb) -> None:
     name = driver.ctx.name
     session.console.step("Stopping the machine" if verb is Verb.STOP else "Switching the machine off at once")
     driver.power(verb)
+    seconds = driver.shutdown_timeout() if verb is Verb.STOP else OFF_SECONDS
     try:
-        waiting.wait_for_state(session, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
+        waiting.wait_for_state(session, driver, State.STOPPED, seconds)
     except WaitTimeout:
         if verb is Verb.KILL:
             raise
-        session.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; it is switched off")
+        session.console.warn(f"{name} did not shut down within {seconds:g} s; it is switched off")
         driver.power(Verb.KILL)
         waiting.wait_for_state(session, driver, State.STOPPED, OFF_SECONDS)
     session.console.done(f"{name} is stopped")

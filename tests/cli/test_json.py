@@ -74,7 +74,7 @@ def test_env_of_half_a_machine_warns(cli: StoreWithEngines) -> None:
     assert "export DOCKER_HOST" in typed.out
 
 
-@pytest.mark.parametrize("command", ["env", "config", "url", "ip"])
+@pytest.mark.parametrize("command", ["env", "config", "url", "ip", "ssh"])
 def test_a_machine_that_another_process_is_creating(cli: StoreWithEngines, command: str) -> None:
     cli.machine("half", 1)
     with cli.store.lock("machine-half", what="create half"):

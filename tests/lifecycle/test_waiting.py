@@ -14,6 +14,7 @@ from machine.drivers import registry
 from machine.drivers.base import Traits
 from machine.errors import DriverError, EngineTimeout, InProgress, LoginRefused, LoginTimeout, WaitTimeout
 from machine.lifecycle.driver_record import driver_context
+from machine.lifecycle.power import stop
 from machine.lifecycle.waiting import diagnostics, strip_ansi, switch_on, wait_for_engine, wait_for_shell
 from machine.model import Endpoint, State, Verb
 from machine.session import Session
@@ -142,6 +143,36 @@ def test_a_login_that_takes_too_long_is_tried_again_with_more_time(
         wait_for_shell(session, record, opened, Endpoint("192.0.2.1"), 90.0)
     assert "took longer than 40 s" in f"{caught.value}\n{getattr(caught.value, 'details', '')}"
     assert tries == [10.0, 20.0, 40.0, 40.0]
+
+
+class Slow(Cloud):
+    """A machine that shuts down when it has been asked for its state some times, or at once when it is killed."""
+
+    def __init__(self, directory: Path, times: int, seconds: float) -> None:
+        super().__init__(contexts.real(directory, "dev"), {})
+        self.times, self.seconds, self.verbs = times, seconds, list[Verb]()
+
+    def power(self, verb: Verb) -> None:
+        self.verbs.append(verb)
+
+    def state(self) -> State:
+        self.times -= 1
+        return State.STOPPED if self.times < 0 or Verb.KILL in self.verbs else State.RUNNING
+
+    def shutdown_timeout(self) -> float:
+        return self.seconds
+
+
+def test_the_power_is_cut_when_the_driver_gives_no_more_time(tmp_path: Path) -> None:
+    said = io.StringIO()
+    session = Session(Store(str(tmp_path)), Console(said), clock=LeapingClock())
+    patient, impatient = Slow(tmp_path, 100, 10_000.0), Slow(tmp_path, 10**9, 90.0)
+    stop(session, patient, Verb.STOP)
+    assert patient.verbs == [Verb.STOP]
+    assert "switched off" not in said.getvalue()
+    stop(session, impatient, Verb.STOP)
+    assert impatient.verbs == [Verb.STOP, Verb.KILL]
+    assert "dev did not shut down within 90 s; it is switched off" in said.getvalue()
 
 
 class Ending(Cloud):

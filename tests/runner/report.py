@@ -26,6 +26,8 @@ def lines(results: Sequence[Result], seconds: float) -> Iterator[str]:
         yield "the slowest files, in seconds of their tests, set-up and teardown included:"
         for file, taken in slowest:
             yield f"{taken:>9.0f}  {file}"
+    if skipped := [result.stage.name for result in results if result.only_skipped]:
+        yield f"NOT RUN, for every test was skipped (its reason is above): {' '.join(skipped)}"
     failed = [result for result in results if result.failed]
     if failed:
         yield f"FAILED: {' '.join(result.stage.name for result in failed)}"

@@ -41,6 +41,11 @@ class Result:
         """Whether this stage fails the run: a test that failed only once does as well, and tests that left no word."""
         return self.status != 0 or bool(self.failures) or (self.stage.tests and not self.tests)
 
+    @property
+    def only_skipped(self) -> bool:
+        """Whether every test was skipped, as on a computer where nobody is root; in CI that is a failure."""
+        return bool(self.tests) and all(test.result == "skipped" for test in self.tests.values())
+
 
 def run(groups: Iterable[Sequence[Stage]]) -> list[Result]:
     """One group after the other, in the directory where we are. What failed is run again when its group has ended."""

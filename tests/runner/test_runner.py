@@ -79,6 +79,18 @@ def test_what_is_fine_ends_with_nothing_of_failures(tmp_path: Path) -> None:
     assert "FAILED" not in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
+def test_a_stage_of_which_every_test_is_skipped_is_named_and_fails_in_ci(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str, status: int
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    (tmp_path / "test_root.py").write_text("import pytest\ndef test_root(): pytest.skip('needs root')")
+    done = script(tmp_path, "units")
+    assert done.returncode == status, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "NOT RUN, for every test was skipped (its reason is above): units"
+
+
 def test_a_stage_that_there_is_not_is_named(tmp_path: Path) -> None:
     done = script(tmp_path, "unitz")
     assert done.returncode == 2

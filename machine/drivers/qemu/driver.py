@@ -359,6 +359,11 @@ class QemuDriver(Driver):
         forwarder_lock.expect(self._file(paths.FORWARDER_LOCK))
         vm.start_forwarder(machine, self.ctx.run)
 
+    def shutdown_timeout(self) -> float:
+        """Return the seconds until its power is cut: as for a boot, where software emulates its processor."""
+        seconds = super().shutdown_timeout()
+        return max(seconds, self.boot_timeout) if self._accel() == "tcg" else seconds
+
     def _accel(self) -> str:
         return accel.choose(accel.detect()) if self.settings.accel == "auto" else self.settings.accel
 

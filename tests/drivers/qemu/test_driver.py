@@ -209,3 +209,11 @@ def test_a_start_finds_a_port_taken(made: Made) -> None:
         with pytest.raises(DriverError, match="taken") as caught:
             driver.power(Verb.START)
         assert not isinstance(caught.value, InProgress)
+
+
+@pytest.mark.parametrize(("accel", "seconds"), [("tcg", 400.0), ("kvm", 90.0)])
+def test_an_emulated_machine_has_as_long_to_shut_down_as_to_boot(tmp_path: Path, accel: str, seconds: float) -> None:
+    """One that is slow and fine would else have its power cut, as if it had crashed."""
+    given = {"qemu-accel": accel, "qemu-boot-timeout": "400"}
+    driver = QemuDriver.configure(contexts.real(tmp_path), resolve(QemuDriver.traits.options, given, {}))
+    assert driver.shutdown_timeout() == seconds
