@@ -130,7 +130,7 @@ def _state_error(app: App, record: Record) -> MachineError | None:
     if state in (State.RUNNING, State.NONE):
         return None
     by_hand = "switch the host on, and see that its sshd listens" if driver.traits.existing_host else ""
-    error = MachineError(
+    stopped = MachineError(
         f"{record.name} is not running: its state is {state}", resolution=by_hand or power_resolution(record, state)
     )
-    return in_progress_error(record, error) or error
+    return in_progress_error(record, stopped) or stopped

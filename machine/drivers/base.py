@@ -25,7 +25,6 @@ from machine.options import Option, Values
 from machine.process import Completed
 from machine.wait import Clock
 
-
 SHUTDOWN_TIMEOUT = 90.0  # seconds; a driver may give its machines longer
 
 
