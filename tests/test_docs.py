@@ -18,6 +18,7 @@ PROJECT = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 PAGES = sorted([*(ROOT / name for name in PROJECT), *(ROOT / "docs").rglob("*.md")])
 PLACE = re.compile(r"`((?:machine|tests|scripts|docs|examples)/[\w./-]+)`")  # a file or directory, in backquotes
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")  # of a picture, too; `](#heading)` is one of the page itself
+BLOCK = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^( *)```.*?^\1```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -50,6 +51,18 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
         if not path.exists() or (heading and heading not in anchors(path)):
             missing.append(f"{target}#{heading}")
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tables_of_a_page_are_whole(page: Path) -> None:
+    """A row behind an empty line begins a table, which the second line of a table must show: else it is shown with its bars."""
+    lines = BLOCK.sub("", page.read_text()).split("\n")
+    begins = [
+        (line, following)
+        for before, line, following in zip(["", *lines], lines, [*lines[1:], ""], strict=False)
+        if line.startswith("|") and not before.startswith("|")
+    ]
+    assert [line for line, following in begins if not re.fullmatch(r"\|[-:| ]+\|", following)] == []
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
@@ -104,6 +117,6 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives to the headings of a page."""
     if page.suffix != ".md":
         return set()
-    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)  # a comment is no heading
+    text = BLOCK.sub("", page.read_text())  # a comment is no heading
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -27,7 +27,10 @@ VALUES = (  # what the messages on the page have in the place of names, addresse
     *("ssh$", "the engine at", "handshake", "Warning", "DOCKER_HOST", r"\d+ s"),
 )
 EXAMPLES = rf"`[^`]*`|\b(?:{'|'.join(VALUES)})\b|(?:--)?\.\.\.|tcp://\S*"
-OTHERS = {"Connection refused", "no route to host", "rm"}  # what ssh and docker say, and a command
+OTHERS = {  # what ssh and docker say, and a command
+    *("Connection refused", "no route to host", "rm", "no such host", "registry-1.docker.io", "toomanyrequests"),
+    *("Client.Timeout exceeded", "x509: certificate signed by unknown authority"),
+}
 
 
 @cache
