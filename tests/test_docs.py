@@ -55,7 +55,7 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_tables_of_a_page_are_whole(page: Path) -> None:
-    """A row behind an empty line begins a table, which the second line of a table must show: else it is shown with its bars."""
+    """A row that follows no row begins a table, with the line of dashes after it; else the site shows its bars."""
     lines = BLOCK.sub("", page.read_text()).split("\n")
     begins = [
         (line, following)

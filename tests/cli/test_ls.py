@@ -88,10 +88,11 @@ def test_every_field_has_a_header_in_the_same_order() -> None:
 def test_the_headers_of_all_columns(cli: StoreWithEngines) -> None:
     form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
         " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
+        " {{.IP}} {{.Phase}}"
     )
     assert cli.type("ls", "--format", form).out == (
         "NAME ACTIVE ACTIVE_HOST ACTIVE_SWARM DRIVER STATE URL"
-        " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE\n"
+        " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE IP PHASE\n"
     )
 
 
