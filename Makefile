@@ -63,6 +63,7 @@ docs: ## write the generated pages and pictures anew (a test fails when they are
 site: ## the manual as a site, in site/: every page, link and anchor is checked
 	@scripts/make-venv $(VENV) docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html in a browser, or see each change at once: make site-serve (http://127.0.0.1:8000)"
 
 site-serve: ## the manual at http://127.0.0.1:8000, built anew when a page changes
 	@scripts/make-venv $(VENV) docs

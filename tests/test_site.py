@@ -8,6 +8,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -46,9 +47,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_of_the_manual_is_a_page_of_the_site(site: Path) -> None:
-    built = {path.parent.relative_to(site).as_posix() for path in site.rglob("index.html")}
-    pages = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md")}
-    assert {page.removesuffix("index").removesuffix("/README") or "." for page in pages} <= built
+    built = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    pages = {path.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {page.replace("README", "index") for page in pages} <= built
+
+
+def test_the_site_can_be_read_from_the_disk(site: Path) -> None:
+    """A link leads to a file, not to a directory; the search has its words in a script, and a Worker for file:."""
+    links = {
+        (page, target)
+        for page in site.rglob("*.html")
+        if page.name != "404.html"  # which a server shows for any path
+        for target in re.findall(r'<a [^>]*?href="([^"#?:]+)(?:#[^"]*)?"', page.read_text())
+    }
+    assert len(links) > 1000
+    assert [(page.name, target) for page, target in links if not (page.parent / unquote(target)).is_file()] == []
+    assert (site / "search" / "search_index.js").read_text().startswith("var __index = {")
+    assert 'src="assets/iframe-worker.js"' in (site / "index.html").read_text()
 
 
 def test_a_browser_fetches_nothing_from_other_hosts(site: Path) -> None:
