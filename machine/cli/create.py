@@ -133,10 +133,23 @@ def _no_name_error(args: Namespace, app: App) -> UsageError:
 
 
 def _print_env_command(app: App, name: str) -> None:
-    """Say how docker is pointed at a machine that is ready, and at its classic swarm if it is the master of one."""
+    """Say how docker is pointed at a machine that is ready, and at its classic swarm if this store has its master."""
     app.console.info(f'To point docker at it: eval "$({_env_command(app, name)})"')
-    if app.store.load(name).swarm_options().master:
-        app.console.info(f'or at its whole classic swarm: eval "$({_env_command(app, "--swarm", name)})"')
+    if master := _swarm_master(app, name):
+        app.console.info(f'or at its whole classic swarm: eval "$({_env_command(app, "--swarm", master)})"')
+
+
+def _swarm_master(app: App, name: str) -> str:
+    """Return the master of the machine's classic swarm: the machine itself, else one of this store; "" without one."""
+    from machine.session import readable_records
+
+    own = app.store.load(name).swarm_options()
+    if own.master:
+        return name
+    if not (own.is_swarm and own.discovery):
+        return ""
+    others = ((other.name, other.swarm_options()) for other in readable_records(app.store))
+    return next((other for other, of in others if of.master and of.discovery == own.discovery), "")
 
 
 def _resume(args: Namespace, app: App) -> int:

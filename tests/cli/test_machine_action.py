@@ -328,6 +328,23 @@ def test_create_and_resume_end_with_how_docker_is_pointed_at_the_machine(store: 
     assert resumed[-2:] == [line, 'or at its whole classic swarm: eval "$(machine env --swarm m)"']
 
 
+def test_create_of_a_node_ends_with_how_docker_is_pointed_at_the_master_of_its_swarm(store: Path) -> None:
+    none("m", "n", "other")
+    for name, master, discovery in [
+        ("m", True, "nodes://a:1"),
+        ("n", False, "nodes://a:1"),
+        ("other", False, "nodes://b:1"),
+    ]:
+        config = store / "machines" / name / "config.json"
+        record = json.loads(config.read_text())
+        record["HostOptions"]["SwarmOptions"] |= {"IsSwarm": True, "Master": master, "Discovery": discovery}
+        config.write_text(json.dumps(record))
+    resumed = CommandLine(["create", "--resume", "n"]).err.splitlines()
+    assert resumed[-1] == 'or at its whole classic swarm: eval "$(machine env --swarm m)"'
+    alone = CommandLine(["create", "--resume", "other"]).err.splitlines()
+    assert alone[-1] == 'To point docker at it: eval "$(machine env other)"'
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
