@@ -34,7 +34,7 @@ def preflight_errors() -> Iterator[None]:
     try:
         yield
     except DriverError as error:
-        raise as_preflight_error(error) from None
+        raise as_preflight_error(error) from error.__cause__
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -28,9 +29,11 @@ from machine.drivers.cloud.errors import (
     BadKey,
     ErrorClass,
     ErrorTable,
+    InUse,
     MachineGone,
     NameTaken,
     WrongState,
+    reading,
 )
 from machine.drivers.cloud.user_data import HostKey, UserDataLimits, for_create
 from machine.errors import InProgress
@@ -54,6 +57,7 @@ class Provider:
     user_data: UserDataLimits
     key_flag: str = ""  # with its dashes: names the user's own private key
     key_alternative: str = ""  # the way to do without its public half: "name the account's copy with --x-fingerprint"
+    conflicts_pass: bool = False  # what is held or changing (WrongState, in a removal InUse too) is asked for again
     ignored: Mapping[str, str] = field(default_factory=dict)  # field of the config -> why what it says is ignored
 
 
@@ -113,7 +117,7 @@ class CloudDriver(Driver, Generic[C]):
                 if getattr(self.config, name):
                     self.ctx.log(why)
             self.check_files()
-            self.preflight()
+            self._preflight()
 
     def check_files(self) -> None:
         """Raises BadUserData or PreflightFailed if a file of the user's cannot be used."""
@@ -132,18 +136,34 @@ class CloudDriver(Driver, Generic[C]):
         """What the cloud says of user data."""
         return self.provider.user_data
 
+    def _preflight(self) -> None:
+        with self.reading("what there is"):
+            self.preflight()
+
     @abstractmethod
     def preflight(self) -> None:
         """Ask whether everything is there, and fill in the config; makes nothing. CloudError names the flag."""
 
+    def reading(self, what: str) -> AbstractContextManager[None]:
+        """For what is done with answers, to show `what`: ServiceBroken where one has another shape than the cloud's."""
+        return reading(self.provider.errors, self.provider.name, f"show {what}")
+
     # create
 
     def create(self) -> None:
+        try:
+            self._create()
+        except WrongState as error:
+            if not self.provider.conflicts_pass:
+                raise
+            raise self.still_making(error.details) from None
+
+    def _create(self) -> None:
         if not (self.machine_exists or self.prepared):
             self.machine_exists = self.config.create_requested and self.adopt_or_discard_earlier()
             if not self.machine_exists:
                 if not self.config.looked_up:
-                    self.preflight()
+                    self._preflight()
                 self.prepare()
                 self.prepared = True
         if not self.machine_exists:
@@ -161,11 +181,13 @@ class CloudDriver(Driver, Generic[C]):
 
     def adopt_or_discard_earlier(self) -> bool:
         """Take over the machine that an earlier try made, if any: save its id, switch it on. Return whether."""
-        machine = self.find_machine()
-        if machine is None or self.is_terminating(machine):
-            return False
-        self.save_machine(machine)
-        if self.state_of(machine) in SWITCHED_OFF:
+        with self.reading("its state"):
+            machine = self.find_machine()
+            if machine is None or self.is_terminating(machine):
+                return False
+            self.save_machine(machine)
+            found = self.state_of(machine)
+        if found in SWITCHED_OFF:
             self.power(Verb.START)
         return True
 
@@ -225,11 +247,11 @@ class CloudDriver(Driver, Generic[C]):
     def state(self) -> State:
         if self._on_its_way and self.within(self._on_its_way[0], self.config.wait_on_polling):
             return self._on_its_way[1]
-        machine = self.find_machine()
-        if machine is None:
-            found = State.STARTING if self.within(self.requested_at, APPEARING_SECONDS) else State.MISSING
-        else:
-            found = self.state_of(machine)
+        with self.reading("its state"):
+            machine = self.find_machine()
+            found = State.MISSING if machine is None else self.state_of(machine)
+        if machine is None and self.within(self.requested_at, APPEARING_SECONDS):
+            found = State.STARTING
         self._on_its_way = (self.ctx.clock.now(), found) if found in (State.STARTING, State.STOPPING) else None
         return found
 
@@ -245,8 +267,9 @@ class CloudDriver(Driver, Generic[C]):
         return moment is not None and self.ctx.clock.now() - moment < seconds
 
     def endpoint(self) -> Endpoint | None:
-        machine = self.find_machine()
-        return None if machine is None else self.endpoint_of(machine)
+        with self.reading("its addresses"):
+            machine = self.find_machine()
+            return None if machine is None else self.endpoint_of(machine)
 
     @abstractmethod
     def endpoint_of(self, machine: Json) -> Endpoint | None:
@@ -267,16 +290,19 @@ class CloudDriver(Driver, Generic[C]):
         )
 
     def explain(self) -> str:
-        machine = self.find_machine()
-        return "" if machine is None else self.explain_machine(machine)
+        with self.reading("what is wrong with it"):
+            machine = self.find_machine()
+            return "" if machine is None else self.explain_machine(machine)
 
     def explain_machine(self, machine: Json) -> str:  # noqa: ARG002 (a cloud that tells nothing has no answer)
         """Why a machine that was found may not come up or not be reachable, as far as the cloud can tell, or ""."""
         return ""
 
     def power(self, verb: Verb) -> None:
-        machine = self.find_machine()
-        if machine is None or self.is_terminating(machine):
+        with self.reading("its state"):
+            machine = self.find_machine()
+            is_gone = machine is None or self.is_terminating(machine)
+        if machine is None or is_gone:
             about = self.provider
             raise MachineGone(
                 f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",
@@ -294,11 +320,24 @@ class CloudDriver(Driver, Generic[C]):
     def power_machine(self, machine: Json, verb: Verb) -> None:
         """Switch a machine that was found, as Driver.power says."""
 
+    def switch(self, verb: Verb, act: Callable[[str], object], actions: Mapping[Verb, str], *, on: bool) -> None:
+        """Switch a machine that is `on` or off by the cloud's own words for each verb; one that is there needs none."""
+        if not on and verb in (Verb.START, Verb.RESTART):
+            act(actions[Verb.START])
+            self.started_at = self.ctx.clock.now()
+        elif on and verb is not Verb.START:
+            act(actions[verb])
+
     # removal
 
     def remove(self) -> None:
         self.machine_exists = self.prepared = False
-        self.remove_all()
+        try:
+            self.remove_all()
+        except (InUse, WrongState) as error:
+            if not self.provider.conflicts_pass:
+                raise
+            raise self.still_ending(error.details or error.brief) from None
 
     @abstractmethod
     def remove_all(self) -> None:

@@ -124,6 +124,7 @@ _REASON = re.compile(
     r"|(Remote end closed connection without response)"
 )
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+MISREAD = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # where an answer has another shape
 PASSING_ERRORS = (NoCapacity, QuotaExceeded, RateLimited, WrongState, *AMBIGUOUS_ERRORS)  # that may be over in a while
 STATUSES: Mapping[int, ErrorClass] = {  # of HTTP, as most clouds mean them
     401: BadCredentials,
@@ -205,6 +206,14 @@ class ErrorTable:
         """The kind that a sentence speaks of, None if it is not known."""
         return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
 
+    def kind_of(
+        self, *, code: str = "", status: int = 0, blamed: str = "", text: str = "", otherwise: ErrorClass = CloudError
+    ) -> ErrorClass:
+        """The kind of an answer by the first of these that stands for one: its code, its HTTP status, the fields that
+        it blames, and its sentence, which comes last for names of the user's may be in it."""
+        by_name = self.by_code(code) or self.by_status(status)
+        return by_name or self.by_sentence(blamed) or self.by_sentence(f"{code} {text}".strip()) or otherwise
+
 
 def usable_token(table: ErrorTable, token: str) -> str:
     """A token without the white space around it. Raises BadCredentials for what no header can carry."""
@@ -237,6 +246,23 @@ def sdk_errors(convert: Callable[[Exception, str], MachineError | None], doing: 
 
 
 @contextmanager
+def reading(table: ErrorTable, cloud: str, doing: str) -> Iterator[None]:
+    """For what is done with answers, to `doing`: ServiceBroken where one has another shape than the cloud's.
+
+    The exception is its cause: a fault of ours looks like that too, and --debug shows where it is.
+    """
+    try:
+        yield
+    except MISREAD as error:
+        raise nonsense(table, cloud, str(error), doing) from error
+
+
+def nonsense(table: ErrorTable, cloud: str, text: str, doing: str) -> CloudError:
+    """The error for an answer of another shape; `text` is what is wrong with it."""
+    return table.error(ServiceBroken, f"{cloud}'s answer makes no sense (to {doing})", text)
+
+
+@contextmanager
 def sdk_needed(driver_name: str, package: str, table: ErrorTable) -> Iterator[None]:
     """For the import of a cloud's SDK: PreflightFailed when its package is not installed, Unreachable when it does not
     load, as when $SSL_CERT_FILE names no file."""
@@ -263,9 +289,7 @@ def unanswered(table: ErrorTable, cloud: str, error: Exception, doing: str) -> C
         if "timed out" in said:
             return table.error(ApiTimeout, f"{cloud} did not answer in time (to {doing})", said)
         return table.error(Unreachable, f"{cloud} cannot be reached (to {doing})", said)
-    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
-        return table.error(ServiceBroken, f"{cloud}'s answer makes no sense (to {doing})", str(error))
-    return None
+    return nonsense(table, cloud, str(error), doing) if isinstance(error, MISREAD) else None
 
 
 def code_in_words(code: str) -> str:

@@ -15,6 +15,7 @@ from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, preflight
 from machine.model import Endpoint, State, Verb
 
+POWER_ACTIONS = {Verb.START: "power_on", Verb.RESTART: "reboot", Verb.STOP: "shutdown", Verb.KILL: "power_off"}
 STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
@@ -190,15 +191,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
 
     def power_machine(self, machine: Json, verb: Verb) -> None:
         on, droplet_id = machine.get("status") != "off", int(machine["id"])
-        if verb in (Verb.START, Verb.RESTART) and not on:
-            self.api.act(droplet_id, "power_on")
-            self.started_at = self.ctx.clock.now()
-        elif verb is Verb.STOP and on:
-            self.api.act(droplet_id, "shutdown")
-        elif verb is Verb.KILL and on:
-            self.api.act(droplet_id, "power_off")
-        elif verb is Verb.RESTART:
-            self.api.act(droplet_id, "reboot")
+        self.switch(verb, lambda action: self.api.act(droplet_id, action), POWER_ACTIONS, on=on)
 
     def explain_machine(self, machine: Json) -> str:
         guards = self.api.firewalls_of(int(machine["id"])) if machine.get("status") == "active" else []

@@ -59,5 +59,5 @@ ERRORS = errors.ErrorTable("digitalocean", advice=ADVICE, statuses=errors.STATUS
 
 def translate(status: int, text: str, doing: str) -> errors.CloudError:
     """The error for an answer to `doing` (words for the call) that is none of success."""
-    kind = ERRORS.by_status(status) or ERRORS.by_sentence(text) or errors.CloudError
+    kind = ERRORS.kind_of(status=status, text=text)
     return ERRORS.error(kind, f"DigitalOcean refused to {doing}", f"{status}: {text.strip()}", status=status)

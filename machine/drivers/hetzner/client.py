@@ -73,10 +73,6 @@ class Api:
         with contextlib.suppress(errors.NotFound):
             self._ask(f"remove the {kind.noun} {number}", lambda cloud: cloud.request("DELETE", f"/{kind}/{number}"))
 
-    def reading(self, what: str) -> contextlib.AbstractContextManager[None]:
-        """For what is done with answers: ServiceBroken where one has another shape than Hetzner's."""
-        return errors.sdk_errors(self._convert, f"show {what}")
-
     def _ask(self, doing: str, call: Callable[[Any], Any]) -> Any:
         with errors.sdk_errors(self._convert, doing):
             return call(self._connected())

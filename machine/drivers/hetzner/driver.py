@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from machine.drivers.base import DriverContext, Traits
-from machine.drivers.cloud import errors, firewall, lookup, ssh_key
+from machine.drivers.cloud import account, errors, firewall, lookup, ssh_key
 from machine.drivers.cloud.driver import CloudDriver, Provider
 from machine.drivers.hetzner import requests
 from machine.drivers.hetzner.client import Api, Kind
@@ -21,6 +20,7 @@ from machine.model import Endpoint, State, Verb
 GROUP_LOCK = "hetzner-placement-group"
 STATES = dict.fromkeys(("initializing", "starting", "migrating", "rebuilding"), State.STARTING)
 STATES |= {"stopping": State.STOPPING, "deleting": State.STOPPING, "running": State.RUNNING, "off": State.STOPPED}
+POWER_ACTIONS = {Verb.START: "poweron", Verb.RESTART: "reboot", Verb.STOP: "shutdown", Verb.KILL: "poweroff"}
 
 
 class HetznerDriver(CloudDriver[Config]):
@@ -31,7 +31,13 @@ class HetznerDriver(CloudDriver[Config]):
     )
     config_class = Config
     provider = Provider(
-        "Hetzner", "server", ERRORS, requests.USER_DATA, "--hetzner-existing-key-path", "give --hetzner-existing-key-id"
+        "Hetzner",
+        "server",
+        ERRORS,
+        requests.USER_DATA,
+        key_flag="--hetzner-existing-key-path",
+        key_alternative="give --hetzner-existing-key-id",
+        conflicts_pass=True,
     )
 
     def __init__(self, ctx: DriverContext, config: Config) -> None:
@@ -42,33 +48,18 @@ class HetznerDriver(CloudDriver[Config]):
 
     def current_account(self) -> str:
         """A project has no name in the API: its token stands for it, or what it shows of the machine."""
-        asked, recorded = self._account(), self.config.account
-        if recorded in ("", asked):
-            return asked
-        kinds, label = (Kind.SERVER, Kind.SSH_KEY, Kind.FIREWALL), self.config.machine_label
-        return recorded if any(self.api.labelled(kind, label) for kind in kinds) else asked
-
-    def _account(self) -> str:
-        digest = hashlib.sha256(self.config.access_token.strip().encode()).hexdigest()
-        return f"project-{digest[:12]}"
+        asked, kinds = account.of_token(self.config.access_token, "project"), (Kind.SERVER, Kind.SSH_KEY, Kind.FIREWALL)
+        return account.believed(asked, self.config.account, lambda: any(map(self._labelled, kinds)))
 
     def preflight(self) -> None:
-        self.config.account = self._account()
-        with self.api.reading("what there is"):
-            preflight(self.api, self.config, self.ctx.log, self.ctx.cluster_ports)
+        self.config.account = account.of_token(self.config.access_token, "project")
+        preflight(self.api, self.config, self.ctx.log, self.ctx.cluster_ports)
 
     def prices(self) -> Sequence[str]:
-        with self.api.reading("prices"):
+        with self.reading("prices"):
             return prices(server_type(self.api, self.config), self.config.location.lower())
 
     # create
-
-    def create(self) -> None:
-        """As of every cloud. What something else holds at the moment, or has just changed, is asked for again."""
-        try:
-            super().create()
-        except errors.WrongState as error:
-            raise self.still_making(error.details) from None
 
     def prepare(self) -> None:
         config, name = self.config, self.own_name(longest=100)
@@ -155,27 +146,20 @@ class HetznerDriver(CloudDriver[Config]):
         return self.unless_starting(STATES.get(str(machine.status), State.ERROR))
 
     def endpoint_of(self, machine: Any) -> Endpoint | None:
-        with self.api.reading("its addresses"):
-            net, private = machine.public_net, str(ip_address(machine.private_net[0].ip)) if machine.private_net else ""
-            ipv6 = str(ip_network(net.ipv6.ip)[1]) if net.ipv6 else ""
-            public = str(ip_address(net.ipv4.ip)) if net.ipv4 else ipv6
+        net, private = machine.public_net, str(ip_address(machine.private_net[0].ip)) if machine.private_net else ""
+        ipv6 = str(ip_network(net.ipv6.ip)[1]) if net.ipv6 else ""
+        public = str(ip_address(net.ipv4.ip)) if net.ipv4 else ipv6
         return self.endpoint_at(private if self.config.use_private_network else public, private)
 
     def power_machine(self, machine: Any, verb: Verb) -> None:
-        on = machine.status != "off"
-        if verb in (Verb.START, Verb.RESTART) and not on:
-            self.api.act(machine.id, "poweron")
-            self.started_at = self.ctx.clock.now()
-        elif on and verb is not Verb.START:
-            verbs = {Verb.RESTART: "reboot", Verb.STOP: "shutdown", Verb.KILL: "poweroff"}
-            self.api.act(machine.id, verbs[verb])
+        self.switch(verb, lambda action: self.api.act(machine.id, action), POWER_ACTIONS, on=machine.status != "off")
 
     def explain_machine(self, machine: Any) -> str:
-        with self.api.reading("its firewalls"):
-            numbers = [int(one.firewall.id) for one in machine.public_net.firewalls or []]
-            walls = [wall for number in numbers if (wall := self.api.get(Kind.FIREWALL, number))]
-            names = f"its firewalls ({', '.join(str(wall.name) for wall in walls)})"
-            return firewall.explain(requests.rules(walls), self.config.ssh_port, names) if walls else ""
+        # not by hcloud's attributes, which would ask Hetzner where an id is missing
+        numbers = [int(one.firewall.data_model.id) for one in machine.public_net.firewalls or []]
+        walls = [wall for number in numbers if (wall := self.api.get(Kind.FIREWALL, number))]
+        names = f"its firewalls ({', '.join(str(wall.name) for wall in walls)})"
+        return firewall.explain(requests.rules(walls), self.config.ssh_port, names) if walls else ""
 
     def remove_all(self) -> None:
         """The server and all that was made with it. Raises InProgress while the server is still going."""
@@ -185,11 +169,8 @@ class HetznerDriver(CloudDriver[Config]):
             group = self._group() if config.create_requested else getattr(server, "placement_group", None)
             config.placement_group_id = int(group.id) if group else 0
         self.save()
-        try:
-            self._remove_own()
-            self._remove_group()
-        except (errors.InUse, errors.WrongState) as error:
-            raise self.still_ending(error.details or error.brief) from None
+        self._remove_own()
+        self._remove_group()
 
     def _remove_own(self) -> None:
         """By label, and by record: what the plugin made has no label. WrongState until a server is gone."""

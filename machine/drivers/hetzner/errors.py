@@ -58,12 +58,7 @@ def translate(code: str | int, text: str, doing: str, blamed: str = "") -> error
     `blamed` are the fields that it names. They decide before its sentence, in which names of the user's stand too.
     """
     if isinstance(code, int):  # something that is not Hetzner's API, or not its version 1
-        kind = ERRORS.by_status(code) or errors.ServiceBroken
+        kind = ERRORS.kind_of(status=code, otherwise=errors.ServiceBroken)
     else:
-        kind = (
-            ERRORS.by_code(code)
-            or ERRORS.by_sentence(blamed)
-            or ERRORS.by_sentence(f"{code} {text}")
-            or errors.BadRequest
-        )
+        kind = ERRORS.kind_of(code=code, blamed=blamed, text=text, otherwise=errors.BadRequest)
     return ERRORS.refusal(kind, f"Hetzner refused to {doing}", str(code), text, code=str(code))

@@ -34,6 +34,18 @@ def test_codes_statuses_and_sentences_stand_for_kinds() -> None:
     assert TABLE.by_sentence("something new") is None
 
 
+def test_the_surest_of_what_an_answer_tells_decides() -> None:
+    told = {"code": "NoImage", "status": 401, "blamed": "quota", "text": "image"}
+    kinds = []
+    while told:
+        kinds.append(TABLE.kind_of(**told, otherwise=errors.BadRequest))  # type: ignore[arg-type]
+        told.pop(next(iter(told)))
+    assert kinds == [errors.BadImage, errors.BadCredentials, errors.QuotaExceeded, errors.BadImage]
+    assert TABLE.kind_of(code="QuotaReached") is errors.QuotaExceeded, "a code that is not known is words too"
+    assert TABLE.kind_of(text="something new") is errors.CloudError
+    assert TABLE.kind_of(status=418, otherwise=errors.BadRequest) is errors.BadRequest
+
+
 def test_an_error_has_its_advice_and_what_the_cloud_said() -> None:
     error = TABLE.error(errors.BadImage, "there is no image x", " y" * 100, code="NoImage", status=404)
     assert type(error) is errors.BadImage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.drivers.fault_proxy import FaultProxy, answer
 from tests.engine.servers import Files
 from tests.sshd import keygen
 
+JSON = {"Content-Type": "application/json"}
 WORDS = [  # what DigitalOcean says, and what it means
     (401, "Unable to authenticate you", errors.BadCredentials),
     (403, "You are not authorized to perform this operation", errors.NotAllowed),
@@ -252,6 +254,18 @@ def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.Monk
     with pytest.raises(errors.ServiceBroken):
         client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.proxy.url})).list_all(client.REGION)
     assert len(cloud.proxy.calls) <= 5
+
+
+@pytest.mark.parametrize("lie", [{"networks": 7}, {"networks": {"v4": [7]}}, {"id": "x"}, {"id": None}])
+def test_a_droplet_that_makes_no_sense_is_told(lie: dict[str, Any], cloud: Ocean, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    assert isinstance(driver, DigitalOceanDriver)
+    droplet = {**(driver.find_machine() or {}), **lie}
+    cloud.proxy.on("GET /v2/droplets/ID", answer(200, json.dumps({"droplet": droplet}).encode(), JSON))
+    ask = driver.endpoint if "networks" in lie else driver.explain
+    with pytest.raises(errors.ServiceBroken, match="DigitalOcean's answer makes no sense") as caught:
+        ask()
+    assert "--digitalocean-endpoint" in caught.value.resolution
 
 
 def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
