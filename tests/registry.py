@@ -64,7 +64,7 @@ class Registry:
     ) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def add(self, name: str, root: Path, command: Sequence[str], tag: str = "latest") -> None:
         """An image of one layer, the tree below `root`, that runs `command`."""

@@ -74,7 +74,7 @@ class ScriptedEngine:
 
     def __enter__(self) -> ScriptedEngine:
         self._thread.start()
-        assert self._listening.wait(10), "the scripted engine did not start"
+        assert self._listening.wait(60), "the scripted engine did not start"
         return self
 
     def __exit__(self, *_: object) -> None:

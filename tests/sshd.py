@@ -67,7 +67,7 @@ class Sshd:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def host_line(self, alias: str) -> str:
         """The known_hosts line under which a machine has this sshd on record."""

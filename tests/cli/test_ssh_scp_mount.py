@@ -124,7 +124,7 @@ def test_a_port_is_forwarded(store: Store, sshd: Sshd) -> None:
             time.sleep(0.05)
     finally:
         child.terminate()  # passed on to ssh, which ends
-        assert child.wait(10) in (0, 128 + signal.SIGTERM, 255)
+        assert child.wait(60) in (0, 128 + signal.SIGTERM, 255)
     assert not reachable("127.0.0.1", port, 1)
 
 

@@ -40,7 +40,7 @@ def test_the_process_of_a_machine_whose_record_is_damaged_is_ended_and_named(tmp
         (directory / "config.json").write_text(damage)
         said = io.StringIO()
         remove(Session(store, Console(said), environ={"HOME": store.root}), "dev", force=True)
-        assert qemu.wait(10) == -9
+        assert qemu.wait(60) == -9
     assert f"ended its qemu (process {qemu.pid}) of dev" in said.getvalue()
     assert "platform" not in said.getvalue()
     assert store.names() == []
@@ -53,7 +53,7 @@ def test_the_process_of_a_machine_whose_settings_its_driver_cannot_read_is_ended
     directory = Path(store.directory("dev"))
     with qemu_in(directory) as qemu:
         remove(Session(store, Console(io.StringIO()), environ={"HOME": store.root}), "dev", force=True)
-        assert qemu.wait(10) == -9
+        assert qemu.wait(60) == -9
 
 
 def test_the_ids_that_the_text_of_a_cloud_machine_still_shows_are_said(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_failure_before_ctrl_c_is_told_with_it(session: Session) -> None:
         about.clock.sleep(60)
 
     def interrupt() -> None:
-        failed.wait(10)
+        failed.wait(60)
         time.sleep(3)  # for the failure to be taken
         _thread.interrupt_main()
 

@@ -47,8 +47,11 @@ class Result:
         return bool(self.tests) and all(test.result == "skipped" for test in self.tests.values())
 
 
-def run(groups: Iterable[Sequence[Stage]]) -> list[Result]:
-    """One group after the other, in the directory where we are. What failed is run again when its group has ended."""
+def run(groups: Iterable[Sequence[Stage]], to_the_end: bool = True) -> list[Result]:
+    """One group after the other, in the directory where we are. What failed is run again when its group has ended.
+
+    Without `to_the_end` the first group in which something failed is the last.
+    """
     results = []
     for group in groups:
         with ThreadPoolExecutor(len(group)) as side_by_side:
@@ -58,6 +61,8 @@ def run(groups: Iterable[Sequence[Stage]]) -> list[Result]:
             result.failures = _again(sorted(name for name, test in result.tests.items() if test.result == "failed"))
             result.seconds += time.monotonic() - began
         results += ended
+        if not to_the_end and any(result.failed for result in ended):
+            break
     return results
 
 

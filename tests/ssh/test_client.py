@@ -201,7 +201,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("SSH_AUTH_SOCK", path)
     yield path
     process.terminate()
-    process.wait(5)
+    process.wait(60)
     Path(path).unlink(missing_ok=True)
 
 

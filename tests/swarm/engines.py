@@ -82,7 +82,7 @@ class RealEngine:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         self.process = None
 
     def docker(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

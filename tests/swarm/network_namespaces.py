@@ -74,7 +74,7 @@ class NamespacedEngine(RealEngine):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None:
-            self.process.wait(10)
+            self.process.wait(60)
         (self.directory / "pid").unlink(missing_ok=True)
         # A host that comes back has an empty /run; here a dead containerd that nobody has reaped would count as alive.
         (self.directory / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
@@ -90,7 +90,7 @@ class NamespacedEngine(RealEngine):
                 os.kill(pid, signal.SIGKILL)
         if self.holder is not None:
             self.holder.kill()
-            self.holder.wait(10)
+            self.holder.wait(60)
             self.holder = None
 
     def _members(self) -> list[int]:

@@ -360,7 +360,7 @@ def running(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[b
         assert process.poll() is None, process.stderr.read().decode()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stderr.close()
 
 

@@ -128,7 +128,7 @@ async def test_more_ports_than_there_are_do_not_keep_anybody_waiting() -> None:
         for container in found.engine("bad").containers.values():
             await found.engine("bad").inspect(container)
         body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
-        assert (await found.ask("POST", "/containers/create?name=web", body, seconds=5)).status == 201
+        assert (await found.ask("POST", "/containers/create?name=web", body, seconds=20)).status == 201
         assert found.cluster.find("web").engine.name == "good-1"
 
 

@@ -131,8 +131,8 @@ class Moto:
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST"), timeout=30).close()
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
+        self.process.kill()  # it has nothing to write down, and may be busy
+        self.process.wait(60)
 
     def client(self, service: str = "ec2") -> Any:
         """boto3's own client, past everything that stands in front of it."""

@@ -142,7 +142,7 @@ def test_resume_after_a_kill_makes_no_second_instance(cloud: Ec2, lab: Lab, tmp_
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.kill()
-    process.wait(10)
+    process.wait(60)
     cloud.proxy.clear()
     run(cloud, program, "create", "--resume", "dev").fine()
     assert cloud.machines() == 1

@@ -153,7 +153,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     process = cut_short(cloud, program, signal.SIGINT)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(60) == 130
     program("rm", "-y", "dev").fine()
     assert not cloud.servers
     until(lambda: not programs(bin_of(program)))

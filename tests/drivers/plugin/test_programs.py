@@ -172,7 +172,7 @@ def test_a_server_that_speaks_something_else(
                 if answer is not None:
                     link.sendall(answer)
                 if answer is None or b" 200 " in answer:
-                    ended.wait(10)
+                    ended.wait(60)
 
         worker = threading.Thread(target=serve)
         worker.start()
@@ -188,7 +188,7 @@ def test_a_server_that_speaks_something_else(
 def asked(port: int) -> None:
     """One call, to its end."""
     call = rpc.Connection("127.0.0.1", port).start("Service.Method")
-    assert call.wait(10)
+    assert call.wait(60)
     call.result()
 
 

@@ -50,7 +50,7 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield client.removeprefix("http://")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def candidate(url: str, address: str, ttl: int) -> ElectionCandidate:
