@@ -219,7 +219,7 @@ def _keyring() -> Any:
     except ImportError:
         raise StoreError(
             f"${CHOICE} is keyring, but the package keyring is not installed",
-            resolution=f"pip install keyring, or unset {CHOICE} to keep secrets in a file that only you can read",
+            resolution=f"pipx inject container-hosts keyring, or unset {CHOICE} to keep secrets in a file that only you can read",
         ) from None
 
 

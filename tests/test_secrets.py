@@ -274,7 +274,7 @@ def test_the_keyring_is_used_when_it_is_chosen(tmp_path: Path) -> None:
 def test_a_keyring_that_is_missing_or_locked_is_advice(tmp_path: Path) -> None:
     (said,) = with_ring(tmp_path, "save", ring=False, MACHINE_SECRETS="keyring")
     assert "not installed" in said
-    assert "pip install keyring" in said
+    assert "pipx inject container-hosts keyring" in said
     (said,) = with_ring(tmp_path, LOCKED="1", MACHINE_SECRETS="keyring")
     assert "refused" in said
     assert "s3cret" not in said

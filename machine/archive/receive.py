@@ -191,7 +191,7 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     if found["Format"] > FORMAT:
         raise StoreError(
             f"{source} was written by a newer program ({str(found.get('Program', 'unknown'))[:40]})",
-            resolution="install its newest release: pip install -U container-hosts",
+            resolution="install its newest version, in a clone of the source: git pull, pipx install --force .",
         )
     return found
 

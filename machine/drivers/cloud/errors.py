@@ -7,7 +7,6 @@ The cloud's own text is in `details`; `resolution` is the advice.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
@@ -272,8 +271,9 @@ def sdk_needed(driver_name: str, package: str, table: ErrorTable) -> Iterator[No
         resolution = f"pip install '.[{driver_name}]' in the source's directory;"
         resolution += f" with pipx: pipx inject container-hosts {package}"
         if is_packaged():
-            other = f"pipx install 'container-hosts[{driver_name}]', which brings the program with it"
-            resolution = f"{sys.executable} -m pip install --user {package}; or {other}"
+            resolution = f"in a clone of the source: pipx install '.[{driver_name}]', which brings the program with it;"
+            resolution += f" or give machine.pyz a Python that has {package}: python3 -m venv DIR,"
+            resolution += f" DIR/bin/pip install {package}, DIR/bin/python machine.pyz"
         raise PreflightFailed(f"the driver {driver_name} needs the package {package}", resolution=resolution) from None
     except ValueError as error:
         raise table.error(Unreachable, f"the package {package} does not load", str(error)) from None
