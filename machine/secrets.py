@@ -219,7 +219,7 @@ def _keyring() -> Any:
     except ImportError:
         raise StoreError(
             f"${CHOICE} is keyring, but the package keyring is not installed",
-            resolution=f"pipx inject container-hosts keyring; or unset {CHOICE}: a file that only you can read has them",
+            resolution=f"pipx inject container-hosts keyring; or unset {CHOICE} for a file that only you may read",
         ) from None
 
 
