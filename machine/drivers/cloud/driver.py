@@ -57,7 +57,6 @@ class Provider:
     user_data: UserDataLimits
     key_flag: str = ""  # with its dashes: names the user's own private key
     key_alternative: str = ""  # the way to do without its public half: "name the account's copy with --x-fingerprint"
-    conflicts_pass: bool = False  # what is held or changing (WrongState, in a removal InUse too) is asked for again
     ignored: Mapping[str, str] = field(default_factory=dict)  # field of the config -> why what it says is ignored
 
 
@@ -66,6 +65,7 @@ class CloudDriver(Driver, Generic[C]):
 
     config_class: ClassVar[type[CloudConfig]]
     provider: ClassVar[Provider]
+    conflicts_pass: ClassVar[bool] = False  # WrongState, in a removal InUse too, is a reason to be called again
 
     def __init__(self, ctx: DriverContext, config: C) -> None:
         super().__init__(ctx)
@@ -154,7 +154,7 @@ class CloudDriver(Driver, Generic[C]):
         try:
             self._create()
         except WrongState as error:
-            if not self.provider.conflicts_pass:
+            if not self.conflicts_pass:
                 raise
             raise self.still_making(error.details) from None
 
@@ -262,6 +262,12 @@ class CloudDriver(Driver, Generic[C]):
         is_late = found is State.STOPPED and self.within(self.started_at, APPEARING_SECONDS)
         return State.STARTING if is_late else found
 
+    def appeared(self, machine: T | None) -> T | None:
+        """What was found; if that is a machine, it has appeared, and is gone from now on when it is not known."""
+        if machine is not None:
+            self.requested_at = None
+        return machine
+
     def within(self, moment: float | None, seconds: float) -> bool:
         """Whether a moment of this process's clock is so many seconds ago at most."""
         return moment is not None and self.ctx.clock.now() - moment < seconds
@@ -335,7 +341,7 @@ class CloudDriver(Driver, Generic[C]):
         try:
             self.remove_all()
         except (InUse, WrongState) as error:
-            if not self.provider.conflicts_pass:
+            if not self.conflicts_pass:
                 raise
             raise self.still_ending(error.details or error.brief) from None
 

@@ -7,15 +7,19 @@ https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from requests import Response, Session, TooManyRedirects
+from requests import ConnectionError, ReadTimeout, Response, Session, TooManyRedirects
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 from urllib3.util.retry import Retry
 
 PASSING = (429, 500, 502, 503, 504)  # HTTP statuses after which a call is repeated
 LARGEST = 2**24  # bytes of an answer
+CHUNK = 2**16  # bytes that are read at once, if so many are there
+BODY_TIMEOUTS = 4
+MOST_PAGES = 200  # of one list, 50 entries and more each; more servers than that have no account
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0  # seconds; each one after the first doubles it, if the cloud asks for no other
 
 
@@ -40,15 +44,33 @@ class Patience(Retry):
         return after
 
 
-class CallLimit:
-    """What the last answer said of the limit of calls, by the headers RateLimit-Limit and RateLimit-Reset."""
+class Answers:
+    """The answers of a session, as a hook of requests: read within bounds, and heard for the limit of calls.
 
-    def __init__(self) -> None:
-        self.limit = self.reset = ""
+    That is in the headers RateLimit-Limit and RateLimit-Reset. `begin` is to be called before each question.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds  # for the body of one
+        self.limit = self.reset = ""  # as the last one said
+        self.pages = 0  # answers to the question that was begun last
+
+    def begin(self) -> None:
+        """A question is asked from now on, whose answer may come in pages."""
+        self.pages = 0
 
     def __call__(self, response: Response, *_: Any, **__: Any) -> None:
-        """Look at an answer; a hook of requests."""
+        """Look at an answer and read it. Raises TooManyRedirects for any, ValueError for one without an end.
+
+        requests would go after a redirect with a GET, so that a removal that was never made would look like one.
+        """
         self.limit, self.reset = (response.headers.get(f"RateLimit-{name}", "") for name in ("Limit", "Reset"))
+        self.pages += 1
+        if response.is_redirect:
+            raise TooManyRedirects(f"it answered that it is at {response.headers['location'][:200]}")
+        if self.pages > MOST_PAGES:
+            raise ValueError(f"it has more than {MOST_PAGES} pages")
+        response._content = _read(response, time.monotonic() + self.seconds)  # where requests keeps what it has read
 
     def words(self) -> str:
         """When all calls are free again, to complete an error's details; "" if that is not known."""
@@ -58,26 +80,38 @@ class CallLimit:
         return f"; all {self.limit} calls of an hour are free again at {moment}"
 
 
-def read_bounded(response: Response, *_: Any, **__: Any) -> None:
-    """Read an answer, LARGEST at most; a hook of requests. Raises TooManyRedirects for any.
-
-    requests would go after a redirect with a GET, so that a removal that was never made would look like one.
-    """
-    if response.is_redirect:
-        raise TooManyRedirects(f"it answered that it is at {response.headers['location'][:200]}")
+def _read(response: Response, deadline: float) -> bytes:
+    """The body of an answer. Raises ValueError for more than LARGEST bytes, ReadTimeout when the deadline is over."""
     said = bytearray()
-    for chunk in response.iter_content(2**16):
+    for chunk in _chunks(response):
         said += chunk
         if len(said) > LARGEST:
             response.close()
             raise ValueError(f"it is longer than {LARGEST} bytes")
-    response._content = bytes(said)  # where requests keeps what it has read
+        if time.monotonic() > deadline:
+            response.close()
+            raise ReadTimeout("the answer has begun, and timed out before its end")
+    return bytes(said)
 
 
-def repeat(session: Session, seconds: float) -> CallLimit:
-    """From now on each call of the session is repeated for so many seconds; 0 is never. Returns what it hears.
+def _chunks(response: Response) -> Iterator[bytes]:
+    """The body as it arrives: a whole chunk of an answer that comes byte by byte would take hours."""
+    read = getattr(response.raw, "read1", None)  # which older versions of urllib3 lack
+    if read is None:
+        yield from response.iter_content(CHUNK)
+        return
+    try:
+        while chunk := read(CHUNK, decode_content=True):
+            yield chunk
+    except HTTPError as error:
+        raise ConnectionError(error) from None
 
-    A thing is made twice by a repeated call unless its name is unique, or the cloud knows the call again.
+
+def repeat(session: Session, seconds: float, timeout: float = 30.0) -> Answers:
+    """From now on each call of the session is repeated for so many seconds; 0 is never. Returns what hears the answers.
+
+    `timeout` is what the session waits for the next bytes; a whole body may take BODY_TIMEOUTS of it. A thing is made
+    twice by a repeated call unless its name is unique, or the cloud knows the call again.
     """
     patience = Patience(
         total=None,
@@ -90,6 +124,6 @@ def repeat(session: Session, seconds: float) -> CallLimit:
     patience.seconds = seconds
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=patience))
-    heard = CallLimit()
-    session.hooks["response"] += [heard, read_bounded]
-    return heard
+    answers = Answers(timeout * BODY_TIMEOUTS)
+    session.hooks["response"].append(answers)
+    return answers

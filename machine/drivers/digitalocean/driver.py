@@ -171,10 +171,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
         droplet = self.api.find(DROPLET, self.config.droplet_id) if self.config.droplet_id else None
         if droplet is None and self.config.tag:
             droplet = self._tagged()
-        if droplet is None or droplet.get("status") == "archive":
-            return None
-        self.requested_at = None  # it has appeared: from now on unknown means gone
-        return droplet
+        return self.appeared(None if droplet is None or droplet.get("status") == "archive" else droplet)
 
     def _tagged(self) -> Json | None:
         return next(iter(self.api.list_all(DROPLET, tag_name=self.config.tag)), None)

@@ -43,7 +43,7 @@ class Api:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._cloud: Any = None
-        self._limit: Any = None
+        self._answers: Any = None
 
     def get(self, kind: Kind, number: int) -> Any:
         """A thing by its id, None if there is none."""
@@ -90,7 +90,8 @@ class Api:
             self._cloud = hcloud.Client(token, api_endpoint=url, application_name="machine", timeout=timeout)
             base: Any = self._cloud._client  # there is no public way to its session and its repetition
             base._retry_max_retries = 0
-            self._limit = repeat(base._session, config.retry_seconds)
+            self._answers = repeat(base._session, config.retry_seconds, timeout)
+        self._answers.begin()
         return self._cloud
 
     def _convert(self, error: Exception, doing: str) -> errors.CloudError | None:
@@ -104,7 +105,7 @@ class Api:
         code = error.code if isinstance(error.code, int) else str(error.code)
         found = translate(code, f"{error.message} ({blamed})" if blamed else str(error.message), doing, blamed)
         if isinstance(found, errors.RateLimited):
-            found.details += self._limit.words()
+            found.details += self._answers.words()
         return found
 
 

@@ -31,14 +31,9 @@ class HetznerDriver(CloudDriver[Config]):
     )
     config_class = Config
     provider = Provider(
-        "Hetzner",
-        "server",
-        ERRORS,
-        requests.USER_DATA,
-        key_flag="--hetzner-existing-key-path",
-        key_alternative="give --hetzner-existing-key-id",
-        conflicts_pass=True,
+        "Hetzner", "server", ERRORS, requests.USER_DATA, "--hetzner-existing-key-path", "give --hetzner-existing-key-id"
     )
+    conflicts_pass = True
 
     def __init__(self, ctx: DriverContext, config: Config) -> None:
         super().__init__(ctx, config)
@@ -76,8 +71,6 @@ class HetznerDriver(CloudDriver[Config]):
             wall = self.create_named(lambda: self.api.make(Kind.FIREWALL, body), lambda: self._labelled(Kind.FIREWALL))
             config.firewall_id = int(wall.id)
             self.save()
-        if config.firewall_id:  # also one of an earlier try, since which a preflight may have looked up anew
-            config.firewall_ids = [str(config.firewall_id)]
         if (config.placement_group or config.auto_spread) and not config.placement_group_id:
             self._ensure_group()
 
@@ -134,10 +127,7 @@ class HetznerDriver(CloudDriver[Config]):
 
     def find_machine(self) -> Any:
         recorded = self.api.get(Kind.SERVER, self.config.server_id) if self.config.server_id else None
-        server = recorded or self._labelled()
-        if server is not None:
-            self.requested_at = None  # it has appeared: from now on unknown means gone
-        return server
+        return self.appeared(recorded or self._labelled())
 
     def is_terminating(self, machine: Any) -> bool:
         return bool(machine.status == "deleting")
@@ -173,13 +163,17 @@ class HetznerDriver(CloudDriver[Config]):
         self._remove_group()
 
     def _remove_own(self) -> None:
-        """By label, and by record: what the plugin made has no label. WrongState until a server is gone."""
+        """By label, and by record: what the plugin made has no label. WrongState until a server is gone.
+
+        Not a key that a sibling's server is still to be made with, as when both have the same one of the user's.
+        """
         config = self.config
+        awaited = {Kind.SSH_KEY: {one.get("KeyID") for one in self.ctx.siblings() if not one.get("ServerID")}}
         keys = [*map(int, config.additional_key_ids), 0 if config.existing_key else config.key_id]
         recorded = {Kind.SERVER: [config.server_id], Kind.FIREWALL: [config.firewall_id], Kind.SSH_KEY: keys}
         for kind, numbers in recorded.items():
             labelled = {int(one.id) for one in self.api.labelled(kind, config.machine_label)}
-            for number in labelled | set(numbers) - {0}:
+            for number in (labelled | set(numbers)) - {0} - awaited.get(kind, set()):
                 self.api.delete(kind, number)
 
     def _remove_group(self) -> None:

@@ -37,6 +37,7 @@ def placement_group(config: Config) -> dict[str, Any]:
 
 def server(config: Config, name: str, user_data: str, key_ids: Sequence[int]) -> dict[str, Any]:
     """The server, with what was looked up and made for it."""
+    walls = [config.firewall_id] if config.firewall_id else config.firewall_ids
     body: dict[str, Any] = {
         "server_type": config.server_type,
         "image": config.found_image,
@@ -44,7 +45,7 @@ def server(config: Config, name: str, user_data: str, key_ids: Sequence[int]) ->
         "location": config.location,
         "volumes": [int(number) for number in config.volume_ids],
         "networks": [int(number) for number in config.network_ids],
-        "firewalls": [{"firewall": int(number)} for number in config.firewall_ids],
+        "firewalls": [{"firewall": int(number)} for number in walls],
         "placement_group": config.placement_group_id,
         "user_data": user_data,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ class Site:
     def __init__(self) -> None:
         self.statuses: list[int | None] = [200]
         self.headers: dict[str, str] = {}
+        self.said = b"said"
         self.calls = 0
+        self.every: float | None = None  # seconds after which one more byte comes, without end
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,7 +38,11 @@ class Site:
                     for name, value in site.headers.items():
                         self.send_header(name, value)
                     self.end_headers()
-                    self.wfile.write(b"said")
+                    self.wfile.write(site.said)
+                    with contextlib.suppress(ConnectionError):
+                        while site.every is not None:
+                            time.sleep(site.every)
+                            self.wfile.write(b".")
 
             def log_message(self, *parts: Any) -> None:
                 return
@@ -49,6 +57,7 @@ class Site:
 def site() -> Iterator[Site]:
     found = Site()
     yield found
+    found.every = None
     found.http.shutdown()
     found.http.server_close()
     found.thread.join(10)
@@ -134,6 +143,57 @@ def test_an_answer_is_read_whole_and_not_without_end(site: Site, monkeypatch: py
     monkeypatch.setattr("machine.drivers.cloud.patience.LARGEST", 3)
     with pytest.raises(ValueError, match="longer than 3 bytes"):
         session.post(site.url)
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(
+    site: Site, bounded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, so that no timeout of the socket ends it; also where urllib3 reads whole chunks only."""
+    if not bounded:
+        monkeypatch.delattr("urllib3.response.HTTPResponse.read1")
+        monkeypatch.delattr("urllib3.response.BaseHTTPResponse.read1")
+        monkeypatch.setattr("machine.drivers.cloud.patience.CHUNK", 4)
+    site.every = 0.05
+    session = requests.Session()
+    repeat(session, 0, timeout=0.1)
+    began = time.monotonic()
+    with pytest.raises(requests.ReadTimeout, match="timed out"):
+        session.post(site.url, timeout=5)
+    assert 0.3 < time.monotonic() - began < 5
+
+
+def test_an_answer_that_stops_half_way_has_timed_out(site: Site) -> None:
+    site.every = 3
+    session = requests.Session()
+    repeat(session, 0)
+    with pytest.raises(requests.ConnectionError, match="timed out"):
+        session.post(site.url, timeout=0.2)
+
+
+def test_a_packed_answer_is_unpacked_and_a_short_one_is_an_error(site: Site) -> None:
+    session = requests.Session()
+    repeat(session, 0)
+    site.said, site.headers = gzip.compress(b"said" * 50_000), {"Content-Encoding": "gzip"}
+    assert session.post(site.url).content == b"said" * 50_000
+    site.said = b"no gzip"
+    with pytest.raises(requests.RequestException):
+        session.post(site.url)
+    site.said, site.headers = b"said", {"Content-Length": "9"}
+    with pytest.raises(requests.RequestException):
+        session.post(site.url)
+
+
+def test_the_pages_of_one_question_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("machine.drivers.cloud.patience.MOST_PAGES", 3)
+    session = requests.Session()
+    answers = repeat(session, 0)
+    for _ in range(2):
+        answers.begin()
+        for _ in range(3):
+            session.post(site.url)
+        with pytest.raises(ValueError, match="more than 3 pages"):
+            session.post(site.url)
 
 
 def test_a_redirect_is_not_followed(site: Site) -> None:

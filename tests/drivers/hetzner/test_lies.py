@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.base import Diagnosable, Priced
+from machine.drivers.base import Diagnosable, Driver, Priced
 from machine.drivers.cloud import errors
 from machine.drivers.hetzner.driver import GROUP_LOCK
 from machine.errors import DriverError
 from tests.drivers.cloud_stand_in import again, make, new, unmake
 from tests.drivers.fault_proxy import Answer, Call, FaultProxy, answer, drop_answer
 from tests.drivers.hetzner.fake_hetzner import Hetzner
+from tests.sshd import keygen
 
 Json = dict[str, Any]
 
@@ -145,6 +146,54 @@ def test_an_api_that_overlooks_the_query_costs_nobody_a_server(cloud: Hetzner, t
     assert left["servers"] == [other.dump()["ServerID"]]
     assert left["firewalls"] == [other.dump()["FirewallID"]]
     assert left["ssh_keys"] == [other.dump()["KeyID"]]
+
+
+def test_a_list_without_end_is_left(cloud: Hetzner, tmp_path: Path) -> None:
+    def go_on(proxy: FaultProxy, call: Call) -> Answer:
+        found = json.loads(proxy.forward(Call(call.method, "/v1/locations", call.headers, call.body, call.name)).body)
+        found["meta"]["pagination"]["next_page"] = 2
+        return Answer(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
+
+    driver = new(cloud, tmp_path, **{"hetzner-server-location": "fsn1"})
+    cloud.proxy.on("GET /v1/locations", go_on)
+    with pytest.raises(errors.ServiceBroken, match=r"makes no sense \(to list locations\)") as caught:
+        driver.check()
+    assert "pages" in caught.value.details
+    assert caught.value.resolution
+    assert cloud.proxy.names().count("GET /v1/locations") <= 300
+
+
+def test_a_key_that_a_sibling_is_about_to_be_made_with_stays(cloud: Hetzner, tmp_path: Path) -> None:
+    """Both have the user's own, which the first one brought to the project."""
+    own = tmp_path / "own"
+    keygen(own)
+    flags = {"hetzner-existing-key-path": str(own)}
+
+    def made(name: str) -> Driver:
+        driver = new(cloud, tmp_path / name, name, **cloud.impatient, **flags)
+        driver.ctx = dataclasses.replace(driver.ctx, public_key=own.with_suffix(".pub").read_text())
+        return driver
+
+    leaving, waiting = make(made("leaving")), made("waiting")
+    waiting.check()
+    waiting.ctx.save(waiting)
+    cloud.proxy.on(cloud.making, answer(500, cloud.broken.body), times=1)
+    with pytest.raises(errors.ServiceBroken):
+        waiting.create()
+    assert waiting.dump()["KeyID"] == leaving.dump()["KeyID"]
+    leaving.ctx = dataclasses.replace(leaving.ctx, siblings=lambda: [waiting.dump()])
+    unmake(leaving)
+    assert list(cloud.project.ssh_keys) == [waiting.dump()["KeyID"]]
+    make(again(waiting))
+
+
+def test_a_key_that_a_siblings_server_was_made_with_goes(cloud: Hetzner, tmp_path: Path) -> None:
+    """The server has it inside: the project's copy is for servers that are still to be made."""
+    driver = make(new(cloud, tmp_path))
+    sibling = {"KeyID": driver.dump()["KeyID"], "ServerID": 1}
+    driver.ctx = dataclasses.replace(driver.ctx, siblings=lambda: [sibling])
+    unmake(driver)
+    assert cloud.project.ssh_keys == {}
 
 
 def test_a_server_that_create_never_heard_of_does_not_leave_its_group(cloud: Hetzner, tmp_path: Path) -> None:
