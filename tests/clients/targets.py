@@ -90,7 +90,7 @@ def targets(directory: Path) -> Iterator[Targets]:
 def command(store: Path, *words: str) -> str:
     """What our docker-machine prints on `words` over a store."""
     argv = [str(Path(sys.executable).with_name("docker-machine")), "-s", str(store), *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def _certificates(store: Path, machine: NamespacedEngine) -> tuple[str, ...]:

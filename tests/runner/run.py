@@ -71,9 +71,9 @@ def _stage(stage: Stage, prefixed: bool) -> Result:
     result, began = Result(stage), time.monotonic()
     prefix = f"{stage.name} | " if prefixed else ""
     if stage.tests:
-        result.status, result.tests = _pytest(prefix, *stage.command, "--durations=10", nice=stage.nice)
+        result.status, result.tests = _pytest(prefix, *stage.command, "--durations=10")
     else:
-        result.status = _run(prefix, ["nice", "-n", str(stage.nice), *stage.command], os.environ)
+        result.status = _run(prefix, stage.command, os.environ)
     result.seconds = time.monotonic() - began
     _say(f"== {stage.name} took {result.seconds:.0f} s\n")
     return result
@@ -91,11 +91,11 @@ def _again(failed: list[str]) -> dict[str, str]:
     return {name: UNSTEADY if name in passed else BROKEN for name in failed}
 
 
-def _pytest(prefix: str, *arguments: str, nice: int = 0) -> tuple[int, dict[str, Outcome]]:
+def _pytest(prefix: str, *arguments: str) -> tuple[int, dict[str, Outcome]]:
     """The exit status of a pytest, and what it wrote of its tests."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "outcomes.json"
-        argv = ["nice", "-n", str(nice), sys.executable, "-m", "pytest"]
+        argv = [sys.executable, "-m", "pytest"]
         argv += ["-q", "-p", outcomes.__name__, "-p", "no:cacheprovider", *arguments]
         status = _run(prefix, argv, {**os.environ, outcomes.VARIABLE: str(file)})
         return status, outcomes.read(file)

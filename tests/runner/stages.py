@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """One command. `tests` is true of a run of pytest, whose arguments the command is; `nice` is as nice(1) has it."""
+    """One command. `tests` is true of a run of pytest, whose arguments the command is."""
 
     name: str
     command: tuple[str, ...]
     tests: bool = False
-    nice: int = 0
 
 
 QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "4"), tests=True)
-UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "5"), tests=True)
-LABS = Stage("labs", ("-m", "lab", "-n", "4", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True, nice=5)
+UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "4"), tests=True)
+LABS = Stage("labs", ("-m", "lab", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 MACHINES = Stage("machines", ("-m", "vm", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 # What a cloud leaves behind is looked at where none stands; the tests of the other stage share one until their end.
 CLOUD_ENDS = "tests/labs/openstack/test_openstack.py::test_nothing_is_left_of_a_cloud"
@@ -32,10 +31,9 @@ FORMAT = Stage("format", ("ruff", "format", "--check", "."))
 LAYERS = Stage("layers", ("lint-imports",))
 TYPES = Stage("types", ("mypy",))
 
-# Groups, one after the other. What is side by side fills the time in which the other waits: mypy is one process, and
-# real hosts wait for services to start while virtual machines compute. The machines come first where both want the
-# processor: without hardware for it a boot takes a minute of it, and a boot that gets none is given up in the end.
-ALL = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, UNITS), (LABS, MACHINES))
+# Groups, one after the other. mypy is one process, and units run beside it. Real hosts and virtual machines do not, for
+# without hardware for it a boot takes a minute of both processors, and one that gets less is given up in the end.
+ALL = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, UNITS), (LABS,), (MACHINES,))
 CHECK = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, QUICK))
 BY_NAME = {
     stage.name: stage
