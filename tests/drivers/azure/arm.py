@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.parse
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.drivers.azure import catalogue, recorded, strict
 from tests.drivers.azure.directory import TENANT, Directory
 from tests.drivers.azure.resources import Account, Refused, Thing
+from tests.drivers.loopback_server import LoopbackServer
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 METADATA = "/metadata/identity/oauth2/token"
@@ -54,18 +53,13 @@ def model(kind: str) -> Any:
     }[kind]
 
 
-class Arm:
+class Arm(LoopbackServer):
     """Running until `stop`."""
 
     def __init__(self, *, quick: bool = False) -> None:
         self.quick = quick  # what is deleted is gone at once
-        self.lock = threading.Lock()
         self.reset()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        super().__init__()
 
     def reset(self) -> None:
         """A subscription with nothing in it."""
@@ -76,11 +70,6 @@ class Arm:
         self.refusals: dict[str, Refused] = {}  # kind -> what its next PUT is told
         self.failures: dict[str, Refused] = {}  # kind -> why the next one fails after its PUT was accepted
 
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join(10)
-
     def listing(self) -> dict[str, str]:
         """Everything there is: id -> type."""
         with self.lock:
@@ -88,8 +77,13 @@ class Arm:
 
     # answering
 
-    def answer(self, method: str, target: str, headers: Any, body: bytes) -> Answered:
+    def answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         """What the real one would say."""
+        status, found, more = self._answer(method, path, headers, body)
+        raw = found.encode() if isinstance(found, str) else json.dumps(found).encode()
+        return status, raw, {"Content-Type": "application/json; charset=utf-8", **more}
+
+    def _answer(self, method: str, target: str, headers: Any, body: bytes) -> Answered:
         base = f"https://{headers.get('Host', '')}"
         with self.lock:
             path, _, query = target.partition("?")
@@ -352,27 +346,3 @@ def _no_token(base: str) -> Answered:
     said = f'Bearer authorization_uri="{base}/{TENANT}", error="invalid_token", error_description="no token"'
     body = {"error": {"code": "AuthenticationFailed", "message": "Authentication failed. The token is missing."}}
     return 401, body, {"WWW-Authenticate": said}
-
-
-def _handler(arm: Arm) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # headers and body are two segments: else 40 ms for each answer
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, found, headers = arm.answer(self.command, self.path, self.headers, body)
-            raw = found.encode() if isinstance(found, str) else json.dumps(found).encode()
-            self.send_response(status)
-            for key, value in {"Content-Type": "application/json; charset=utf-8", **headers}.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any
-
-        def log_message(self, *parts: Any) -> None:
-            return
-
-    return Handler

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.drivers.digitalocean.account import Account, Refusal, missing
 from tests.drivers.digitalocean.description import HOST, Exchange
+from tests.drivers.loopback_server import JSON, Answered, LoopbackServer
 
 TOKEN = "dop_v1_not-a-token-but-shall-not-be-seen"
 Found = tuple[int, Any]
@@ -104,7 +103,7 @@ ROUTES: list[tuple[str, str, Route]] = [
 ]
 
 
-class Server:
+class Server(LoopbackServer):
     """Running until `stop`. `wrong` is what the description forbids and happened all the same."""
 
     largest_page = 200
@@ -113,20 +112,9 @@ class Server:
         self.account = account
         self.strangers: dict[str, Account] = {}  # by their tokens
         self.wrong: list[str] = []
-        self.lock = threading.Lock()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
-        self.http.block_on_close = False
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def stop(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join(10)
-
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answered:
         """What goes back, judged."""
         with self.lock:
             exchange = Exchange(method, path, headers, body)
@@ -136,9 +124,9 @@ class Server:
             except Refusal as refusal:
                 status, found = refusal.status, refusal.body
             packed = b"" if found is None else json.dumps(found).encode()
-            wrong = wrong or exchange.wrong_answer(status, packed, {"Content-Type": "application/json"})
+            wrong = wrong or exchange.wrong_answer(status, packed, JSON)
             self.wrong += [wrong] * bool(wrong)
-        return status, packed
+        return status, packed, JSON
 
     def _do(self, exchange: Exchange, headers: Mapping[str, str], body: dict[str, Any], wrong: str) -> Found:
         if wrong:
@@ -154,24 +142,3 @@ class Server:
                 words = match.groups()
                 return route(account, words, {**exchange.query, "droplet": words[0] if words else ""}, body)
         raise missing()
-
-
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, found = server.answer(self.command, self.path, dict(self.headers.items()), body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(found)))
-            self.end_headers()
-            self.wfile.write(found)
-
-        do_GET = do_POST = do_DELETE = do_PUT = handle_any
-
-        def log_message(self, *parts: Any) -> None:
-            return
-
-    return Handler

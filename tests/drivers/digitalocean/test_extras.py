@@ -359,7 +359,7 @@ def test_the_judge_can_say_no(cloud: Ocean) -> None:
     headers = {"Authorization": f"Bearer {cloud.secrets[0]}", "Content-Type": "application/json"}
     good = {"name": "dev", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "debian-13-x64"}
     for number, bad in enumerate(({**good, "user_data": None}, {**good, "image": None}, {"region": "nyc3"}), 1):
-        status, _ = cloud.server.answer("POST", "/v2/droplets", headers, json.dumps(bad).encode())
+        status, *_ = cloud.server.answer("POST", "/v2/droplets", headers, json.dumps(bad).encode())
         assert status == 400
         assert len(cloud.server.wrong) == number
     cloud.account.limit = "many"  # type: ignore[assignment]  # what the description forbids

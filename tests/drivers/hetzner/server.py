@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import re
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.drivers.hetzner import recorded
 from tests.drivers.hetzner.project import Project, Refusal, missing
+from tests.drivers.loopback_server import JSON, Answered, LoopbackServer
 
 TOKEN = "hcl0udT0kenThatNobodyMaySee4711hcl0udT0kenThatNobodyMaySee471100"
 READ_ONLY = "hcl0udT0kenThatMayOnlyRead471100hcl0udT0kenThatMayOnlyRead471100"
@@ -51,7 +50,7 @@ def page(kind: str, present: list[Any], query: Query) -> Found:
     return 200, {kind: found[(number - 1) * size : number * size], "meta": {"pagination": meta}}
 
 
-class Server:
+class Server(LoopbackServer):
     """Running until `stop`. `wrong` is what no recorded answer has and happened all the same."""
 
     largest_page = 50
@@ -61,20 +60,9 @@ class Server:
         self.strangers: dict[str, Project] = {}  # by their tokens
         self.wrong: list[str] = []
         self.asked: list[tuple[str, str, Any]] = []  # method, path, body
-        self.lock = threading.Lock()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
-        self.http.block_on_close = False
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def stop(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join(10)
-
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answered:
         """What goes back, judged."""
         with self.lock:
             try:
@@ -83,7 +71,8 @@ class Server:
                 status, found = refusal.status, refusal.body
             if found is not None:
                 self.wrong += [f"{method} {path}: {status}: {one}" for one in recorded.wrong(copy.deepcopy(found))]
-            return status, b"" if found is None else json.dumps(found).encode()
+        limit = {"RateLimit-Limit": "3600", "RateLimit-Remaining": "3599", "RateLimit-Reset": str(int(time.time()) + 1)}
+        return status, b"" if found is None else json.dumps(found).encode(), {**JSON, **limit}
 
     def _do(self, method: str, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Found:
         token = headers.get("Authorization", "").removeprefix("Bearer ")
@@ -143,27 +132,3 @@ class Server:
             raise missing("page")
         project.delete(kind, number)
         return 204, None
-
-
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, found = server.answer(self.command, self.path, dict(self.headers.items()), body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(found)))
-            self.send_header("RateLimit-Limit", "3600")
-            self.send_header("RateLimit-Remaining", "3599")
-            self.send_header("RateLimit-Reset", str(int(time.time()) + 1))
-            self.end_headers()
-            self.wfile.write(found)
-
-        do_GET = do_POST = do_DELETE = do_PUT = handle_any
-
-        def log_message(self, *parts: Any) -> None:
-            return
-
-    return Handler

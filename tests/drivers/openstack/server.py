@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.parse
 import uuid
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.drivers.loopback_server import JSON, Answered, LoopbackServer
 from tests.drivers.openstack.project import USER, Project
 from tests.drivers.openstack.refusals import Json, Refusal, new_id
 from tests.drivers.openstack.routes import ROUTES, Found
@@ -41,7 +40,7 @@ class Asked:
     body: Json
 
 
-class Cloud:
+class Cloud(LoopbackServer):
     """Running until `stop`. `identity` are the versions of Keystone that it offers."""
 
     domain = "Default"
@@ -52,18 +51,7 @@ class Cloud:
         self.identity = identity
         self.tokens: set[str] = set()
         self.microversion = (2, 1)
-        self.lock = threading.Lock()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
-        self.http.block_on_close = False
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join(10)
+        super().__init__()
 
     def network(self, network_id: str) -> Json:
         return next(one for one in self.project.networks if one["id"] == network_id)
@@ -74,7 +62,14 @@ class Cloud:
     def types(self) -> list[Json]:
         return [{"id": new_id(), "name": name, "is_public": True} for name in self.project.types]
 
-    def answer(self, method: str, url: str, headers: Any, body: bytes) -> tuple[int, Any, dict[str, str]]:
+    def answer(self, method: str, path: str, headers: Any, body: bytes) -> Answered:
+        """What goes back: JSON, or a page for what is a text already."""
+        status, found, more = self._answer(method, path, headers, body)
+        if isinstance(found, str):
+            return status, found.encode(), {**more, "Content-Type": "text/html"}
+        return status, b"" if found is None else json.dumps(found).encode(), {**more, **JSON}
+
+    def _answer(self, method: str, url: str, headers: Any, body: bytes) -> tuple[int, Any, dict[str, str]]:
         """Status, what is said, headers."""
         parts = urllib.parse.urlsplit(url)
         host = parts.netloc or str(headers.get("Host"))
@@ -210,27 +205,3 @@ def _words(refusal: Refusal) -> Any:
     if refusal.kind == "NeutronError":
         return {"NeutronError": {"type": "Refused", "message": refusal.message, "detail": ""}}
     return {refusal.kind: {"code": refusal.status, "message": refusal.message}}
-
-
-def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, found, headers = cloud.answer(self.command, self.path, self.headers, body)
-            packed = b"" if found is None else found.encode() if isinstance(found, str) else json.dumps(found).encode()
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key, value)
-            self.send_header("Content-Type", "text/html" if isinstance(found, str) else "application/json")
-            self.send_header("Content-Length", str(len(packed)))
-            self.end_headers()
-            self.wfile.write(packed)
-
-        do_GET = do_POST = do_DELETE = do_PUT = handle_any
-
-        def log_message(self, *parts: Any) -> None:
-            return
-
-    return Handler
