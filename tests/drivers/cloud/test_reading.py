@@ -23,7 +23,7 @@ READ_BY: list[tuple[str, Callable[[AnyDriver], object]]] = [  # what reads an an
     ("endpoint_of", lambda driver: driver.endpoint()),
     ("explain_machine", lambda driver: driver.explain()),
     ("is_terminating", lambda driver: driver.power(Verb.START)),
-    ("preflight", lambda driver: driver._preflight()),
+    ("preflight", lambda driver: driver.create()),
 ]
 EMPTY: dict[str, int] = {}
 SHAPES: list[Callable[[], object]] = [
