@@ -141,15 +141,14 @@ def _print_env_command(app: App, name: str) -> None:
 
 def _swarm_master(app: App, name: str) -> str:
     """Return the master of the machine's classic swarm: the machine itself, else one of this store; "" without one."""
-    from machine.session import readable_records
+    from machine.clusters.classic import membership
 
     own = app.store.load(name).swarm_options()
     if own.master:
         return name
     if not (own.is_swarm and own.discovery):
         return ""
-    others = ((other.name, other.swarm_options()) for other in readable_records(app.store))
-    return next((other for other, of in others if of.master and of.discovery == own.discovery), "")
+    return next((other.name for other in membership.masters(app.store, own.discovery)), "")
 
 
 def _resume(args: Namespace, app: App) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from machine import files, paths
-from machine.errors import MachineError
+from machine.clusters.classic import membership
 from machine.store import Record, Store
 from machine.swarm.cluster import signing
 
@@ -38,14 +38,8 @@ def ensure(store: Store, record: Record) -> bytes:
 
 def key_file_of_masters(store: Store, discovery: str) -> str:
     """Return the path of the key that a master of the swarm in this store has; "" if none has one."""
-    for name in store.names():
-        try:
-            options = store.load(name).swarm_options()
-        except MachineError:
-            continue  # another machine whose record is broken is none of this command's business
-        if options.master and options.discovery == discovery and os.path.exists(_key_file(store, name)):
-            return _key_file(store, name)
-    return ""
+    paths_of_keys = (_key_file(store, record.name) for record in membership.masters(store, discovery))
+    return next(filter(os.path.exists, paths_of_keys), "")
 
 
 def _key_file(store: Store, name: str) -> str:
