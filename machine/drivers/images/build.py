@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from machine import names
-from machine.drivers.images import apt_sources, build_directory, disks, fetch, grub, image_spec
+from machine import files, names
+from machine.drivers.images import apt_sources, build_directory, disks, fetch, grub, image_spec, initrd
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -22,6 +22,8 @@ IMAGE_UMASK = 0o022  # directories inside the image are for every user of the ma
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH in Debian
 SUBORDINATE_IDS = "/etc/subuid"  # of every user, subuid(5)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+BUSYBOX = "/usr/bin/busybox"  # in the image
+NONE, SMALL, FULL = "none", "small", "full"  # the initrd that a kernel needs
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "flock": "util-linux",
@@ -145,14 +147,22 @@ def tool_path(tool: str) -> str:
     return shutil.which(tool) or shutil.which(tool, path=SYSTEM_PATH) or ""
 
 
-def kernel_boot(config: str) -> tuple[bool, str]:
-    """(needs an initrd, root disk) from a kernel's config: what is built in decides."""
-    built_in = {line.removesuffix("=y") for line in config.splitlines() if line.endswith("=y")}
-    if "CONFIG_EXT4_FS" in built_in and "CONFIG_BLK_DEV_NVME" in built_in:
-        return False, "/dev/nvme0n1"
-    if {"CONFIG_EXT4_FS", "CONFIG_VIRTIO_BLK", "CONFIG_VIRTIO_PCI"} <= built_in:
-        return False, "/dev/vda"
-    return True, f"LABEL={image_spec.LABEL}"
+def kernel_boot(config: str) -> tuple[str, str]:
+    """Return (initrd, root disk) from a kernel's config, by what is built in.
+
+    The initrd is NONE, SMALL (that of initrd.py) or FULL (the image's own). A virtio disk is taken before an NVMe one,
+    for qemu can save a machine that has it.
+    """
+    lines = config.splitlines()
+    built_in = {line.removesuffix("=y") for line in lines if line.endswith("=y")}
+    if {"CONFIG_EXT4_FS", "CONFIG_VIRTIO_PCI"} <= built_in:
+        if "CONFIG_VIRTIO_BLK" in built_in:
+            return NONE, initrd.ROOT
+        if {"CONFIG_DEVTMPFS", "CONFIG_BLK_DEV_INITRD"} <= built_in and "CONFIG_VIRTIO_BLK=m" in lines:
+            return SMALL, initrd.ROOT
+    if {"CONFIG_EXT4_FS", "CONFIG_BLK_DEV_NVME"} <= built_in:
+        return NONE, "/dev/nvme0n1"
+    return FULL, f"LABEL={image_spec.LABEL}"
 
 
 def _unpack(image: str, work: str, run: Callable[..., Completed]) -> Built:
@@ -164,18 +174,48 @@ def _unpack(image: str, work: str, run: Callable[..., Completed]) -> Built:
         raise DriverError("the image that was built holds no kernel", details=_end(listing))
     version = max(versions, key=names.natural_key)
 
-    def take(file: str) -> str:
-        target = os.path.join(work, file)
-        run([debugfs, "-R", f"dump /boot/{file}-{version} {file}", image], cwd=work, timeout=120)
+    def take(path: str) -> str:
+        """The file at `path` of the image, in the directory of the build."""
+        name = os.path.basename(path)
+        run([debugfs, "-R", f"dump {path} {name}", image], cwd=work, timeout=120)
+        target = os.path.join(work, name)
         if not os.path.exists(target) or not os.path.getsize(target):
-            raise DriverError(f"the image that was built has no /boot/{file}-{version}")
+            raise DriverError(f"the image that was built has no {path}")
         return target
 
-    with open(take("config"), encoding="ascii", errors="replace") as file:
-        needs_initrd, root = kernel_boot(file.read())
-    kernel = take("vmlinuz")
-    initrd = take("initrd.img") if needs_initrd else ""
-    return Built(_finish(image, work, run), kernel, initrd, root)
+    with open(take(f"/boot/config-{version}"), encoding="ascii", errors="replace") as file:
+        kind, root = kernel_boot(file.read())
+    initial = ""
+    if kind == SMALL:
+        listing = run([debugfs, "-R", f"ls -p {_module_directory(version)}", image], timeout=60).stdout
+        initial = _small_initrd(work, take(BUSYBOX), take(f"{_module_directory(version)}/{_module_name(listing)}"))
+    elif kind == FULL:
+        initial = take(f"/boot/initrd.img-{version}")
+    kernel = take(f"/boot/vmlinuz-{version}")
+    return Built(_finish(image, work, run), kernel, initial, root)
+
+
+def _module_directory(version: str) -> str:
+    return f"/usr/lib/modules/{version}/kernel/drivers/block"
+
+
+def _module_name(listing: str) -> str:
+    """The name of the virtio disk driver in a directory as debugfs lists it; it may be compressed."""
+    found = re.search(r"/(virtio_blk\.ko(?:\.xz)?)/", listing)
+    if not found:
+        raise DriverError("the image that was built has no module virtio_blk", details=_end(listing))
+    return found[1]
+
+
+def _small_initrd(work: str, busybox: str, module: str) -> str:
+    """Write the initrd of initrd.py into the directory of the build, and return its path."""
+    target = os.path.join(work, "initrd.img")
+    try:
+        content = initrd.build(files.read(busybox), files.read(module), os.path.basename(module))
+    except ValueError as error:
+        raise DriverError("the initrd of the image could not be made", details=str(error)) from None
+    files.write(target, content)
+    return target
 
 
 def _finish(image: str, work: str, run: Callable[..., Completed]) -> str:

@@ -24,7 +24,7 @@ DESCRIPTOR = 9  # over which the hook writes the image: its path may not be reac
 PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "systemd-timesyncd", "iproute2", "netbase", "kmod", "e2fsprogs", "procps"),
     *("openssh-server", "sudo", "cloud-init", "docker.io", "apparmor", "iptables", "ca-certificates", "curl"),
-    *("python3-minimal", "rsync", "gnupg", "less", "iputils-ping", "initramfs-tools", "zstd"),
+    *("python3-minimal", "rsync", "gnupg", "less", "iputils-ping", "initramfs-tools", "zstd", "busybox-static"),
 )
 EXTRA = {"trixie": ("docker-cli",), "bookworm": ()}
 PARTITIONED = ("cloud-guest-utils", "fdisk")  # what grows a partition at the first boot

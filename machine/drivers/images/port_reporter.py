@@ -35,6 +35,8 @@ ENGINE = 2376
 CHAIN = "MACHINE-PORTS"
 CLOCK = "/sys/class/rtc/rtc0/since_epoch"  # the host's time, also after the machine stood still
 JUMP = 2.0  # seconds by which that clock and the machine's own must part to be a standstill; it counts whole seconds
+RANDOMIZE = "/proc/sys/kernel/randomize_va_space"  # sysctl/kernel of the kernel's documentation: 0 is off, 2 is on
+UNRANDOMIZED = 300.0  # seconds after which addresses are randomized in any case
 AGAIN = 15.0  # seconds after which an unchanged report is written again
 
 
@@ -169,17 +171,45 @@ class Clock:
         return True
 
 
+class Randomization:
+    """Switches on the randomization of addresses, without which qemu has started an emulated machine.
+
+    For with it, software emulation translates each program anew whenever it is started, which makes every start three
+    times as slow. It is on as soon as the engine is up; where that has containers, which it starts itself, the service
+    of this program has switched it on before (port_reporter_unit.SERVICE).
+    """
+
+    def __init__(self, switch: str = RANDOMIZE) -> None:
+        self.switch, self.since = switch, time.monotonic()
+        self.off = self._read() == "0"
+
+    def look(self, engine: str) -> None:
+        """Switch it on if it is time; `engine` is the word of the report, "" while the engine is off."""
+        if self.off and (engine or time.monotonic() - self.since > UNRANDOMIZED):
+            with open(self.switch, "w") as file:
+                file.write("2")
+            self.off = False
+
+    def _read(self) -> str:
+        try:
+            with open(self.switch) as file:
+                return file.read().strip()
+        except OSError:
+            return ""
+
+
 def main() -> None:
     """Report and watch, for as long as the machine runs."""
     said: dict[str, Any] | None = None
     led: list[tuple[str, str, int]] = []
     when = 0.0
     out = os.open(PORT, os.O_WRONLY)
-    questions, clock = Questions(), Clock()
+    questions, clock, randomization = Questions(), Clock(), Randomization()
     for turn in itertools.count():
         if turn % 2:  # once a second: that clock counts no less
             clock.look()
         now = report(sockets(), questions.only_six)
+        randomization.look(now["engine"])
         if now["bound"] != led:
             led = now["bound"]
             lead(led)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
 UNIT = "machine-ports.service"
 PROGRAM = "/usr/local/lib/machine/ports.py"
 
@@ -17,9 +18,11 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "port_reporte
 SERVICE = f"""\
 [Unit]
 Description=Tell the host which ports are open, and keep the clock
+Before=docker.service
 ConditionPathExists=/dev/virtio-ports/machine.ports
 
 [Service]
+ExecStartPre=-/bin/sh -c 'set -- /var/lib/docker/containers/*; ! [ -e "$1" ] || echo 2 >{RANDOMIZE}'
 ExecStart=/usr/bin/python3 -SE {PROGRAM}
 Restart=always
 RestartSec=2

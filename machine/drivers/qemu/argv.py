@@ -143,8 +143,13 @@ def _kernel(machine: Machine) -> list[str]:
     console = "ttyAMA0" if machine.arch == "arm64" else "ttyS0"
     words = [f"root={machine.boot.root}", "rw", "rootfstype=ext4", f"console={console}", "TERM=dumb"]
     words += ["quiet", "oops=panic", "panic=10", "ds=nocloud", "systemd.show_status=0", "systemd.ssh_auto=no"]
-    if machine.accel == "tcg":  # a processor made of software does not speculate: the guards only cost time
-        words += ["mitigations=off", *(["clearcpuid=141"] if machine.arch == "amd64" else [])]  # 141: CMPXCHG16B
+    if machine.accel == "tcg":
+        # A processor made of software does not speculate: the guards only cost time. And it translates code by its
+        # address, so a program that is loaded to another one at each start is translated at each start: the port
+        # reporter switches that on again (port_reporter.Randomization).
+        words += ["mitigations=off", "norandmaps"]
+        if machine.arch == "amd64":
+            words += ["clearcpuid=141"]  # CMPXCHG16B, see _model
     initrd = ["-initrd", machine.boot.initrd] if machine.boot.initrd else []
     return ["-kernel", machine.boot.kernel, *initrd, "-append", " ".join(words)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import pwd
 import subprocess
@@ -17,7 +18,7 @@ from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
 LINES = ("deb http://mirror.example/debian trixie main", "deb http://mirror.example/debian trixie-updates main")
-CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
+CLOUD = "CONFIG_DEVTMPFS=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +34,12 @@ def words(name: str = "debian-13", root: bool = True) -> list[str]:
 
 
 def test_the_kernel_decides_how_it_finds_its_disk() -> None:
-    assert build.kernel_boot(CLOUD) == (False, "/dev/nvme0n1")
-    assert build.kernel_boot(CLOUD.replace("NVME=y", "NVME=m").replace("BLK=m", "BLK=y")) == (False, "/dev/vda")
-    assert build.kernel_boot(CLOUD.replace("NVME=y", "NVME=m")) == (True, "LABEL=machine")
-    assert build.kernel_boot(CLOUD.replace("EXT4_FS=y", "EXT4_FS=m")) == (True, "LABEL=machine")
+    assert build.kernel_boot(CLOUD) == (build.SMALL, "/dev/vda")
+    assert build.kernel_boot(CLOUD.replace("VIRTIO_BLK=m", "VIRTIO_BLK=y")) == (build.NONE, "/dev/vda")
+    old = CLOUD.replace("VIRTIO_PCI=y", "VIRTIO_PCI=m")
+    assert build.kernel_boot(old) == (build.NONE, "/dev/nvme0n1")
+    assert build.kernel_boot(old.replace("NVME=y", "NVME=m")) == (build.FULL, "LABEL=machine")
+    assert build.kernel_boot(CLOUD.replace("EXT4_FS=y", "EXT4_FS=m")) == (build.FULL, "LABEL=machine")
 
 
 def test_what_an_image_must_hold() -> None:
@@ -145,6 +148,11 @@ def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path, monkeypatch: p
     for version in ("6.9.1-cloud-amd64", "6.12.0-cloud-amd64"):
         (boot / f"vmlinuz-{version}").write_text(version)
         (boot / f"config-{version}").write_text(CLOUD)
+        block = tmp_path / "tree" / "usr" / "lib" / "modules" / version / "kernel" / "drivers" / "block"
+        block.mkdir(parents=True)
+        (block / "virtio_blk.ko.xz").write_bytes(lzma.compress(f"module of {version}".encode()))
+    (tmp_path / "tree" / "usr" / "bin").mkdir()
+    (tmp_path / "tree" / "usr" / "bin" / "busybox").write_bytes(b"a shell")
     work = tmp_path / "work"
     work.mkdir()
     image = work / "root.img"
@@ -158,7 +166,10 @@ def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path, monkeypatch: p
 
     built = build.build("debian-13", "amd64", "file:///nowhere", str(work), run=run, log=lambda _: None)
     assert Path(built.kernel).read_text() == "6.12.0-cloud-amd64"
-    assert (built.initrd, built.root) == ("", "/dev/nvme0n1")
+    assert built.root == "/dev/vda"
+    content = Path(built.initrd).read_bytes()
+    assert b"module of 6.12.0-cloud-amd64" in content
+    assert b"a shell" in content
     assert Path(built.disk).read_bytes()[:4] == b"QFI\xfb"
     assert not os.path.exists(image)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +125,47 @@ def test_it_needs_nothing_but_python() -> None:
     assert "machine" not in [
         line.split()[1] for line in port_reporter_unit.SCRIPT.splitlines() if line.startswith(("import ", "from "))
     ]
+
+
+@pytest.mark.parametrize("start", ["0", "2"])
+def test_addresses_are_randomized_once_the_engine_is_up(tmp_path: Path, start: str) -> None:
+    switch = tmp_path / "randomize_va_space"
+    switch.write_text(f"{start}\n")
+    randomization = port_reporter.Randomization(str(switch))
+    randomization.look("")
+    assert switch.read_text() == f"{start}\n"
+    randomization.look("4711")
+    assert switch.read_text().strip() == "2"
+    switch.write_text("1\n")
+    randomization.look("4712")
+    assert switch.read_text() == "1\n", "what the user chose later stays"
+
+
+def test_addresses_are_randomized_without_an_engine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch = tmp_path / "randomize_va_space"
+    switch.write_text("0\n")
+    randomization = port_reporter.Randomization(str(switch))
+    monkeypatch.setattr(port_reporter, "UNRANDOMIZED", -1.0)
+    randomization.look("")
+    assert switch.read_text() == "2"
+
+
+def test_a_kernel_without_that_switch(tmp_path: Path) -> None:
+    port_reporter.Randomization(str(tmp_path / "none")).look("4711")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("containers", [0, 1])
+def test_the_service_randomizes_before_the_engine_starts_containers(tmp_path: Path, containers: int) -> None:
+    """The command of the unit, with other paths."""
+    line = next(line for line in port_reporter_unit.SERVICE.splitlines() if line.startswith("ExecStartPre="))
+    kept, switch = tmp_path / "containers", tmp_path / "switch"
+    for number in range(containers):
+        (kept / f"container{number}").mkdir(parents=True)
+    command = line.partition("=")[2].lstrip("-")
+    command = command.replace("/var/lib/docker/containers", str(kept)).replace(
+        port_reporter_unit.RANDOMIZE, str(switch)
+    )
+    subprocess.run(shlex.split(command), check=True, timeout=30)
+    assert switch.exists() == bool(containers)
+    assert "Before=docker.service" in port_reporter_unit.SERVICE
