@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -11,13 +13,16 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Namespace, Parser
     from machine.drivers.images.cache import Cache
+    from machine.drivers.images.templates import Templates
 
 HELP = """List, build, fetch and remove the base images of qemu and virtualbox. `create` gets what it needs by itself.
 
   ls       list the images of the store
   build    build images by name (debian-13, debian-12) from Debian's packages; machines that exist keep their old one
   pull     download images again, by name or URL
-  rm       remove images that no machine stands on; without a name, only disks that nothing needs any more"""
+  rm       remove images that no machine stands on; without a name, only disks that nothing needs any more
+
+Templates of qemu machines, from which later ones start in seconds, are listed and removed as images are."""
 VERBS = ("ls", "build", "pull", "rm")
 
 
@@ -75,6 +80,11 @@ def _list(app: App, cache: Cache) -> int:
         users = [name for name, disk in _users(app) if disk == image.disk]
         size = f"{cache.size(image) >> 20} MB"
         rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
+    templates = _templates(app, cache)
+    for template in templates.all():
+        users_of = " ".join(os.path.basename(place) for place in templates.users(template)) or "-"
+        size = f"{templates.size(template) >> 20} MB"
+        rows.append((template.name, "-", size, template.made, users_of, f"a virtual machine of {template.image}"))
     from machine.cli.text_table import print_table
 
     print_table(app, rows)
@@ -82,13 +92,31 @@ def _list(app: App, cache: Cache) -> int:
 
 
 def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
+    from machine import process
+    from machine.drivers.images.templates import PREFIX
+    from machine.drivers.qemu.template import remove_all_unfinished
+    from machine.wait import SystemClock
+
     used = [disk for _, disk in _users(app)]
+    templates = _templates(app, cache)
     for name in names:
-        cache.remove(name, arch, used)
+        if name.startswith(PREFIX):
+            templates.remove(name)
+        else:
+            cache.remove(name, arch, used)
         app.print_text(name)
     for file in cache.sweep(used):
         app.console.info(f"removed {file}, which nothing needed any more")
+    remove_all_unfinished(templates, process.run, SystemClock())
+    for image in templates.sweep(lambda one: os.path.exists(templates.path(one.base))):
+        app.console.info(f"removed a template of {image}, which is not the image of today")
     return 0
+
+
+def _templates(app: App, cache: Cache) -> Templates:
+    from machine.drivers.images.templates import Templates
+
+    return Templates(cache.directory, app.console.info)
 
 
 def _users(app: App) -> list[tuple[str, str]]:

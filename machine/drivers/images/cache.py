@@ -36,6 +36,7 @@ NAMES = (*image_spec.SUITES, *(f"{name}{image_spec.GENERIC}" for name in image_s
 FORGOTTEN = (
     7 * 86400.0
 )  # seconds after which what another computer left unfinished is swept; a build takes half an hour
+NVME = "/dev/nvme0n1"  # the disk as a kernel names it that has no other driver built in
 FORMATS = {"qemu": ("raw", "qcow2"), "virtualbox": ("raw", "qcow2", "vdi")}  # the last is unpacked here, never opened
 FILES = (".qcow2", ".img", ".raw", ".vdi", ".vmdk", ".vhd", ".vhdx")
 
@@ -46,7 +47,7 @@ class Boot:
 
     kernel: str
     initrd: str = ""
-    root: str = "/dev/nvme0n1"
+    root: str = NVME
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,13 @@ class Seed:
     host_key: tuple[str, str]
     nat_mac: str
     peer: str  # its address on the machines' network
-    lan_mac: str  # of its card there
+    lan_mac: str  # of its card there; "" leaves the card alone
     install_port_reporter: bool  # the image has no port reporter of today's version: install it
     lan_bits: int = 24  # of the prefix of that network
     nat_static: bool = True  # the address inside the NAT is the usual one; False: asked for by DHCP
     files: tuple[tuple[str, str, str], ...] = ()  # more files: (path, mode, content)
     units: tuple[str, ...] = ()  # systemd units among them, to be started
+    commands: tuple[tuple[str, ...], ...] = ()  # to be run at the end of the first boot
     user_data: str = ""  # more cloud-config, "" for none
 
 
@@ -90,8 +91,9 @@ def _user_data(seed: Seed) -> dict[str, Any]:
     units = (*((port_reporter_unit.UNIT,) if seed.install_port_reporter else ()), *seed.units)
     if files:
         config["write_files"] = [{"path": path, "permissions": mode, "content": text} for path, mode, text in files]
-    if units:
-        config["runcmd"] = [["systemctl", "enable", "--now", unit] for unit in units]
+    commands = [["systemctl", "enable", "--now", unit] for unit in units] + [list(words) for words in seed.commands]
+    if commands:
+        config["runcmd"] = commands
     return config
 
 
@@ -118,7 +120,7 @@ def _network(seed: Seed) -> dict[str, Any]:
         "set-name": "lan0",
         "addresses": [f"{seed.peer}/{seed.lan_bits}"],
     }
-    return {"version": 2, "ethernets": {"nat0": nat, "lan0": lan}}
+    return {"version": 2, "ethernets": {"nat0": nat, "lan0": lan} if seed.lan_mac else {"nat0": nat}}
 
 
 def write(path: str, seed: Seed) -> None:

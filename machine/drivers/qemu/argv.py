@@ -30,11 +30,12 @@ class Machine:
     directory: str
     sockets: str
     place: net.NetworkAddress
-    lan: net.Lan
+    lan: net.Lan | None  # None: its card there is not connected
     nat_mac: str
     forwards: Sequence[tuple[int, int]]
     boot: Boot | None  # None: the disk's own boot loader
     firmware: str = ""
+    incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
 
 def build(machine: Machine) -> list[str]:
@@ -51,7 +52,9 @@ def build(machine: Machine) -> list[str]:
         *_network(machine),
         *("-device", "virtio-rng-pci"),
         *("-rtc", "base=utc"),
+        *_identity(machine),
         *_kernel(machine),
+        *(("-incoming", "defer", "-S") if machine.incoming else ()),
     ]
 
 
@@ -127,13 +130,23 @@ def _network(machine: Machine) -> list[str]:
     """Card one: NAT to the world, forwards from here. Card two: the network of all machines of the store."""
     rules = "".join(f",hostfwd=tcp:{machine.place.address}:{host}-:{guest}" for host, guest in machine.forwards)
     nat = f"user,id={NAT},ipv6=off{rules}"
-    lan = f"socket,id=lan,mcast={machine.lan.group}:{machine.lan.port},localaddr=127.0.0.1"
+    lan = "hubport,id=lan,hubid=0"
+    if machine.lan:
+        lan = f"socket,id=lan,mcast={machine.lan.group}:{machine.lan.port},localaddr=127.0.0.1"
     return [
         *("-netdev", nat),
         *("-device", f"virtio-net-pci,netdev={NAT},mac={machine.nat_mac},romfile="),
         *("-netdev", lan),
         *("-device", f"virtio-net-pci,netdev=lan,mac={net.lan_mac(machine.place.peer)},romfile="),
     ]
+
+
+def _identity(machine: Machine) -> list[str]:
+    """The device by which a machine's kernel learns that it was restored from a copy, and makes its random numbers new.
+
+    https://www.qemu.org/docs/master/specs/vmgenid.html; qemu has it on PCs.
+    """
+    return ["-device", "vmgenid,guid=auto"] if machine.arch == "amd64" else []
 
 
 def _kernel(machine: Machine) -> list[str]:

@@ -14,6 +14,7 @@ from machine.options import Values
 
 FLAGS = DriverFlags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
+WARM = ("on", "off")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -33,6 +34,7 @@ class Settings:
     accel: str
     mirror: str
     program: str
+    warm: bool = True  # start from a template
 
 
 def from_values(values: Values) -> Settings:
@@ -51,6 +53,7 @@ def from_values(values: Values) -> Settings:
         accel=FLAGS.one_of("accel", str(values["qemu-accel"]), ACCELERATORS),
         mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
+        warm=FLAGS.one_of("warm", str(values["qemu-warm"]), WARM) == "on",
     )
 
 
@@ -85,6 +88,7 @@ def dump(settings: Settings) -> dict[str, Any]:
         "Accel": settings.accel,
         "ImageMirror": settings.mirror,
         "Program": settings.program,
+        "Warm": settings.warm,
     }
 
 
@@ -101,6 +105,7 @@ def load(data: Mapping[str, Any]) -> Settings:
         accel=str(data.get("Accel") or options.DEFAULT_ACCEL),
         mirror=str(data.get("ImageMirror") or options.DEFAULT_MIRROR),
         program=str(data.get("Program") or ""),
+        warm=bool(data.get("Warm", True)),
     )
 
 

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from machine import files, forwarder_lock
+from machine import forwarder_lock
+from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.images import cache, console, disks, image_usage, nat, seed
+from machine.drivers.images import console, disks, image_usage, nat, own_copy, seed
 from machine.drivers.images.cache import Cache, Image
-from machine.drivers.qemu import abandoned, accel, argv, config, net, paths, preflight, process, vm
+from machine.drivers.qemu import abandoned, accel, argv, config, diagnosis, net, paths, preflight, process, vm
+from machine.drivers.qemu.identity import Identity
 from machine.drivers.qemu.options import OPTIONS
+from machine.drivers.qemu.warm import WarmStart
 from machine.errors import DriverError, InProgress
-from machine.hostport import ENGINE_PORT, MANAGER_PORT
+from machine.hostport import ENGINE_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 from machine.wait import Clock
@@ -53,6 +56,7 @@ class QemuDriver(Driver):
         self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
         self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
+        self._template_failed = False  # it boots then, as without one
         self._last_pid = 0  # of the machine's qemu, when this process last saw it
         self._ports_taken_since = math.inf  # when a start first found a port taken
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
@@ -80,16 +84,23 @@ class QemuDriver(Driver):
             self._free_place()
 
     def create(self) -> None:
-        """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
+        """Image, address, seed, disk, power: each step is skipped when an earlier call has done it.
+
+        A machine that was to start from a template, and was not a machine of its own yet, begins anew.
+        """
+        self._undo_restore()
         if self._pid():
             self._start_forwarder(self._machine(self._base()))  # a crash may have come in between
             return
         image = self._image()
         self._assign_ports()
+        self._write_seed(image)
         disk = self._file(paths.DISK)
         if not os.path.exists(disk):
-            self._make_disk(image, disk)
-        self._write_seed(image)
+            if self._start_from_template(image):
+                return
+            base = self._base_path(image)
+            vm.make_overlay(disk, base, image.format, self.settings.disk, self.ctx.run)
         self._power_on(image)
 
     def state(self) -> State:
@@ -98,6 +109,8 @@ class QemuDriver(Driver):
             if self._is_ending():
                 return State.STOPPING
             return State.STOPPED if os.path.exists(self._file(paths.DISK)) else State.MISSING
+        if self._warm().is_restoring():
+            return State.STARTING
         status = vm.status(self._socket(paths.QMP))
         return QMP_STATES.get(status, State.ERROR) if status else State.RUNNING
 
@@ -136,17 +149,12 @@ class QemuDriver(Driver):
         if self._is_ending():
             raise InProgress(f"the qemu of {self.ctx.name} is ending")
         image_usage.forget(self._cache().directory, self.ctx.directory)
+        self._warm().release()
         for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
                 disks.remove(os.path.join(directory, name))
-        if self.sockets != self.ctx.directory and os.path.isdir(self.sockets):
-            try:
-                os.rmdir(self.sockets)
-            except OSError as error:
-                raise DriverError(
-                    f"{self.sockets} of {self.ctx.name} cannot be removed: {error.strerror}",
-                    resolution=f"look what is in it, remove it, then: machine rm {self.ctx.name}",
-                ) from None
+        if self.sockets != self.ctx.directory:
+            paths.remove(self.sockets, self.ctx.name)
 
     def disk_megabytes(self) -> tuple[int, int]:
         """Of the disk, and of the image under it; both the disk's where the image is not there to be asked."""
@@ -179,18 +187,14 @@ class QemuDriver(Driver):
         if printed:
             return printed
         state = self.state()
-        if state is State.STOPPED:
-            return (
-                f"its qemu does not run; what the machine printed is in {self._file(paths.CONSOLE)}, and dmesg says"
-                " whether this computer's kernel ended it for want of memory"
-            )
-        if state is State.ERROR:
-            return f"qemu has stopped it ({vm.status(self._socket(paths.QMP))}): is the host's disk full?"
-        if self._accel() == "tcg":
-            return "there is no hardware acceleration here, so it boots slowly: --qemu-boot-timeout gives it longer"
-        return ""
+        stopped = vm.status(self._socket(paths.QMP)) if state is State.ERROR else ""
+        return diagnosis.explain(state, stopped, self._accel(), self._file(paths.CONSOLE))
 
     def _start(self) -> None:
+        if self._warm().is_restoring():
+            raise DriverError(
+                f"{self.ctx.name} was never finished", resolution=f"machine create --resume {self.ctx.name}"
+            )
         if self._pid():
             self._resume()
             return
@@ -218,8 +222,7 @@ class QemuDriver(Driver):
     def _check_ports(self) -> None:
         """Raises DriverError if another program has a port of the machine.
 
-        Raises InProgress at first: a qemu that has just ended by itself may hold them a moment longer than its pid
-        file.
+        InProgress at first: a qemu that has just ended may hold them a moment longer than its pid file.
         """
         place, now = self._place(), self.ctx.clock.now()
         port = preflight.taken_port(place, self.settings.publish)
@@ -235,30 +238,18 @@ class QemuDriver(Driver):
         """The base image, written down so that it is never removed under this machine."""
         if os.path.exists(self._file(paths.DISK)) and self.data.get("Base"):
             return self._base()
-        found = self._own_copy(self._cache().obtain(self.settings.image, accel.detect().arch, self.settings.mirror))
+        found = self._cache().obtain(self.settings.image, accel.detect().arch, self.settings.mirror)
+        found = own_copy.ensure(found, self._cache().path(found.disk), self._file(paths.BASE), self.ctx.log)
         self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
         self.ctx.save(self)
         return found
-
-    def _own_copy(self, image: Image) -> Image:
-        """An image that other users could change after it was checked is copied first, and the copy checked."""
-        disk = self._cache().path(image.disk)
-        if files.only_ours(disk):
-            return image
-        self.ctx.log(f"copying {disk}, which other users of this host could change")
-        own = self._file(paths.BASE)
-        disks.copy(disk, own)
-        return replace(image, disk=own, format=cache.disk_format(own, called=image.origin))
 
     def _base(self) -> Image:
         known = self.data.get("Base") or {}
         return Image(**{key: known[key] for key in Image.__slots__ if key in known})
 
     def _free_place(self) -> net.NetworkAddress:
-        """A place that no machine of the store has and whose ports are free now.
-
-        Raises DriverError if there is none.
-        """
+        """A place that no machine of the store has and whose ports are free now. Raises DriverError if none is."""
         taken = {str(other.get(key)) for other in self.ctx.siblings() for key in ("IPAddress", "PeerAddress")}
         return net.choose(
             net.lan_of(self.ctx.store),
@@ -287,17 +278,47 @@ class QemuDriver(Driver):
             self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh_port}: port 22 is not ours to open here")
 
     def _place(self) -> net.NetworkAddress:
-        data = self.data
-        return net.NetworkAddress(
-            address=str(data["IPAddress"]),
-            peer=str(data["PeerAddress"]),
-            ssh_port=int(data["SSHPort"]),
-            engine_port=int(data["EnginePort"]),
-            swarm_port=int(data.get("SwarmPort") or MANAGER_PORT),
-        )
+        return net.recorded(self.data)
 
-    def _make_disk(self, image: Image, disk: str) -> None:
-        vm.make_overlay(disk, self._base_path(image), image.format, self.settings.disk, self.ctx.run)
+    def _start_from_template(self, image: Image) -> bool:
+        """Start a machine that has no disk yet from a template; whether it runs, as a machine of its own."""
+        start, waiting = self._warm(), replace(self._machine(image), incoming=True)
+        if self._template_failed or not start.possible(image):
+            return False
+        found = start.find_or_make(image, self._cache().path(image.disk), waiting)
+        if found is None:
+            return False
+        self.data[record_keys.TEMPLATE_DISK] = found.disk
+        self.ctx.save(self)
+        grow = self.settings.disk > found.megabytes
+        try:
+            start.make_disk(found)
+            self._launch(waiting, image)
+            identity = Identity.of(self.ctx, waiting, self.settings.user, self.host_key, grow=grow)
+            start.restore(found, self.sockets, identity)
+        except DriverError as error:
+            self._template_failed = True
+            start.discard(found, error)
+            self._undo_restore()
+            return False
+        self._start_forwarder(waiting)
+        return True
+
+    def _undo_restore(self) -> None:
+        """Remove a machine that has not its own identity yet. Raises InProgress while its qemu is ending."""
+        start = self._warm()
+        if not start.is_restoring():
+            return
+        self._kill()
+        if self._is_ending():
+            raise InProgress(f"the qemu of {self.ctx.name} is ending")
+        if self.data.get(record_keys.TEMPLATE_DISK):
+            self.data[record_keys.TEMPLATE_DISK] = ""
+            self.ctx.save(self)
+        start.remove_disk()
+
+    def _warm(self) -> WarmStart:
+        return WarmStart(self.ctx, self.settings, self._cache().directory)
 
     def _base_path(self, image: Image) -> str:
         """The base as the disk names it: relative to it where it is the store's, so that a store can be moved."""
@@ -341,21 +362,17 @@ class QemuDriver(Driver):
 
     def _power_on(self, image: Image) -> None:
         machine = self._machine(image)
-        if self.sockets != self.ctx.directory:
-            paths.prepare(self.sockets)
-        for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
-            disks.remove(os.path.join(self.sockets, name))
-        for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.CONSOLE):
-            disks.remove(self._file(name))
-        vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
-        vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
-        for path in (*map(self._socket, paths.SOCKETS), self._file(paths.CONSOLE)):
-            if os.path.exists(path):
-                os.chmod(path, 0o600)  # qemu -daemonize sets a umask of its own
+        self._launch(machine, image)
         self._start_forwarder(machine)
 
+    def _launch(self, machine: argv.Machine, image: Image) -> None:
+        if below := self.data.get(record_keys.TEMPLATE_DISK):
+            self._warm().check_disk(str(below), image)
+        else:
+            vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
+        vm.launch(machine, self.ctx.run)
+
     def _start_forwarder(self, machine: argv.Machine) -> None:
-        """Start the forwarder, and write down that there shall be one."""
         forwarder_lock.expect(self._file(paths.FORWARDER_LOCK))
         vm.start_forwarder(machine, self.ctx.run)
 

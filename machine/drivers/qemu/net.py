@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
 from machine.errors import DriverError
 from machine.hostport import ENGINE_PORT, MANAGER_PORT
@@ -52,6 +53,17 @@ def lan_of(store_root: str) -> Lan:
     digest = hashlib.sha256(store_root.encode("utf-8", "surrogateescape")).digest()
     port = 20000 + int.from_bytes(digest[3:5]) % 12000  # below the ports that the kernel gives to clients
     return Lan(octet=digest[0], group=f"239.84.{digest[1]}.{digest[2]}", port=port)
+
+
+def recorded(data: Mapping[str, Any]) -> NetworkAddress:
+    """Return the place of a machine from the Driver object of its record."""
+    return NetworkAddress(
+        address=str(data["IPAddress"]),
+        peer=str(data["PeerAddress"]),
+        ssh_port=int(data["SSHPort"]),
+        engine_port=int(data["EnginePort"]),
+        swarm_port=int(data.get("SwarmPort") or MANAGER_PORT),
+    )
 
 
 def choose(

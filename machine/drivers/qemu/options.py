@@ -10,6 +10,7 @@ DEFAULT_MEMORY = 1024  # MB
 DEFAULT_DISK = 20000  # MB
 DEFAULT_BOOT_TIMEOUT = 300  # seconds
 DEFAULT_ACCEL = "auto"
+DEFAULT_WARM = "on"
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -57,6 +58,12 @@ OPTIONS = (
         env="QEMU_IMAGE_MIRROR",
         default=DEFAULT_MIRROR,
         help="Debian mirror from which an image is built when none can be downloaded; empty: as this host's apt",
+    ),
+    Option(
+        "qemu-warm",
+        env="QEMU_WARM",
+        default=DEFAULT_WARM,
+        help="on: start from a template of its kind, made with the first one; off: boot",
     ),
     Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
 )

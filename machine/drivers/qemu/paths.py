@@ -16,11 +16,12 @@ CONSOLE = "console.log"
 FORWARDS = "forward.log"
 FORWARDER_LOCK = forwarder_lock.FILE  # shows whether the forwarder runs
 BASE = "base.img"  # a copy of an image that others could change
+RESTORING = "restoring"  # there while a machine that starts from a template has not its own identity yet
 QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
 SOCKETS = (QMP, QMP_FORWARD, GUEST)
-FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK)
+FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK, RESTORING)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
 
@@ -55,3 +56,19 @@ def prepare(runtime_directory: str) -> None:
             f"{runtime_directory} is not safe for sockets: others own it or may enter it",
             resolution="remove it, or use a store with a shorter path (--storage-path)",
         )
+
+
+def remove(runtime_directory: str, name: str) -> None:
+    """Remove a runtime directory outside of the store, of the machine `name`, when its sockets are gone.
+
+    Raises DriverError if something else is in it.
+    """
+    try:
+        os.rmdir(runtime_directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DriverError(
+            f"{runtime_directory} of {name} cannot be removed: {error.strerror}",
+            resolution=f"look what is in it, remove it, then: machine rm {name}",
+        ) from None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAT = "nat"  # qemu's name of a machine's first network, to which forwards are added
 LONGEST = 16 << 20  # bytes of one line; the longest, what `info usernet` prints of 4096 forwards, takes 1 MB
+_MIGRATIONS = {"migrate": "save", "migrate-incoming": "restore"}
 MOST_EVENTS = 1000  # kept of those that come while an answer is awaited; qemu itself sends at most a few a second
 
 
@@ -75,6 +76,30 @@ class Client:
                     return answer.get("return")
         except OSError as error:
             raise QmpError(f"qemu went away during {name}", details=reason_of(error)) from error
+
+    def migrate(self, command: str, uri: str, seconds: float) -> None:
+        """Save the machine to `uri` ("migrate") or restore it from there ("migrate-incoming"), and wait for the end.
+
+        Raises QmpError, with qemu's own words, if that fails or takes longer than `seconds`.
+        """
+        self.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        self.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.events.clear()
+        self.command(command, uri=uri)
+        self._deadline = time.monotonic() + seconds
+        try:
+            while True:
+                event = self.events.pop(0) if self.events else self._receive()
+                data = event.get("data")
+                status = data.get("status") if event.get("event") == "MIGRATION" and isinstance(data, dict) else ""
+                if status == "completed":
+                    return
+                if status in ("failed", "cancelled"):
+                    known = self.command("query-migrate")
+                    reason = known.get("error-desc", "") if isinstance(known, dict) else ""
+                    raise QmpError(f"qemu could not {_MIGRATIONS[command]} the machine", details=str(reason))
+        except OSError as error:
+            raise QmpError(f"qemu did not {_MIGRATIONS[command]} the machine", details=reason_of(error)) from error
 
     def monitor(self, line: str) -> str:
         """A command of the human monitor; what it printed ("" is success for most)."""

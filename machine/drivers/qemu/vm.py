@@ -42,13 +42,15 @@ def command(socket_path: str, name: str) -> None:
         client.command(name)
 
 
-def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Run) -> None:
+def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Run, *, plain: bool = True) -> None:
     """A qcow2 disk of the given size over a base image; under its name only when it is whole.
 
     `base` may be relative to the disk's directory. It is looked at again: DriverError if it is not what was checked.
+    `plain`: it stands on nothing itself.
     """
     part = f"{disk}.part"
-    least = _sound(os.path.join(os.path.dirname(disk), base), base_format).size
+    below = os.path.join(os.path.dirname(disk), base)
+    least = (_sound(below, base_format) if plain else disks.inspect(below)).size
     if megabytes << 20 < least:
         needed = least + (1 << 20) - 1 >> 20
         raise DriverError(
@@ -65,10 +67,10 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
         ) from error
 
 
-def check_disk(disk: str, base: str, base_format: str) -> None:
+def check_disk(disk: str, base: str, base_format: str, *, plain: bool = True) -> None:
     """Raises DriverError unless the machine's disk stands on its base and on nothing else; before qemu opens them.
 
-    `base` may be relative to the disk's directory.
+    `base` may be relative to the disk's directory. `plain`: the base stands on nothing itself.
     """
     try:
         own = disks.inspect(disk)
@@ -85,7 +87,8 @@ def check_disk(disk: str, base: str, base_format: str) -> None:
             details="; and ".join([found, *own.problems]),
             resolution="put the right file back, or make the machine anew: machine rm, machine create",
         )
-    _sound(os.path.join(os.path.dirname(disk), base), base_format)
+    if plain:
+        _sound(os.path.join(os.path.dirname(disk), base), base_format)
 
 
 def _sound(path: str, wanted: str) -> disks.ImageInfo:
@@ -100,12 +103,25 @@ def _sound(path: str, wanted: str) -> disks.ImageInfo:
     return seen
 
 
-def launch(command: list[str], name: str, run: Run) -> None:
-    """Start qemu; it is in the background when this returns. DriverError translates what it says when it does not."""
+def launch(machine: argv.Machine, run: Run) -> None:
+    """Start qemu; it is in the background when this returns. What is left of an earlier run is removed first.
+
+    DriverError translates what qemu says when it does not start.
+    """
+    if machine.sockets != machine.directory:
+        paths.prepare(machine.sockets)
+    for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
+        disks.remove(os.path.join(machine.sockets, name))
+    for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.CONSOLE):
+        disks.remove(os.path.join(machine.directory, name))
     try:
-        run(command, timeout=START_SECONDS)
+        run(argv.build(machine), timeout=START_SECONDS)
     except CommandFailed as error:
-        raise explained(error, name) from error
+        raise explained(error, machine.name) from error
+    console = os.path.join(machine.directory, paths.CONSOLE)
+    for path in (*(os.path.join(machine.sockets, name) for name in paths.SOCKETS), console):
+        if os.path.exists(path):
+            os.chmod(path, 0o600)  # qemu -daemonize sets a umask of its own
 
 
 def explained(error: CommandFailed, name: str) -> DriverError:

@@ -2,8 +2,10 @@
 # guard OWNER SESSION: waits for the end of the run of machine that is at work here, and takes back what it left.
 trap '' HUP INT TERM PIPE
 echo $$ >@DIRECTORY@/guard
-mine() {
-    [ "$(cat @DIRECTORY@/owner 2>/dev/null)" = "$1" ]
+mine() { # read by the shell itself: this is asked all the while, and a process costs something
+    owner=
+    read -r owner 2>/dev/null <@DIRECTORY@/owner || [ "$owner" ] || return 1
+    [ "$owner" = "$1" ]
 }
 working() { # whether a step of the run still goes on
     for file in /proc/[0-9]*/stat; do
@@ -17,7 +19,7 @@ END_STAT
 }
 while kill -0 "$1" 2>/dev/null; do
     mine "$1" || exit 0
-    sleep 0.3
+    sleep 1
 done
 tries=0
 while [ "$tries" -lt @STEP_SECONDS@ ] && working "$2"; do

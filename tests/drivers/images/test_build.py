@@ -18,7 +18,14 @@ from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
 LINES = ("deb http://mirror.example/debian trixie main", "deb http://mirror.example/debian trixie-updates main")
-CLOUD = "CONFIG_DEVTMPFS=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
+CLOUD = """\
+CONFIG_DEVTMPFS=y
+CONFIG_BLK_DEV_INITRD=y
+CONFIG_EXT4_FS=y
+CONFIG_BLK_DEV_NVME=y
+CONFIG_VIRTIO_BLK=m
+CONFIG_VIRTIO_PCI=y
+"""
 
 
 @pytest.fixture(autouse=True)

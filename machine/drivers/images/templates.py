@@ -1,0 +1,190 @@
+"""Templates: virtual machines that were saved with their memory when Docker was set up, for others to start from.
+
+IMAGES/templates/
+    KEY.json             the manifest: which files are the template; written last, so that it is never half
+    KEY-STAMP.qcow2      its disk, over a base image of IMAGES; the disks of machines are overlays over it
+    KEY-STAMP.memory     what the hypervisor saved of memory and devices, packed
+    .making-KEY/         the directory of the virtual machine that becomes this template
+    .KEY.lock            held by whoever makes, fetches or removes it
+    .uses/               which machines use which disk (image_usage.py)
+
+KEY is a digest of all that must be the same for a machine that starts from it: see qemu/shape.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from machine import files, lock
+from machine.drivers.images import disks, image_usage
+from machine.errors import DriverError, ImageNotFound
+
+DIRECTORY = "templates"
+PREFIX = "template-"
+MAKING = ".making-"
+_KEY = re.compile(r"[0-9a-f]{24}")
+_FILE = re.compile(r"[0-9a-f]{24}-[0-9a-f]{12}\.(qcow2|memory)")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One template. `disk` and `memory` are file names in the directory of templates; `megabytes` the disk's size.
+
+    `base` is the disk of its image as the disk names it: a path relative to that directory, or absolute.
+    """
+
+    key: str
+    image: str
+    disk: str
+    memory: str
+    packed: str  # the program that packed the memory: zstd or gzip
+    base: str
+    base_format: str
+    megabytes: int
+    made: str  # ISO date and time, UTC
+
+    @property
+    def name(self) -> str:
+        """How `image ls` calls it."""
+        return f"{PREFIX}{self.key[:12]}"
+
+    @classmethod
+    def of(cls, known: object) -> Template:
+        """Return a template as JSON keeps it. Raises ValueError if that is none."""
+        if not isinstance(known, dict) or set(known) != set(cls.__slots__):
+            raise ValueError("it is no template")
+        if not all(type(known[key]) is (int if key == "megabytes" else str) for key in known):
+            raise ValueError("a value of it has another kind")
+        made = cls(**known)
+        if not _KEY.fullmatch(made.key) or not all(map(_FILE.fullmatch, (made.disk, made.memory))):
+            raise ValueError("it names other files")
+        return made
+
+
+class Templates:
+    """The templates over the images of one directory."""
+
+    def __init__(self, images: str, log: Callable[[str], None]) -> None:
+        self.directory = os.path.join(images, DIRECTORY)
+        self._log = log
+
+    def find(self, key: str) -> Template | None:
+        """Return the template of that key; None if there is none, it is not whole, or others could change it."""
+        try:
+            manifest = self.path(f"{key}.json")
+            found = Template.of(json.loads(files.read_plain(manifest)))
+            parts = [manifest, self.path(found.disk), self.path(found.memory)]
+            if found.key != key or not all(os.path.isfile(part) for part in parts):
+                return None
+            unsafe = next((part for part in parts if not files.only_ours(part)), "")
+        except (OSError, ValueError, RecursionError):
+            return None
+        if unsafe:
+            self._log(f"{unsafe} is not used: other users of this host could change it")
+            return None
+        return found
+
+    def all(self) -> list[Template]:
+        """Return every whole template, by the name of its image."""
+        found = [self.find(entry.removesuffix(".json")) for entry in self._entries() if entry.endswith(".json")]
+        return sorted((one for one in found if one), key=lambda one: (one.image, one.made))
+
+    def size(self, template: Template) -> int:
+        """Return the bytes that it takes on the disk."""
+        return sum(os.stat(self.path(part)).st_blocks * 512 for part in (template.disk, template.memory))
+
+    def path(self, file: str) -> str:
+        """Return the path of a file of the directory."""
+        return os.path.join(self.directory, file)
+
+    def lock(self, key: str) -> AbstractContextManager[None]:
+        """Be the only one at work on this template, of all whose stores have this directory."""
+        return lock.hold(self.path(f".{key}.lock"), what="make a template of a virtual machine", say=self._log)
+
+    def is_made_now(self, key: str) -> bool:
+        """Whether somebody works on this template."""
+        return bool(lock.holder(self.path(f".{key}.lock")))
+
+    def making(self) -> list[tuple[str, str]]:
+        """Return (key, directory) of every virtual machine that becomes, or should have become, a template."""
+        return [(entry.removeprefix(MAKING), self.path(entry)) for entry in self._entries() if entry.startswith(MAKING)]
+
+    def work_directory(self, key: str) -> str:
+        """Return the directory of the virtual machine that becomes this template."""
+        return self.path(f"{MAKING}{key}")
+
+    def new_name(self, key: str) -> str:
+        """Return how the files of a new template are called, without their endings."""
+        return f"{key}-{secrets.token_hex(6)}"
+
+    def keep(self, template: Template) -> None:
+        """Write the manifest: the template, whose files are there, is one from now on."""
+        files.write(self.path(f"{template.key}.json"), (json.dumps(asdict(template), indent=1) + "\n").encode())
+
+    def forget(self, key: str) -> None:
+        """Remove a template, and of its files those that no machine needs; for the holder of its lock."""
+        files.remove_quietly(self.path(f"{key}.json"))
+        self._remove_files(key)
+
+    def users(self, template: Template) -> list[str]:
+        """Return the directories of the machines whose disks stand on it."""
+        return image_usage.used(self.directory).get(template.disk, [])
+
+    def remove(self, name: str) -> None:
+        """Remove the template that `image ls` calls `name`. Raises DriverError if a machine stands on it.
+
+        Raises ImageNotFound if there is none of that name.
+        """
+        found = next((one for one in self.all() if one.name == name), None)
+        if found is None:
+            raise ImageNotFound(f"there is no template {name!r}", resolution="machine image ls shows them")
+        with self.lock(found.key):
+            if users := self.users(found):
+                raise DriverError(
+                    f"the {name} is the base of machines that exist",
+                    details="\n".join(users),
+                    resolution="remove those machines first (machine ls shows those of this store)",
+                )
+            self.forget(found.key)
+
+    def sweep(self, is_current: Callable[[Template], bool]) -> list[str]:
+        """Remove templates that are not current any more, and files of none; return the images of the templates."""
+        gone = []
+        for entry in self._entries():
+            key = entry.removesuffix(".json")
+            found = self.find(key) if entry.endswith(".json") and _KEY.fullmatch(key) else None
+            if found and not is_current(found):
+                with self.lock(key):
+                    self.forget(key)
+                gone.append(found.image)
+        for key in {entry[:24] for entry in self._entries() if _FILE.fullmatch(entry)}:
+            if not self.is_made_now(key):
+                with self.lock(key):
+                    self._remove_files(key)
+        return gone
+
+    def _remove_files(self, key: str) -> None:
+        """Remove the files of this key that neither its manifest names nor a machine uses."""
+        used = image_usage.used(self.directory)
+        found = self.find(key)
+        needed = {found.disk, found.memory} if found else set()
+        for entry in self._entries():
+            if entry.startswith(f"{key}-") and _FILE.fullmatch(entry) and entry not in needed and entry not in used:
+                disks.remove(self.path(entry))
+        if not found:
+            lock.drop(self.path(f".{key}.lock"))
+
+    def _entries(self) -> list[str]:
+        return sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else []
+
+
+def now() -> str:
+    """Return the time as manifests have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

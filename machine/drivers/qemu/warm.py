@@ -1,0 +1,129 @@
+"""A machine that starts from a template: the template is found or made, its memory restored, the identity given."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from machine import files
+from machine.drivers.base import DriverContext
+from machine.drivers.images import cache, disks, image_usage
+from machine.drivers.images.templates import Template, Templates
+from machine.drivers.qemu import argv, paths, shape, template, vm
+from machine.drivers.qemu.config import Settings
+from machine.drivers.qemu.guest_port import GuestPort
+from machine.drivers.qemu.identity import Identity
+from machine.drivers.qemu.options import DEFAULT_DISK
+from machine.drivers.qemu.qmp import Client
+from machine.errors import DriverError
+
+IDENTITY_SECONDS = 60.0  # for a machine to become one of its own, on a busy computer
+UNPACK = {"zstd": "zstd -dcq", "gzip": "gzip -dc"}
+
+
+class WarmStart:
+    """The start of one machine from a template of `images`, the directory of base images."""
+
+    def __init__(self, ctx: DriverContext, settings: Settings, images: str) -> None:
+        self.templates = Templates(images, ctx.log)
+        self._ctx, self._settings = ctx, settings
+        self._disk = os.path.join(ctx.directory, paths.DISK)
+        self._marker = os.path.join(ctx.directory, paths.RESTORING)
+
+    def possible(self, image: cache.Image) -> bool:
+        """Whether a template of the image can be: not with commands for the first boot, which a template has behind it.
+
+        Nor of a disk that qemu cannot save, or that is a copy of this machine's alone.
+        """
+        alone = image.disk == os.path.join(self._ctx.directory, paths.BASE)
+        return self._settings.warm and not self._ctx.user_data.strip() and image.root != cache.NVME and not alone
+
+    def find_or_make(self, image: cache.Image, base: str, machine: argv.Machine) -> Template | None:
+        """Return the template to start `machine` from; None, with the reason in the log, if there is none to be had.
+
+        It is noted as used by the machine before this returns. `base` is the path of the image's disk.
+        """
+        wanted = self._wanted(image, base, machine)
+        try:
+            with self.templates.lock(wanted.key):
+                found = self.templates.find(wanted.key)
+                if found is None:
+                    self.templates.sweep(lambda one: os.path.exists(self.templates.path(one.base)))
+                    ctx = self._ctx
+                    found = template.make(self.templates, wanted, ctx.run, ctx.clock, ctx.log)
+                image_usage.note(self.templates.directory, self._ctx.directory, found.disk)
+        except DriverError as error:
+            self._say(f"no template could be made of this kind of machine, so {self._ctx.name} boots", error)
+            return None
+        return found
+
+    def make_disk(self, found: Template) -> None:
+        """Make the machine's disk over that of the template, and note that the machine has not its own identity yet."""
+        files.write(self._marker, b"")
+        vm.make_overlay(self._disk, self._below(found.disk), "qcow2", found.megabytes, self._ctx.run, plain=False)
+
+    def check_disk(self, template_disk: str, image: cache.Image) -> None:
+        """Raise DriverError unless the machine's disk stands on the template's, and that on the image's."""
+        below = self._below(template_disk)
+        vm.check_disk(self._disk, below, "qcow2", plain=False)
+        base = image.disk if os.path.isabs(image.disk) else os.path.join("..", image.disk)
+        vm.check_disk(os.path.join(self._ctx.directory, below), base, image.format)
+
+    def restore(self, found: Template, sockets: str, identity: Identity) -> None:
+        """Restore the machine, whose qemu waits for it, and make it one of its own. Raises DriverError if it fails."""
+        memory = self.templates.path(found.memory)
+        with Client(os.path.join(sockets, paths.QMP), 30.0) as client:
+            source = f"exec:{UNPACK[found.packed]} <{shlex.quote(memory)}"
+            client.migrate("migrate-incoming", source, template.MIGRATE_SECONDS)
+            if identity.grow:
+                client.command("block_resize", device="disk", size=self._settings.disk << 20)
+            with GuestPort(os.path.join(sockets, paths.GUEST), identity.name) as port:
+                client.command("cont")
+                port.say(identity.message())
+                said = port.wait("identity", IDENTITY_SECONDS)
+        if said["identity"] != "taken":
+            raise DriverError(f"{identity.name} did not become a machine", details=str(said.get("reason", ""))[:4000])
+        disks.remove(self._marker)
+
+    def is_restoring(self) -> bool:
+        """Whether the machine was to start from a template, and has not its own identity yet."""
+        return os.path.exists(self._marker)
+
+    def remove_disk(self) -> None:
+        """Remove the disk of a machine that did not get its own identity; its qemu has ended."""
+        disks.remove(self._disk)
+        disks.remove(self._marker)
+
+    def discard(self, found: Template, error: DriverError) -> None:
+        """Forget a template from which the machine did not start, and say why; the next machine makes it anew."""
+        self._say(f"{self._ctx.name} did not start from its template, so it boots", error)
+        with self.templates.lock(found.key):
+            self.templates.forget(found.key)
+
+    def release(self) -> None:
+        """Remove the note that the machine uses a template, and what makes that were cut short have left."""
+        image_usage.forget(self.templates.directory, self._ctx.directory)
+        template.remove_all_unfinished(self.templates, self._ctx.run, self._ctx.clock)
+
+    def _wanted(self, image: cache.Image, base: str, machine: argv.Machine) -> template.Wanted:
+        settings = self._settings
+        megabytes = min(settings.disk, DEFAULT_DISK)
+        return template.Wanted(
+            key=shape.key(machine, settings.user, megabytes, base),
+            machine=machine,
+            image=image.name,
+            base=base,
+            base_format=image.format,
+            up_to_date=image.up_to_date,
+            user=settings.user,
+            megabytes=megabytes,
+            install_script=self._ctx.install_script,
+            seconds=float(settings.boot_timeout),
+        )
+
+    def _below(self, template_disk: str) -> str:
+        """The template's disk as the machine's disk names it: relative, so that a store can be moved."""
+        return os.path.relpath(self.templates.path(template_disk), self._ctx.directory)
+
+    def _say(self, brief: str, error: DriverError) -> None:
+        self._ctx.log(": ".join([brief, error.brief, *error.details.strip().splitlines()[-1:]]))
