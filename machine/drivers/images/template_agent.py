@@ -49,7 +49,7 @@ PERSONAL = (  # of the machine that is saved; the engine's directories are empty
     *("/var/lib/cloud", "/run/cloud-init", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"),
     *("/var/lib/dhcp/*", "/run/systemd/netif/leases/*", "/var/lib/NetworkManager/*lease*"),
     *("/tmp/*", "/tmp/.[!.]*", "/var/tmp/*"),  # noqa: S108 (names of no file that is made)
-    *("/var/cache/apt/archives/*.deb"),
+    *("/var/cache/apt/archives/*.deb",),
 )
 LOGS = ("/var/log/journal", "/run/log/journal")
 
