@@ -21,7 +21,7 @@ __all__ = ["program"]
 pytestmark = pytest.mark.vm
 
 NODES = ("m1", "w1", "w2")
-SMALL = ("--qemu-cpu-count", "1", "--qemu-memory", "1024", "--qemu-boot-timeout", "600")
+SMALL = ("--qemu-memory", "1024", "--qemu-boot-timeout", "600")
 PAGE = 'echo "$VERSION $(cat /etc/hostname)" > /index.html; exec httpd -f -h /'
 SERVICE = (  # a task that fails on a slow host is made anew, and does not stop an update
     "docker service create -q --stop-grace-period 1s --update-failure-action continue"
