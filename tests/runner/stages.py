@@ -31,9 +31,10 @@ FORMAT = Stage("format", ("ruff", "format", "--check", "."))
 LAYERS = Stage("layers", ("lint-imports",))
 TYPES = Stage("types", ("mypy",))
 
-# Groups, one after the other. mypy is one process, and units run beside it. Real hosts and virtual machines do not, for
-# without hardware for it a boot takes a minute of both processors, and one that gets less is given up in the end.
-ALL = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, UNITS), (LABS,), (MACHINES,))
+# Groups, one after the other. Tests on real hosts mostly wait, and units run meanwhile; mypy is one process. Virtual
+# machines have the computer to themselves: without hardware for it they take all of two processors, and one that gets
+# less is given up in the end.
+ALL = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, UNITS, LABS), (MACHINES,))
 CHECK = ((STYLE,), (FORMAT,), (LAYERS,), (TYPES, QUICK))
 BY_NAME = {
     stage.name: stage
