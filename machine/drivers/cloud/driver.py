@@ -146,13 +146,18 @@ class CloudDriver(Driver, Generic[C]):
 
     def reading(self, what: str) -> AbstractContextManager[None]:
         """For what is done with answers, to show `what`: ServiceBroken where one has another shape than the cloud's."""
-        return reading(self.provider.errors, self.provider.name, f"show {what}")
+        return self._answers_to(f"show {what}")
+
+    def _answers_to(self, doing: str) -> AbstractContextManager[None]:
+        """`reading`, around all that a command does; `doing` are words for it ("remove the server")."""
+        return reading(self.provider.errors, self.provider.name, doing)
 
     # create
 
     def create(self) -> None:
         try:
-            self._create()
+            with self._answers_to(f"make the {self.provider.machine_noun}"):
+                self._create()
         except WrongState as error:
             if not self.conflicts_pass:
                 raise
@@ -308,15 +313,16 @@ class CloudDriver(Driver, Generic[C]):
         with self.reading("its state"):
             machine = self.find_machine()
             is_gone = machine is None or self.is_terminating(machine)
+        about = self.provider
         if machine is None or is_gone:
-            about = self.provider
             raise MachineGone(
                 f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
         self._on_its_way = self.started_at = None
         try:
-            self.power_machine(machine, verb)
+            with self._answers_to(f"{verb} the {about.machine_noun}"):
+                self.power_machine(machine, verb)
         except WrongState as error:  # something of the last run has to end first
             if verb is not Verb.START:
                 raise
@@ -339,7 +345,8 @@ class CloudDriver(Driver, Generic[C]):
     def remove(self) -> None:
         self.machine_exists = self.prepared = False
         try:
-            self.remove_all()
+            with self._answers_to(f"remove the {self.provider.machine_noun}"):
+                self.remove_all()
         except (InUse, WrongState) as error:
             if not self.conflicts_pass:
                 raise
