@@ -15,7 +15,7 @@ Each of them saves an id before it is needed, and may come again after a crash.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -24,14 +24,12 @@ from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import create_once, ssh_key
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.errors import (
-    AMBIGUOUS_ERRORS,
+    NAMED_ERRORS,
     PASSING_ERRORS,
     BadKey,
-    ErrorClass,
     ErrorTable,
     InUse,
     MachineGone,
-    NameTaken,
     WrongState,
     reading,
 )
@@ -221,15 +219,17 @@ class CloudDriver(Driver, Generic[C]):
             raise self.provider.errors.error(BadKey, f"there is no public key to send to {self.provider.name}")
         return self.ctx.public_key.strip()
 
-    def create_or_find(
-        self, create: Callable[[], T], find: Callable[[], T | None], ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS
-    ) -> T:
+    def create_or_find(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
         """`create_once.create_or_find`, with repetitions as far as the config wants them."""
-        return create_once.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
+        return create_once.create_or_find(create, find, repeat=self.config.retries_enabled)
 
     def create_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """`create_or_find` of a thing with the machine's id in its name: if that is taken, an earlier try made it."""
-        return self.create_or_find(create, find, (NameTaken,))
+        """`create_or_find` of what the cloud takes once only: by its name, or as a key, whatever that is called.
+
+        If it is taken, `find` tells whether it is what an earlier try made.
+        """
+        again = self.config.retries_enabled
+        return create_once.create_or_find(create, find, ambiguous=NAMED_ERRORS, repeat=again)
 
     def still_making(self, details: str) -> InProgress:
         """The reason for which `create` has to be called again."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.drivers.cloud import create_once, firewall, lookup
 from machine.drivers.cloud.driver import CloudDriver, Json
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadFirewall, NameTaken
+from machine.drivers.cloud.errors import BadFirewall
 from machine.drivers.cloud.firewall import Rule
 
 
@@ -50,4 +50,4 @@ def open_ports(
     """
     port_ranges = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
     wanted = firewall.rules(port_ranges, driver.config.allow_from, group, families)
-    create_once.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))
+    create_once.add_rules(add, firewall.missing(wanted, present))

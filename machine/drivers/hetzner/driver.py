@@ -106,9 +106,9 @@ class HetznerDriver(CloudDriver[Config]):
 
     def make_machine(self) -> None:
         """A second server of the same name is refused, so after a doubtful answer the label tells whose it is."""
-        keys, doubtful = [self.config.key_id, *self._additional_ids], (errors.NameTaken, *errors.AMBIGUOUS_ERRORS)
+        keys = [self.config.key_id, *self._additional_ids]
         body = requests.server(self.config, self.ctx.name, self.user_data(), keys)
-        made = self.create_or_find(lambda: self.api.make(Kind.SERVER, body), self._labelled, doubtful)
+        made = self.create_named(lambda: self.api.make(Kind.SERVER, body), self._labelled)
         self.started_at = self.requested_at = self.ctx.clock.now()  # it is off for a moment before it is switched on
         self.save_machine(made)
 

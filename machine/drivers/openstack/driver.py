@@ -113,10 +113,8 @@ class OpenStackDriver(CloudDriver[Config]):
         public_key = self.public_key()
         name = self.config.key_pair = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.save()
-        self.create_or_find(
-            lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key),
-            lambda: self.api.find(KEY_PAIR, name),
-            (*errors.AMBIGUOUS_ERRORS, errors.NameTaken),  # the name carries the id: it was an earlier try
+        self.create_named(
+            lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key), lambda: self.api.find(KEY_PAIR, name)
         )
 
     def _make_group(self) -> Json:
