@@ -39,9 +39,46 @@ def start() -> int:
         return 1
     sys.path[:] = [place] + [path for path in sys.path if path != archive]
     globals()["MACHINE_COMMAND"] = [sys.executable, archive]  # for machine.own_command
-    from machine.cli.main import main
+    try:
+        from machine.cli.main import main
 
-    return main()
+        status = main()
+    except Exception:  # it is none that main lets pass: what it consists of is missing, cut short or something else
+        if discarded(archive, place, contents=True):
+            return 1
+        raise
+    if status == 1:
+        discarded(archive, place, contents=False)
+    return status
+
+
+def discarded(archive: str, place: str, contents: bool) -> bool:
+    """Remove the unpacked program if a file of it is missing or damaged, and tell; return whether that is so.
+
+    The next start unpacks it anew. `contents`: read the files, which takes a while, and not only their sizes.
+    """
+    sys.path.insert(0, archive)
+    try:
+        from release.pyz_unpack import damaged, remove
+
+        found = damaged(archive, parts(), place, contents=contents)
+    except Exception:  # machine.pyz was moved or replaced meanwhile: there is nothing to compare with
+        return False
+    if not found:
+        return False
+    try:
+        remove(place)
+    except OSError:
+        fail(found + " is missing or damaged", "rm -r " + place + ", then run this command again")
+    else:
+        fail(found + " was missing or damaged, and was removed with what is beside it", "run this command again")
+    return True
+
+
+def parts() -> "list[str]":
+    """The parts of the payload that this Python on this computer needs."""
+    platform = compiled_for()
+    return ["common", *([platform] if platform else [])]
 
 
 def unpacked(archive: str) -> str:
@@ -59,7 +96,7 @@ def unpacked(archive: str) -> str:
         return ""
     from release.pyz_unpack import unpack
 
-    unpack(archive, DIGEST, ["common", *([platform] if platform else [])], place)
+    unpack(archive, DIGEST, parts(), place)
     is_private(place)  # the cache, too, may be another user's
     return place
 

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 
 PAYLOAD = "payload.zip"
@@ -65,6 +66,38 @@ def extract(payload: bytes, parts: Sequence[str], target: str) -> None:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             with open(path, "xb") as file:
                 file.write(inner.read(entry))
+
+
+def damaged(archive: str, parts: Sequence[str], place: str, *, contents: bool) -> str:
+    """The first file of these parts that is missing in `place`, or has another size than it shall have; "" for none.
+
+    With `contents` also one of another content.
+    """
+    with zipfile.ZipFile(archive) as outer, outer.open(PAYLOAD) as payload, zipfile.ZipFile(payload) as inner:
+        for entry in inner.infolist():
+            part, _, name = entry.filename.partition("/")
+            if part not in parts:
+                continue
+            path = os.path.join(place, *name.split("/"))
+            try:
+                if os.path.getsize(path) != entry.file_size or (contents and checksum(path) != entry.CRC):
+                    return path
+            except OSError:
+                return path
+    return ""
+
+
+def checksum(path: str) -> int:
+    """The CRC-32 of a file, as a zip has it."""
+    with open(path, "rb") as file:
+        return zlib.crc32(file.read())
+
+
+def remove(place: str) -> None:
+    """Remove an unpacked program, first of all its name: nobody takes what is left for whole. Raises OSError."""
+    aside = tempfile.mkdtemp(prefix=UNFINISHED, dir=os.path.dirname(place))
+    os.rename(place, aside)  # onto an empty directory
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def rename(unfinished: str, place: str) -> None:

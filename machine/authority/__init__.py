@@ -9,7 +9,7 @@ another CA); this package makes the originals in certs/ and hands renewed client
 
 from __future__ import annotations
 
-from machine.authority.authority import Authority, check_names, ensure, needs_renewal
+from machine.authority.authority import Authority, check_can_issue, check_names, ensure, needs_renewal
 from machine.authority.bootstrap import CertPaths
 
-__all__ = ["Authority", "CertPaths", "check_names", "ensure", "needs_renewal"]
+__all__ = ["Authority", "CertPaths", "check_can_issue", "check_names", "ensure", "needs_renewal"]

@@ -120,6 +120,14 @@ def ensure(store_root: str, tls: Mapping[str, str] = MappingProxyType({}), now: 
     return Authority(store_root, cert_paths, ca.cert, ca.key, client, notes, updated)
 
 
+def check_can_issue(store_root: str, tls: Mapping[str, str], *, server: bool) -> None:
+    """Raises CertificateError if the CA that `ensure` would take could not issue what a create needs. Only reads.
+
+    `server`: a server certificate, and not just a client pair where there is none that is good.
+    """
+    bootstrap.check_can_issue(store_root, CertPaths.of(store_root, tls), datetime.now(UTC), server=server)
+
+
 def needs_renewal(cert: bytes, names: Iterable[str], ca: bytes, now: datetime) -> str | None:
     """Why a machine's server certificate should be made again ("the certificate ..."), or None.
 

@@ -83,6 +83,28 @@ def ensure_ca(store_root: str, cert_paths: CertPaths, now: datetime, notes: list
     return replace_ca(cert_paths, now)
 
 
+def check_can_issue(store_root: str, cert_paths: CertPaths, now: datetime, *, server: bool) -> None:
+    """Raises CertificateError if the CA that is there could not issue what a create needs. Writes nothing.
+
+    `server`: a server certificate, too; else the client pair is enough, and nothing is issued where it is good.
+    """
+    ca = _read(cert_paths.ca_cert, cert_paths.ca_key)
+    if not server and _client_problem(_read(cert_paths.client_cert, cert_paths.client_key), ca, now) is None:
+        return
+    if not certs.belongs_together(ca.cert, ca.key):
+        if _is_complete(ca.cert) and _is_complete(ca.key):
+            raise _mismatch_error(cert_paths, ca)
+        if _is_complete(ca.cert) and (not cert_paths.own_ca or _in_use(store_root, cert_paths, ca.cert)):
+            raise no_key_error(cert_paths)
+        return  # it is made, repaired or complained of by `ensure_ca`
+    if cert_paths.own_ca and certs.describe(ca.cert).not_after <= now:
+        return  # a new one takes its place
+    try:
+        certs.make_client(ca, owner(), now=now)
+    except certs.CertsError as error:
+        raise cannot_issue_error(cert_paths, error) from error
+
+
 def _replace_if_ended(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, or a new one in place of one of ours that has ended: no machine can be used with that any more."""
     end = certs.describe(ca.cert).not_after

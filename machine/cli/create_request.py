@@ -155,7 +155,7 @@ def _swarm_mode_membership(args: Namespace) -> membership.Membership | None:
     if args.swarm or args.swarm_master:
         raise UsageError(
             "--swarm-mode is Docker's own cluster and --swarm the classic one: a machine is in one of them",
-            resolution="leave one of the two flags out; docs/swarm-mode.md compares them",
+            resolution="leave one of the two flags out",
         )
     return membership.check(
         membership.Membership(

@@ -106,7 +106,7 @@ def _usage_resolution(error: MachineError, command: str) -> str:
     from machine.errors import TemplateError
 
     if isinstance(error, TemplateError):
-        return "'{{json .}}' shows what a template can use; docs/templates.md"
+        return "'{{json .}}' shows what a template can use; its language is https://pkg.go.dev/text/template"
     if isinstance(error, UsageError):
         return f"machine {command} --help" if command else "machine --help"
     return ""

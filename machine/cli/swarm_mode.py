@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from machine.cli.parser import Namespace, Parser
     from machine.clusters.swarm_mode.commands import Row
 
-HELP = """The clusters that engines form themselves (`create --swarm-mode`; docs/swarm-mode.md).
+HELP = """The clusters that engines form themselves (`create --swarm-mode`).
 
   ls [CLUSTER...]              the nodes of all clusters of this store, or of these
   token ROLE [CLUSTER]         print what an engine needs to join as manager or worker; --rotate makes a new one

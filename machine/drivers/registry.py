@@ -90,7 +90,7 @@ def _resolution(name: str, known: list[str]) -> str:
     """What to type instead of a driver's name that is none."""
     plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
     if name in UNSUPPORTED_DRIVERS:
-        return f"{_not_built_in(name)}: put {plugin} (docs/plugins.md, Limits)"
+        return f"{_not_built_in(name)}: put {plugin}"
     near = nearest(name, known)
     rest = f"choose one with -d, or put {plugin}, or install the Python package that brings the driver"
     return f"did you mean {near}? Else {rest}" if near else rest

@@ -39,6 +39,17 @@ def check_readable(session: Session) -> None:
         files.read(path)
 
 
+def check_can_issue(session: Session, *, server: bool) -> None:
+    """Raise CertificateError where a create would find out after the boot that the CA cannot issue. Makes nothing.
+
+    `server`: whether it needs a server certificate beside the client pair.
+    """
+    if files.read(paths.authority(session.store.root, session.tls)["ca_cert"]):
+        from machine import authority  # cryptography
+
+        authority.check_can_issue(session.store.root, session.tls, server=server)
+
+
 def renew_client(session: Session) -> None:
     """Make a new client pair (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
     issuer = authority_of(session)

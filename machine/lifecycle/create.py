@@ -12,10 +12,18 @@ from contextlib import ExitStack, contextmanager
 
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
-from machine.errors import Interrupted, LockHeld, MachineError, MachineExists, PreflightFailed, StoreError
+from machine.errors import (
+    CertificateError,
+    Interrupted,
+    LockHeld,
+    MachineError,
+    MachineExists,
+    PreflightFailed,
+    StoreError,
+)
 from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
-from machine.lifecycle.certificates import check_readable
+from machine.lifecycle.certificates import check_can_issue, check_readable
 from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.lifecycle.driver_record import open_driver
@@ -77,7 +85,8 @@ def check(session: Session, record: Record, driver: Driver) -> None:
     session.console.step(f"Checking what driver {driver.traits.name} needs")
     try:
         check_readable(session)
-    except StoreError as error:
+        check_can_issue(session, server=driver.traits.has_host)
+    except (StoreError, CertificateError) as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from error
     host_conflict.check(session, record, host_conflict.existing_endpoint(driver))
     driver.check()

@@ -201,7 +201,7 @@ def _undo_commands(record: Record, endpoint: Endpoint) -> str:
     if not registry.find_recorded(record.driver_name, record.name).traits.existing_host:
         return remove
     close = CLOSE_ENGINE_PORT if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE_ENGINE_PORT)}"
-    return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"
+    return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove}"
 
 
 def server_pair(session: Session, record: Record, endpoint: Endpoint, *, renew: bool = False) -> certs.Pair:

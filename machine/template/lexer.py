@@ -52,7 +52,6 @@ def problem(text: str, at: int, what: str) -> TemplateError:
     return TemplateError(
         f"the template does not parse: {what}",
         details=f"{shown}\n{' ' * (at - line)}^",
-        resolution="see docs/templates.md",
     )
 
 

@@ -29,6 +29,7 @@ from machine.errors import DriverError, InProgress, MachineError, PreflightFaile
 from machine.model import State, Verb
 from machine.store import Record, Store
 from machine.wait import NotYet, SystemClock, until
+from tests.drivers.cloud_lies import CloudLies
 from tests.drivers.cloud_stand_in import Cloud, again, create_until_done, make, new, unmake, wait_for_state
 from tests.drivers.commands import calls_of_create, kill_at, line
 from tests.drivers.fault_proxy import Answer, Call, answer, delay, drop_answer, hang, reply_with
@@ -69,7 +70,7 @@ def ask_all(cloud: Cloud, driver: Driver) -> None:
         assert one.dump() == known
 
 
-class CloudContract:
+class CloudContract(CloudLies):
     """Taken over by each cloud's tests."""
 
     with_more: ClassVar[dict[str, Any]] = {}  # option values with which a create has the most to make

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import _thread
+import dataclasses
 import io
+import queue
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from machine.console import Console
 from machine.errors import MASK, DriverError, Interrupted
 from machine.lifecycle import parallel
-from machine.session import Session
+from machine.session import InterruptibleClock, Session
 from machine.store import Store
 
 
@@ -38,20 +40,43 @@ def test_a_platform_that_repeats_a_secret_is_not_repeated(session: Session, name
         assert (error.details, error.resolution) == (f"sent {MASK}", f"not {MASK}")
 
 
-def test_a_failure_before_ctrl_c_is_told_with_it(session: Session) -> None:
+class Waits(NamedTuple):
+    """When `parallel.run` has begun to wait for results, and when it has taken one and waits for the next."""
+
+    begun: threading.Event
+    taken: threading.Event
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    waits = Waits(threading.Event(), threading.Event())
+
+    class Queue(queue.Queue[tuple[str, BaseException | None]]):
+        got = False
+
+        def get(self, block: bool = True, timeout: float | None = None) -> tuple[str, BaseException | None]:
+            waits.begun.set()
+            if self.got:
+                waits.taken.set()
+            found = super().get(block, timeout)
+            self.got = True
+            return found
+
+    monkeypatch.setattr(queue, "Queue", Queue)
+    return waits
+
+
+def test_a_failure_before_ctrl_c_is_told_with_it(session: Session, waits: Waits) -> None:
     """`broken` has failed and `slow` is at work when the main thread is interrupted."""
-    failed = threading.Event()
 
     def act(about: Session, name: str) -> None:
         if name == "broken":
-            failed.set()
             raise DriverError("no quota is left", resolution="ask for more")
         about.clock.sleep(60)
 
     def interrupt() -> None:
-        failed.wait(60)
-        time.sleep(3)  # for the failure to be taken
-        _thread.interrupt_main()
+        if waits.taken.wait(60):
+            _thread.interrupt_main()
 
     threading.Thread(target=interrupt, daemon=True).start()
     asked: list[list[str]] = []
@@ -87,22 +112,28 @@ def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(session: Sess
     assert error.resolution == "begin again"
 
 
-def test_a_failure_after_ctrl_c_is_told_with_it(session: Session) -> None:
+def test_a_failure_after_ctrl_c_is_told_with_it(session: Session, waits: Waits) -> None:
     """`broken` fails of itself while the others come to their end."""
+    at_work, interrupted = threading.Barrier(3), threading.Event()
 
-    interrupted = threading.Event()
+    class Clock(InterruptibleClock):
+        def stop(self) -> None:  # what `parallel.run` does first when it is interrupted
+            super().stop()
+            interrupted.set()
+
+    session = dataclasses.replace(session, clock=Clock())
 
     def act(about: Session, name: str) -> None:
+        at_work.wait(30)
         if name == "slow":
             about.clock.sleep(60)
         assert interrupted.wait(30)
-        time.sleep(1.5)  # for the interruption to be taken
         raise DriverError("no quota is left", resolution="ask for more")
 
     def interrupt() -> None:
-        time.sleep(0.5)
-        _thread.interrupt_main()
-        interrupted.set()
+        at_work.wait(30)
+        if waits.begun.wait(30):
+            _thread.interrupt_main()
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(Interrupted) as caught:

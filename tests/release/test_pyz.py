@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from release import pyz as building
 from release import pyz_main, pyz_unpack
 from tests.ordinary_user import OrdinaryUser, ordinary_user
 from tests.release.conftest import VERSION
@@ -155,6 +158,67 @@ def test_a_damaged_file_is_told_and_nothing_of_it_runs(user: OrdinaryUser, pyz: 
     assert "Try: download it again" in done.stderr
     assert "Traceback" not in done.stderr
     assert unpacked(user) == []
+
+
+@pytest.fixture
+def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine.pyz whose program prints a line of its module `more` and loads `late` when it is asked to."""
+    main = "import more\ndef main():\n    import sys\n    if 'late' in sys.argv:\n"
+    main += "        try:\n            import late\n        except Exception:\n            return 1\n"
+    main += "    print(more.LINE)\n    return 0\n"
+    files = [("machine/__init__.py", ""), ("machine/cli/__init__.py", ""), ("machine/cli/main.py", main)]
+    files += [("more.py", "LINE = 'all is there'\n"), ("late.py", "")]
+    payload = building.packed([(f"common/{name}", text.encode()) for name, text in files], 0, zipfile.ZIP_DEFLATED)
+    own = [(f"release/{name}", (HERE / name).read_bytes()) for name in ("__init__.py", "pyz_unpack.py")]
+    first = (HERE / "pyz_main.py").read_text().replace("@DIGEST@", hashlib.sha256(payload).hexdigest())
+    target = tmp_path / "machine.pyz"
+    target.write_bytes(
+        building.packed([("__main__.py", first.encode()), *own, (pyz_unpack.PAYLOAD, payload)], 0, zipfile.ZIP_STORED)
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("more.py", None),
+        ("more.py", ""),
+        ("more.py", "LINE = 'all is thers'("),
+        ("machine/cli/main.py", None),
+        ("late.py", None),
+    ],
+)
+def test_a_damaged_cache_is_told_and_unpacked_anew_by_the_next_start(little: Path, file: str, text: str | None) -> None:
+    def start() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-B", str(little), "late"], capture_output=True, text=True, timeout=60)
+
+    assert start().stdout == "all is there\n"
+    (place,) = (little.parent / "cache/machine/pyz").iterdir()
+    if text is None:
+        (place / file).unlink()
+    else:
+        (place / file).write_text(text)
+    done = start()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: {place / file} was missing or damaged, and was removed with what is beside it\n"
+        "Try: run this command again\n"
+    )
+    assert list(place.parent.iterdir()) == []
+    done = start()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all is there\n", "")
+
+
+def test_a_failure_of_its_own_stays_as_it_is_where_the_file_was_removed_meanwhile(little: Path) -> None:
+    code = "import os, sys\nos.remove(sys.argv[2])\nraise ImportError('its own')\n"
+    subprocess.run([sys.executable, "-B", str(little)], capture_output=True, timeout=60, check=True)
+    (place,) = (little.parent / "cache/machine/pyz").iterdir()
+    (place / "late.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-B", str(little), "late", str(little)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
 @pytest.mark.slow

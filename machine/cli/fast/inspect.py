@@ -15,7 +15,7 @@ HELP = "Print records of machines as JSON, or through a template. Reads the reco
 
 def add_arguments(parser: Parser) -> None:
     """Any number of names, the template."""
-    parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template over the JSON, see docs/templates.md")
+    parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template over what --json shows")
     parser.add_argument("--json", action="store_true", help="JSON in one line")
     add_names(parser)
 

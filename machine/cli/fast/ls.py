@@ -36,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--timeout", "-t", type=seconds, default=3.0, metavar="SECONDS", help="How long to wait for all of them (3)"
     )
-    parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template, see docs/templates.md")
+    parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template, or json, which shows the fields")
     parser.add_argument("--json", action="store_true", help="A JSON list")
     parser.add_argument("names", nargs="*", metavar="NAME", help="Only these machines")
 

@@ -269,8 +269,8 @@ def _convert(error: Exception, doing: str) -> errors.CloudError | None:
 
     if isinstance(error, sdk.ClientError):
         answer = error.response.get("Error", {})
-        return translate(str(answer.get("Code", "")), str(answer.get("Message", "")), doing)
-    if isinstance(error, ResponseParserError):
+        return translate(str(answer.get("Code") or ""), str(answer.get("Message") or ""), doing)
+    if isinstance(error, (ResponseParserError, *errors.MISREAD)):
         return ERRORS.error(errors.ServiceBroken, f"EC2's answer to {doing} makes no sense", str(error))
     return _unanswered(error, sdk, doing) if isinstance(error, sdk.BotoCoreError) else None
 

@@ -11,7 +11,7 @@ from machine.drivers.amazonec2.errors import ERRORS
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.preflight import preflight
 from machine.drivers.base import DriverContext, Traits
-from machine.drivers.cloud import errors, groups
+from machine.drivers.cloud import errors, groups, lookup
 from machine.drivers.cloud.driver import CloudDriver, Provider
 from machine.drivers.cloud.firewall import explain, sources_outside
 from machine.errors import NotSupported
@@ -140,7 +140,7 @@ class AmazonDriver(CloudDriver[Config]):
             return
 
     def save_machine(self, machine: Json) -> None:
-        self.config.instance_id = machine["InstanceId"]
+        self.config.instance_id = lookup.id_of(machine, "InstanceId")
         self.config.reservation_id = machine.get("ReservationId", "")
         self.config.private_ip = machine.get("PrivateIpAddress", "")
         self.config.subnet_id = machine.get("SubnetId") or self.config.subnet_id

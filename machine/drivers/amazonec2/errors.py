@@ -137,7 +137,7 @@ def classify(code: str) -> errors.ErrorClass:
 
 def translate(code: str, text: str, doing: str) -> errors.CloudError:
     """The error for EC2's answer `code` to `doing` (the call's name)."""
-    kind = classify(code)
+    kind = classify(code) if code else errors.ServiceBroken
     error = ERRORS.refusal(kind, f"EC2 refused {doing}: {_in_words(code)}", code, text, code=code)
     flag = flag_of(text) if kind in (errors.BadRequest, errors.BadVolume, errors.CloudError) else ""
     if flag:

@@ -17,7 +17,7 @@ from machine.drivers.azure.preflight import preflight
 from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, ResourceType
 from machine.drivers.azure.shared import SharedResources
 from machine.drivers.base import DriverContext, Traits
-from machine.drivers.cloud import errors
+from machine.drivers.cloud import errors, lookup
 from machine.drivers.cloud.driver import CloudDriver, Provider
 from machine.drivers.cloud.firewall import explain
 from machine.drivers.cloud.ports import PortRange
@@ -124,17 +124,17 @@ class AzureDriver(CloudDriver[Config]):
         if not config.nsg:
             rules = firewall.security_rules(config.needed_port_ranges(self.ctx.cluster_ports), config.allow_from)
             asked.append(self._ensure(SECURITY_GROUP, requests.security_group(config, self._tags(), rules)))
-            config.nsg_id = asked[-1]["id"]
+            config.nsg_id = lookup.id_of(asked[-1])
         if not config.no_public_ip:
             asked.append(self._ensure(ADDRESS, requests.address(config, self._tags())))
-            config.public_ip_id = asked[-1]["id"]
+            config.public_ip_id = lookup.id_of(asked[-1])
         self.save()
         return unfinished + resources.in_progress(*asked)
 
     def _ensure_interface(self) -> list[str]:
         """Ask for the network interface; return a line while Azure is still at it."""
         found = self._ensure(INTERFACE, requests.interface(self.config, self._tags()))
-        self.config.nic_id, self.config.private_ip = found["id"], resources.private_address(found)
+        self.config.nic_id, self.config.private_ip = lookup.id_of(found), resources.private_address(found)
         self.save()
         return resources.in_progress(found)
 
@@ -153,7 +153,7 @@ class AzureDriver(CloudDriver[Config]):
             self.save_machine(self.api.put(MACHINE, *self._path, body=body))
 
     def save_machine(self, machine: Json) -> None:
-        self.config.vm_id = machine["id"]
+        self.config.vm_id = lookup.id_of(machine)
         self.config.disk_name = _disk_name(machine) or self.config.disk_name
         self.machine_exists = True
         self.save()

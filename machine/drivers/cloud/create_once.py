@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, ApiTimeout, ErrorClass, NameTaken
+from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, NAMED_ERRORS, ApiTimeout, ErrorClass, NameTaken
 
 T = TypeVar("T")
 
@@ -44,15 +44,13 @@ def create_or_find(
         return create()
 
 
-def add_rules(
-    add: Callable[[list[T]], object], rules: list[T], *, ambiguous: Sequence[ErrorClass] = (NameTaken,)
-) -> None:
+def add_rules(add: Callable[[list[T]], object], rules: list[T]) -> None:
     """Add rules to a firewall that others add to as well: one by one where some of them may be there by now."""
     if not rules:
         return
     try:
         add(rules)
-    except tuple(ambiguous):
+    except NAMED_ERRORS:
         for rule in rules:
             try:
                 add([rule])

@@ -15,7 +15,7 @@ Each of them saves an id before it is needed, and may come again after a crash.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -24,14 +24,12 @@ from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import create_once, ssh_key
 from machine.drivers.cloud.config import CloudConfig
 from machine.drivers.cloud.errors import (
-    AMBIGUOUS_ERRORS,
+    NAMED_ERRORS,
     PASSING_ERRORS,
     BadKey,
-    ErrorClass,
     ErrorTable,
     InUse,
     MachineGone,
-    NameTaken,
     WrongState,
     reading,
 )
@@ -146,13 +144,18 @@ class CloudDriver(Driver, Generic[C]):
 
     def reading(self, what: str) -> AbstractContextManager[None]:
         """For what is done with answers, to show `what`: ServiceBroken where one has another shape than the cloud's."""
-        return reading(self.provider.errors, self.provider.name, f"show {what}")
+        return self._answers_to(f"show {what}")
+
+    def _answers_to(self, doing: str) -> AbstractContextManager[None]:
+        """`reading`, around all that a command does; `doing` are words for it ("remove the server")."""
+        return reading(self.provider.errors, self.provider.name, doing)
 
     # create
 
     def create(self) -> None:
         try:
-            self._create()
+            with self._answers_to(f"make the {self.provider.machine_noun}"):
+                self._create()
         except WrongState as error:
             if not self.conflicts_pass:
                 raise
@@ -216,15 +219,17 @@ class CloudDriver(Driver, Generic[C]):
             raise self.provider.errors.error(BadKey, f"there is no public key to send to {self.provider.name}")
         return self.ctx.public_key.strip()
 
-    def create_or_find(
-        self, create: Callable[[], T], find: Callable[[], T | None], ambiguous: Sequence[ErrorClass] = AMBIGUOUS_ERRORS
-    ) -> T:
+    def create_or_find(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
         """`create_once.create_or_find`, with repetitions as far as the config wants them."""
-        return create_once.create_or_find(create, find, ambiguous=ambiguous, repeat=self.config.retries_enabled)
+        return create_once.create_or_find(create, find, repeat=self.config.retries_enabled)
 
     def create_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """`create_or_find` of a thing with the machine's id in its name: if that is taken, an earlier try made it."""
-        return self.create_or_find(create, find, (NameTaken,))
+        """`create_or_find` of what the cloud takes once only: by its name, or as a key, whatever that is called.
+
+        If it is taken, `find` tells whether it is what an earlier try made.
+        """
+        again = self.config.retries_enabled
+        return create_once.create_or_find(create, find, ambiguous=NAMED_ERRORS, repeat=again)
 
     def still_making(self, details: str) -> InProgress:
         """The reason for which `create` has to be called again."""
@@ -308,15 +313,16 @@ class CloudDriver(Driver, Generic[C]):
         with self.reading("its state"):
             machine = self.find_machine()
             is_gone = machine is None or self.is_terminating(machine)
+        about = self.provider
         if machine is None or is_gone:
-            about = self.provider
             raise MachineGone(
                 f"{about.name} has no {about.machine_noun} for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
         self._on_its_way = self.started_at = None
         try:
-            self.power_machine(machine, verb)
+            with self._answers_to(f"{verb} the {about.machine_noun}"):
+                self.power_machine(machine, verb)
         except WrongState as error:  # something of the last run has to end first
             if verb is not Verb.START:
                 raise
@@ -339,7 +345,8 @@ class CloudDriver(Driver, Generic[C]):
     def remove(self) -> None:
         self.machine_exists = self.prepared = False
         try:
-            self.remove_all()
+            with self._answers_to(f"remove the {self.provider.machine_noun}"):
+                self.remove_all()
         except (InUse, WrongState) as error:
             if not self.conflicts_pass:
                 raise

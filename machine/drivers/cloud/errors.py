@@ -123,6 +123,7 @@ _REASON = re.compile(
     r"|(Remote end closed connection without response)"
 )
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+NAMED_ERRORS = (NameTaken, *AMBIGUOUS_ERRORS)  # the same for what has a name, or is itself, like a key, there once only
 MISREAD = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # where an answer has another shape
 PASSING_ERRORS = (NoCapacity, QuotaExceeded, RateLimited, WrongState, *AMBIGUOUS_ERRORS)  # that may be over in a while
 STATUSES: Mapping[int, ErrorClass] = {  # of HTTP, as most clouds mean them

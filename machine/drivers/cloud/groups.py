@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from machine.drivers.cloud import create_once, firewall
+from machine.drivers.cloud import create_once, firewall, lookup
 from machine.drivers.cloud.driver import CloudDriver, Json
-from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadFirewall, NameTaken
+from machine.drivers.cloud.errors import BadFirewall
 from machine.drivers.cloud.firewall import Rule
 
 
@@ -31,7 +31,7 @@ def ensure(
         group = find(name) or make(name)
         if group is None:
             raise driver.provider.errors.error(BadFirewall, f"there is no security group {name}")
-        ids.append(str(group[id_key]))
+        ids.append(lookup.id_of(group, id_key))
         driver.config.security_group_ids = list(ids)
         driver.save()
         yield group
@@ -50,4 +50,4 @@ def open_ports(
     """
     port_ranges = driver.config.needed_port_ranges(driver.ctx.cluster_ports)
     wanted = firewall.rules(port_ranges, driver.config.allow_from, group, families)
-    create_once.add_rules(add, firewall.missing(wanted, present), ambiguous=(NameTaken, *AMBIGUOUS_ERRORS))
+    create_once.add_rules(add, firewall.missing(wanted, present))

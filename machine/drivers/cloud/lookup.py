@@ -12,6 +12,14 @@ T = TypeVar("T")
 MOST_NAMES = 60  # in one message
 
 
+def id_of(thing: Mapping[str, object], key: str = "id") -> str:
+    """The id of a thing in an answer. Raises ValueError where it has none: "None" must not come into a record."""
+    found = thing[key]
+    if not found or not isinstance(found, str | int):
+        raise ValueError(f"{key} is {found!r}")
+    return str(found)
+
+
 def pick(name: str, present: Mapping[str, T], table: ErrorTable, missing: ErrorClass, what: str) -> T:
     """The thing that goes by a name, as it is written or in another case; `present` has things by names and ids.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from machine.drivers.base import DriverContext, Traits
-from machine.drivers.cloud import errors, firewall
+from machine.drivers.cloud import errors, firewall, lookup
 from machine.drivers.cloud.driver import CloudDriver, Json, Provider
 from machine.drivers.digitalocean import removal, requests
 from machine.drivers.digitalocean.client import ACCOUNT, DROPLET, FIREWALL, RESERVED_IP, SSH_KEY, VOLUME, Api
@@ -49,7 +49,8 @@ class DigitalOceanDriver(CloudDriver[Config]):
 
     def current_account(self) -> str:
         try:
-            return account_id(self.api.get(ACCOUNT))
+            with self.reading("the account"):
+                return account_id(self.api.get(ACCOUNT))
         except errors.NotAllowed:  # a token for certain things only
             return ""
 
@@ -82,7 +83,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             return next((key for key in keys if str(key.get("public_key")).split()[:2] == wanted), None)
 
         key = self.create_named(lambda: self.api.make(SSH_KEY, {"name": name, "public_key": public_key}), same_key)
-        if key.get("name") != name:
+        if key.get("name", name) not in (name, None):  # the list names each key: the account had this one before
             self.config.key_name = ""
         self.config.ssh_key_id = int(key["id"])
         self.save()
@@ -100,7 +101,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             lambda: self.api.make(FIREWALL, requests.firewall(self.config, self.ctx.cluster_ports)),
             lambda: next((one for one in self.api.list_all(FIREWALL) if one.get("name") == name), None),
         )
-        self.config.firewall_id = str(made["id"])
+        self.config.firewall_id = lookup.id_of(made)
         self.save()
 
     def _ensure_volume(self) -> None:
@@ -112,7 +113,7 @@ class DigitalOceanDriver(CloudDriver[Config]):
             lambda: self.api.make(VOLUME, requests.volume(self.config, self.ctx.name)),
             lambda: next(iter(self.api.list_all(VOLUME, name=name, region=self.config.region)), None),
         )
-        self.config.own_volume_id = str(made["id"])
+        self.config.own_volume_id = lookup.id_of(made)
         self.save()
 
     def make_machine(self) -> None:

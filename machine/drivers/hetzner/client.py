@@ -64,6 +64,13 @@ class Api:
         doing, key = f"make the {kind.noun} {body['name']}", kind.removesuffix("s")
         return self._ask(doing, lambda cloud: _made(cloud.request("POST", f"/{kind}", json=body)[key]))
 
+    def label(self, kind: Kind, number: int, labels: Mapping[str, str]) -> None:
+        """Add labels to a thing, or change their values; the others stay. Absent is success."""
+        if (found := self.get(kind, number)) is not None:
+            body = {"labels": {**(found.labels or {}), **labels}}
+            with contextlib.suppress(errors.NotFound):
+                self._ask(f"label the {kind.noun}", lambda cloud: cloud.request("PUT", f"/{kind}/{number}", json=body))
+
     def act(self, server: int, verb: str) -> None:
         """poweron, shutdown, poweroff or reboot; it is on its way afterwards."""
         self._ask(f"{verb} the server", lambda cloud: cloud.request("POST", f"/servers/{server}/actions/{verb}"))

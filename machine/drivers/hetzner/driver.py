@@ -106,9 +106,9 @@ class HetznerDriver(CloudDriver[Config]):
 
     def make_machine(self) -> None:
         """A second server of the same name is refused, so after a doubtful answer the label tells whose it is."""
-        keys, doubtful = [self.config.key_id, *self._additional_ids], (errors.NameTaken, *errors.AMBIGUOUS_ERRORS)
+        keys = [self.config.key_id, *self._additional_ids]
         body = requests.server(self.config, self.ctx.name, self.user_data(), keys)
-        made = self.create_or_find(lambda: self.api.make(Kind.SERVER, body), self._labelled, doubtful)
+        made = self.create_named(lambda: self.api.make(Kind.SERVER, body), self._labelled)
         self.started_at = self.requested_at = self.ctx.clock.now()  # it is off for a moment before it is switched on
         self.save_machine(made)
 
@@ -165,16 +165,21 @@ class HetznerDriver(CloudDriver[Config]):
     def _remove_own(self) -> None:
         """By label, and by record: what the plugin made has no label. WrongState until a server is gone.
 
-        Not a key that a sibling's server is still to be made with, as when both have the same one of the user's.
+        A key that a sibling's server is still to be made with, as when both have the same one of the user's, becomes
+        the sibling's: its removal finds it by label.
         """
         config = self.config
-        awaited = {Kind.SSH_KEY: {one.get("KeyID") for one in self.ctx.siblings() if not one.get("ServerID")}}
+        waiting = {one.get("KeyID"): one.get("MachineLabel") for one in self.ctx.siblings() if not one.get("ServerID")}
+        heirs = {Kind.SSH_KEY: waiting}
         keys = [*map(int, config.additional_key_ids), 0 if config.existing_key else config.key_id]
         recorded = {Kind.SERVER: [config.server_id], Kind.FIREWALL: [config.firewall_id], Kind.SSH_KEY: keys}
         for kind, numbers in recorded.items():
             labelled = {int(one.id) for one in self.api.labelled(kind, config.machine_label)}
-            for number in (labelled | set(numbers)) - {0} - awaited.get(kind, set()):
-                self.api.delete(kind, number)
+            for number in (labelled | set(numbers)) - {0}:
+                if number not in heirs.get(kind, {}):
+                    self.api.delete(kind, number)
+                elif heir := heirs[kind][number]:
+                    self.api.label(kind, number, {OWN_LABEL: str(heir)})
 
     def _remove_group(self) -> None:
         """The placement group, if a create made it and no other machine needs it. InUse while the server is in it."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, groups
+from machine.drivers.cloud import lookup as cloud_lookup
 from machine.drivers.cloud.driver import CloudDriver, Json, Provider
 from machine.drivers.cloud.user_data import UserDataLimits
 from machine.drivers.openstack import addresses, conoha, firewall, lookup, removal, requests
@@ -112,10 +113,8 @@ class OpenStackDriver(CloudDriver[Config]):
         public_key = self.public_key()
         name = self.config.key_pair = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.save()
-        self.create_or_find(
-            lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key),
-            lambda: self.api.find(KEY_PAIR, name),
-            (*errors.AMBIGUOUS_ERRORS, errors.NameTaken),  # the name carries the id: it was an earlier try
+        self.create_named(
+            lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key), lambda: self.api.find(KEY_PAIR, name)
         )
 
     def _make_group(self) -> Json:
@@ -157,7 +156,7 @@ class OpenStackDriver(CloudDriver[Config]):
         made = find_volume() or self.create_or_find(
             lambda: self.api.make(VOLUME, **requests.volume(config, self.ctx.name, machine_id)), find_volume
         )
-        config.own_volume_id = str(made["id"])
+        config.own_volume_id = cloud_lookup.id_of(made)
         self._has_volume = True
         self.save()
 
@@ -183,7 +182,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self._requested_here = True
 
     def save_machine(self, machine: Json) -> None:
-        self.config.server_id = str(machine["id"])
+        self.config.server_id = cloud_lookup.id_of(machine)
         self.machine_exists = True
         self.save()
 
@@ -211,7 +210,7 @@ class OpenStackDriver(CloudDriver[Config]):
             return next(iter(self.api.list_all(FLOATING_IP, description=note)), None)
 
         address = find_address() or self.create_or_find(lambda: self.api.make(FLOATING_IP, **body), find_address)
-        self.config.floating_ip_id = str(address["id"])
+        self.config.floating_ip_id = cloud_lookup.id_of(address)
         self.config.floating_ip = str(address["floating_ip_address"])
         self.save()
         return True

@@ -62,7 +62,7 @@ class Engine(EngineConnection):
         self.image_table = ImageTable()
         self.networks: list[dict[str, Any]] = []
         self.volumes: list[dict[str, Any]] = []
-        self.updated = 0.0  # when its containers were last listed, in seconds since 1970
+        self.updated = time.time()  # when its containers were last listed, or else when it came into the discovery
         self.summary: Any = None  # its part of `info`, computed when needed; None after a change
         self.reschedulable_at_removal: list[Container] = []  # what could move when it left the discovery
         self.pending_refreshes = DueRefreshes()

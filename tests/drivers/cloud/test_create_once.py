@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from machine.drivers import registry
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.create_once import add_rules, create_or_find, own_name
+from machine.drivers.cloud.driver import CloudDriver
 from machine.errors import DriverError
+from tests.drivers import contexts
+from tests.drivers.cloud.test_errors import CLOUDS
 
 
 class Account:
@@ -66,7 +72,7 @@ def test_without_repetition_a_missing_answer_is_an_error_at_once() -> None:
 
 
 def test_a_name_that_is_taken_by_an_earlier_try_and_by_another() -> None:
-    names = (errors.NameTaken,)
+    names = errors.NAMED_ERRORS
     account = Account(TAKEN, present="found")
     assert create_or_find(account.create, account.find, ambiguous=names, repeat=False) == "found"
     account = Account(TAKEN, True)
@@ -75,6 +81,18 @@ def test_a_name_that_is_taken_by_an_earlier_try_and_by_another() -> None:
     account = Account(TAKEN, present="found")
     with pytest.raises(errors.NameTaken):  # not doubtful unless it is said
         create_or_find(account.create, account.find)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("error", [TAKEN, BROKEN, errors.Unreachable("cut"), LATE])
+def test_what_has_a_name_is_looked_for_after_every_doubtful_answer(cloud: str, error: DriverError) -> None:
+    """A driver does not say which those are: it says that a thing has a name."""
+    cls = registry.find(cloud)
+    assert issubclass(cls, CloudDriver)
+    driver: CloudDriver[Any] = cls.load(contexts.forbidding(), {})
+    account = Account(error, present="found")
+    assert driver.create_named(account.create, account.find) == "found"
+    assert account.asked == 1
 
 
 def test_rules_that_are_partly_there_are_added_one_by_one() -> None:

@@ -36,3 +36,14 @@ def test_the_error_has_the_nearest_name_and_all() -> None:
 def test_a_name_goes_before_an_id() -> None:
     one, two, three = (SimpleNamespace(id=n, name=name) for n, name in ((1, "2"), (2, "b"), (3, None)))
     assert lookup.by_name_and_id([one, two, three]) == {"1": one, "2": one, "b": two, "3": three}
+
+
+def test_an_id_is_never_the_word_none() -> None:
+    assert lookup.id_of({"id": 7}) == "7"
+    assert lookup.id_of({"InstanceId": "i-1"}, "InstanceId") == "i-1"
+    lies: list[object] = [None, "", 0, [], {}]
+    for lie in lies:
+        with pytest.raises(ValueError, match="id is "):
+            lookup.id_of({"id": lie})
+    with pytest.raises(KeyError):
+        lookup.id_of({})

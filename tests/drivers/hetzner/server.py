@@ -93,7 +93,16 @@ class Server(LoopbackServer):
             return self._get(project, kind, number, query)
         if method == "POST":
             return self._post(project, kind, (number, verb), body)
+        if method == "PUT":
+            return self._put(project, kind, number, body)
         return self._delete(project, kind, number)
+
+    def _put(self, project: Project, kind: str, number: int, body: Any) -> Found:
+        """Of what can be changed, the labels."""
+        if kind != "ssh_keys" or number not in project.ssh_keys:
+            raise missing(kind.removesuffix("s"))
+        project.ssh_keys[number]["labels"] = dict(body["labels"])
+        return 200, {"ssh_key": project.ssh_keys[number]}
 
     def _get(self, project: Project, kind: str, number: int, query: Query) -> Found:
         sold: dict[str, Callable[[], list[Any]]] = {

@@ -14,6 +14,7 @@ import pytest
 
 from machine.drivers.base import Diagnosable, Driver, Priced
 from machine.drivers.cloud import errors
+from machine.drivers.hetzner.config import OWN_LABEL
 from machine.drivers.hetzner.driver import GROUP_LOCK
 from machine.errors import DriverError
 from tests.drivers.cloud_stand_in import again, make, new, unmake
@@ -164,7 +165,7 @@ def test_a_list_without_end_is_left(cloud: Hetzner, tmp_path: Path) -> None:
 
 
 def test_a_key_that_a_sibling_is_about_to_be_made_with_stays(cloud: Hetzner, tmp_path: Path) -> None:
-    """Both have the user's own, which the first one brought to the project."""
+    """Both have the user's own, which the first one brought to the project. It goes with the last of them."""
     own = tmp_path / "own"
     keygen(own)
     flags = {"hetzner-existing-key-path": str(own)}
@@ -184,7 +185,39 @@ def test_a_key_that_a_sibling_is_about_to_be_made_with_stays(cloud: Hetzner, tmp
     leaving.ctx = dataclasses.replace(leaving.ctx, siblings=lambda: [waiting.dump()])
     unmake(leaving)
     assert list(cloud.project.ssh_keys) == [waiting.dump()["KeyID"]]
-    make(again(waiting))
+    unmake(make(again(waiting)))
+    assert cloud.project.ssh_keys == {}
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_key_of_a_create_that_was_cut_goes_with_the_sibling_that_found_it(
+    cloud: Hetzner, resumed: bool, tmp_path: Path
+) -> None:
+    """The first create brought the user's key to the project, and was cut; its `rm` came while the sibling waited."""
+    own = tmp_path / "own"
+    keygen(own)
+    flags = {"hetzner-existing-key-path": str(own), "hetzner-key-label": ["of=me"]}
+    before = cloud.listing()
+
+    def cut(name: str) -> Driver:
+        driver = new(cloud, tmp_path / name, name, **cloud.impatient, **flags)
+        driver.ctx = dataclasses.replace(
+            driver.ctx, public_key=own.with_suffix(".pub").read_text(), machine_id=name * 4
+        )
+        driver.check()
+        driver.ctx.save(driver)
+        cloud.proxy.on(cloud.making, answer(500, cloud.broken.body), times=1)
+        with pytest.raises(errors.ServiceBroken):
+            driver.create()
+        return driver
+
+    first, second = cut("first"), cut("second")
+    first.ctx = dataclasses.replace(first.ctx, siblings=lambda: [second.dump()])
+    unmake(first)
+    (key,) = cloud.project.ssh_keys.values()
+    assert key["labels"] == {"of": "me", OWN_LABEL: second.dump()["MachineLabel"]}
+    unmake(make(again(second)) if resumed else again(second))
+    assert cloud.listing() == before
 
 
 def test_a_key_that_a_siblings_server_was_made_with_goes(cloud: Hetzner, tmp_path: Path) -> None:

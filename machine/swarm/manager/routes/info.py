@@ -112,11 +112,6 @@ def _heading(context: ManagerContext, count: int) -> list[list[str]]:
 
 def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
     facts, node = engine.facts, engine.node
-    if facts is None:
-        rows = [["ID", ""], ["Status", str(engine.health.state)]]
-        error = engine.health.error or "not reached yet"
-        tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
-        return [[f" {engine.name}", engine.address], *_indent(rows + tail)]
     detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
     used_cpus, used_memory = node.used
     rows = [
@@ -127,9 +122,9 @@ def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
         ["Reserved Memory", f"{size(used_memory)} / {size(node.memory)}"],
         ["Labels", ", ".join(f"{k}={v}" for k, v in sorted(node.labels.items()))],
     ]
-    if engine.health.error:
-        rows.append(["Error", engine.health.error])
-    rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version]]
+    if error := engine.health.error or ("" if facts else "not reached yet"):
+        rows.append(["Error", error])
+    rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version if facts else ""]]
     return [[f" {engine.name}", engine.address], *_indent(rows)]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
 import json
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from machine.swarm.pipeline import ApiError, CallNext, Reply, Request
 from machine.swarm.scheduler import DEFAULT_FILTERS
 from machine.swarmd.simulator.engine import SimulatedEngine
 from machine.swarmd.simulator.responses import Response
-from tests.swarm.fleet import Fleet, swarm
+from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 
 def rows(info: dict[str, Any]) -> list[tuple[str, str]]:
@@ -82,6 +84,32 @@ async def test_info_has_sums_and_a_row_for_each_engine() -> None:
         assert ("  └ Reserved Memory", "1 GiB / 8.4 GiB") in found
         assert info["DriverStatus"] == []
         assert (await fleet.ask("GET", "/v1.20/info"))["DriverStatus"] == info["SystemStatus"]
+
+
+async def test_info_of_an_engine_that_was_never_reached_has_the_rows_that_classic_swarm_had() -> None:
+    """Updated when it came into the discovery: not in 1970."""
+    came = time.time()
+    async with swarm(2) as fleet:
+        never = SimulatedHost(SimulatedEngine("n3"))
+        never.down = True
+        fleet.by_address["10.0.0.3:2375"] = never
+        fleet.discovery.addresses.append("10.0.0.3:2375")
+        await fleet.until(lambda: len(fleet.cluster.engines) == 3)
+        await fleet.until(lambda: fleet.cluster.engines["10.0.0.3:2375"].health.error)
+        found = rows(await fleet.ask("GET", "/info"))
+    shown = dict(found[found.index((" 10.0.0.3:2375", "10.0.0.3:2375")) + 1 :][:9])
+    updated = calendar.timegm(time.strptime(shown.pop("  └ UpdatedAt"), "%Y-%m-%dT%H:%M:%SZ"))
+    assert int(came) <= updated <= time.time()
+    assert shown == {
+        "  └ ID": "",
+        "  └ Status": "Pending",
+        "  └ Containers": "0",
+        "  └ Reserved CPUs": "0 / 0",
+        "  └ Reserved Memory": "0 B / 0 B",
+        "  └ Labels": "",
+        "  └ Error": "connection refused",
+        "  └ ServerVersion": "",
+    }
 
 
 def test_sizes_are_worded_as_classic_swarm_does() -> None:
