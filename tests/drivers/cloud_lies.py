@@ -80,7 +80,10 @@ class CloudLies:
     def test_an_answer_of_another_shape_is_told_with_advice(
         self, cloud: Cloud, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Each call of a machine's life in its turn; what was made all the same goes when the cloud is honest again."""
+        """Every third call of a machine's life in its turn, so that each meets one or two of the lies.
+
+        What was made all the same goes when the cloud is honest again.
+        """
         written_down(cloud.pausing, monkeypatch)
         cloud.proxy.server.RequestHandlerClass.disable_nagle_algorithm = True  # type: ignore[attr-defined]  # 40 ms a call
         before = cloud.listing()
@@ -91,7 +94,8 @@ class CloudLies:
         use(probe, "the truth")
         unmake(probe)
         lie = lying(name)
-        for number, call in enumerate(dict.fromkeys(cloud.proxy.names())):
+        calls = list(dict.fromkeys(cloud.proxy.names()))
+        for number, call in enumerate(calls[list(LIES).index(name) % 3 :: 3]):
             driver = new(cloud, tmp_path / str(number), **cloud.impatient)
             cloud.proxy.clear()
             driver.check()
