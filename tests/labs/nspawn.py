@@ -131,6 +131,9 @@ class Lab:
             raise LabUnavailable("199 lab bridges exist already")
         self.bridge, self.gateway = f"mlab{number}", f"10.213.{number}.1"
         self._undo.callback(_run, "ip", "link", "del", self.bridge, check=False)
+        # Without an address of its own a bridge has that of one of its hosts, and another once that one is gone: what
+        # the others send is lost until they ask again, after half a minute.
+        _run("ip", "link", "set", self.bridge, "address", f"02:6d:6c:61:62:{number:02x}")
         _run("ip", "address", "add", f"{self.gateway}/24", "dev", self.bridge)
         _run("ip", "link", "set", self.bridge, "up")
 

@@ -86,6 +86,17 @@ def test_a_host_that_is_dropped_is_gone_before_its_lab(lab: Lab) -> None:
     assert traces_at_last(directory, bridge) == []
 
 
+def test_the_others_answer_at_once_when_a_host_is_gone(lab: Lab) -> None:
+    """A bridge's address is the lowest of its hosts' unless it has one of its own; they know it by heart."""
+    with Lab() as other:
+        hosts = other.hosts(["first", "second"], engine="missing")
+        address = (Path("/sys/class/net") / other.bridge / "address").read_text()
+        for host in hosts:
+            assert f"lladdr {address.strip()}" in host.run(f"ip neighbour show {other.gateway}")
+            other.drop(host).join()
+            assert (Path("/sys/class/net") / other.bridge / "address").read_text() == address
+
+
 def test_the_next_lab_clears_up_after_one_that_was_killed(lab: Lab) -> None:
     environment = {**os.environ, "MACHINE_TEST_LAB_CACHE": str(image.cache()), "TMPDIR": tempfile.gettempdir()}
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=environment)
