@@ -47,7 +47,7 @@ class Hosts:
     def create(self, who: str) -> float:
         """Seconds of one create onto a fresh host; the host of the last one stays."""
         if who in self.last:
-            self.lab.drop(self.last.pop(who)[0])
+            self.lab.drop(self.last.pop(who)[0]).join()
         name = f"bench{next(self.number)}"
         host = self.lab.host(name, engine="running")
         settled(host)

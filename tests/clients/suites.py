@@ -1,7 +1,8 @@
-"""The test suites that clients ship in their source archives, run against an engine, a manager and an aggregate.
+"""The test suites that clients ship in their source archives, run against a manager, an aggregate and an engine.
 
 An archive is fetched from PyPI by pip once and kept under $MACHINE_TEST_CACHE/clients/pypi. A suite's outcome is the
 set of its tests that failed; what fails through ours and not at an engine asked directly is our fault, or has a reason.
+So an engine is asked only about what failed without a reason.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
@@ -50,48 +54,66 @@ def _fetch(name: str, version: str, tree: Path) -> None:
         next(path for path in Path(work).iterdir() if path.is_dir()).rename(tree)
 
 
-def failures(
-    found: Mapping[str, Target], suite: Path, words: Sequence[str], work: Path, packages: Path | None = None
-) -> dict[str, dict[str, str]]:
-    """Run pytest with `words` in a copy of `suite` at each target at the same time: what failed, and why.
+class Failed(NamedTuple):
+    """Where pytest finds a test that failed, and the first line of why."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A directory with tests, and the words by which pytest chooses those that are meant. It runs in copies in `work`.
 
     `packages` is a tree of PyPI's that stands in place of the tests' own environment.
     """
 
-    def one(target: Target) -> dict[str, str]:
-        place, report = work / target.name, work / f"{target.name}.xml"
-        subprocess.run(["cp", "-rL", str(suite), str(place)], check=True)
+    directory: Path
+    choice: tuple[str, ...]
+    work: Path
+    packages: Path | None = None
+
+    def failures(self, target: Target, chosen: Sequence[str] = ()) -> dict[str, Failed]:
+        """Run the suite, or those of its tests that are chosen, at a target: what failed, by class and name."""
+        run = f"{target.name}-{'chosen' if chosen else 'all'}"
+        place, report, log = self.work / run, self.work / f"{run}.xml", self.work / f"{run}.log"
+        subprocess.run(["cp", "-rL", str(self.directory), str(place)], check=True)
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-o", "addopts="]
-        environ = environ_of(target, work / f"home-{target.name}", PYTHONPATH=str(packages or ""))
-        with (work / f"{target.name}.log").open("wb") as log:
-            call = [*argv, f"--junitxml={report}", *words]
-            done = subprocess.run(call, cwd=place, env=environ, stdout=log, stderr=log, timeout=SECONDS, check=False)
-        said = (work / f"{target.name}.log").read_text()[-2000:]
+        argv += ["-o", "junit_family=xunit1", f"--junitxml={report}", *(chosen or self.choice)]
+        environ = environ_of(target, self.work / f"home-{run}", PYTHONPATH=str(self.packages or ""))
+        with log.open("wb") as out:
+            done = subprocess.run(argv, cwd=place, env=environ, stdout=out, stderr=out, timeout=SECONDS, check=False)
+        said = log.read_text()[-2000:]
         assert done.returncode in (0, 1), f"the suite at the {target.name} did not come to its end:\n{said}"
-        return _read(report)
+        cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 (pytest wrote it a moment ago)
+        assert len(cases) > 20 or chosen, "these are not the tests of the suite"
+        return _failed(cases)
 
-    return at_all(found, one)
 
-
-def unexplained(
-    found: Mapping[str, Mapping[str, str]], explained: Mapping[str, Mapping[str, str]]
+def failures_of_ours(
+    found: Mapping[str, Target], suite: Suite, explained: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, str]]:
-    """What fails at a manager or an aggregate, not at an engine asked directly, and has no reason given."""
-    more = {
-        name: {test: why for test, why in found[name].items() if test not in found["engine"] and test not in reasons}
-        for name, reasons in explained.items()
-    }
-    return {name: tests for name, tests in more.items() if tests}
+    """What fails at the targets of `explained`, not at an engine asked directly, and has no reason given there."""
+    seen = at_all({name: found[name] for name in explained}, suite.failures)
+    left = {name: {test: it for test, it in seen[name].items() if test not in explained[name]} for name in seen}
+    asked = sorted({failed.node for tests in left.values() for failed in tests.values()})
+    # What passes alone may fail among the others, of which it found something left: all of them have the last word.
+    for ask in (partial(suite.failures, chosen=asked), suite.failures):
+        if any(left.values()):
+            there = ask(found["engine"])
+            left = {name: {test: it for test, it in tests.items() if test not in there} for name, tests in left.items()}
+    return {name: {test: it.why for test, it in tests.items()} for name, tests in left.items() if tests}
 
 
-def _read(report: Path) -> dict[str, str]:
-    """The tests of a JUnit report that failed, and the first line of why."""
+def _failed(cases: Sequence[ElementTree.Element]) -> dict[str, Failed]:
+    """The tests of a JUnit report that failed or could not be set up."""
     found = {}
-    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 (pytest wrote it a moment ago)
-    assert len(cases) > 20, "these are not the tests of the suite"
     for case in cases:
-        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
+        file, place, name = case.get("file", ""), case.get("classname", ""), case.get("name", "")
+        inside = place.removeprefix(file.removesuffix(".py").replace("/", ".")).removeprefix(".")
         for outcome in case:
             if outcome.tag in ("failure", "error"):
-                found[name] = (outcome.get("message") or "").partition("\n")[0][:300]
+                why = (outcome.get("message") or "").partition("\n")[0][:300]
+                node = "::".join(word for word in (file, inside, name) if word)
+                found[f"{place.rpartition('.')[2]}.{name}"] = Failed(node, why)
     return found

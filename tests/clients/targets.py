@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,17 @@ class Targets:
 
     def clear(self) -> None:
         """Remove from the engines whatever a client left there, and give them the images that it may have removed."""
-        for engine in self.engines:
-            for kind, listing in (("container", "ls -aq"), ("network", "ls -qf type=custom"), ("volume", "ls -q")):
-                found = engine.docker(kind, *listing.split()).stdout.split()
-                if found:
-                    engine.docker(kind, "rm", "-f" if kind != "network" else "--", *found, check=False)
+        with ThreadPoolExecutor(len(self.engines)) as side_by_side:
+            list(side_by_side.map(_clear, self.engines))
         give_images(self.images, self.engines)
+
+
+def _clear(engine: NamespacedEngine) -> None:
+    """Remove an engine's containers, networks and volumes."""
+    for kind, listing in (("container", "ls -aq"), ("network", "ls -qf type=custom"), ("volume", "ls -q")):
+        found = engine.docker(kind, *listing.split()).stdout.split()
+        if found:
+            engine.docker(kind, "rm", "-f" if kind != "network" else "--", *found, check=False)
 
 
 @contextmanager

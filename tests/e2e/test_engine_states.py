@@ -54,8 +54,8 @@ def site(lab: Lab) -> Iterator[str]:
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker client")
-@pytest.mark.parametrize("user", ["root", USER])
-@pytest.mark.parametrize("engine", ENGINES)
+# Every state with every user is in tests/provision/test_lab.py.
+@pytest.mark.parametrize(("engine", "user"), list(zip(ENGINES, (USER, "root") * 2, strict=True)))
 def test_create_and_run(boot: Boot, site: str, program: Program, engine: str, user: str) -> None:
     host = boot(f"{engine}-{user}", engine=engine)
     program(*generic(host, "--engine-install-url", f"{site}/install", user=user), "dev").fine()

@@ -18,6 +18,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Lab:
         self._undo = contextlib.ExitStack()
         self._count = 0
         self._hosts: dict[str, contextlib.ExitStack] = {}
+        self._going: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         cleanup.sweep()
@@ -103,6 +105,8 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for thread in self._going:
+            thread.join()
         self._undo.close()
 
     def _directory(self) -> None:
@@ -127,6 +131,9 @@ class Lab:
             raise LabUnavailable("199 lab bridges exist already")
         self.bridge, self.gateway = f"mlab{number}", f"10.213.{number}.1"
         self._undo.callback(_run, "ip", "link", "del", self.bridge, check=False)
+        # Without an address of its own a bridge has that of one of its hosts, and another once that one is gone: what
+        # the others send is lost until they ask again, after half a minute.
+        _run("ip", "link", "set", self.bridge, "address", f"02:6d:6c:61:62:{number:02x}")
         _run("ip", "address", "add", f"{self.gateway}/24", "dev", self.bridge)
         _run("ip", "link", "set", self.bridge, "up")
 
@@ -152,9 +159,12 @@ class Lab:
             self.ready(host)
         return made
 
-    def drop(self, host: Host) -> None:
-        """Take one host away before the others."""
-        self._hosts.pop(host.address).close()
+    def drop(self, host: Host) -> threading.Thread:
+        """Take one host away before the others, in a thread: it waits one to two seconds for the kernel to end it."""
+        thread = threading.Thread(target=self._hosts.pop(host.address).close)
+        self._going.append(thread)
+        thread.start()
+        return thread
 
     def ready(self, host: Host) -> None:
         """Wait for the banner of its sshd."""

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.lab
 def test_every_state_ends_in_an_engine_behind_tls(boot: Boot, tmp_path: Path, engine: str, user: str) -> None:
     host = boot(f"{engine}-{user}", engine=engine)
     spec = wishes(host, labels=("colour=blue sky",), env=('GREETING=50% "of" $it',))
-    outcome = provision(host, spec, user)
+    lines: list[str] = []
+    with shell(host, user) as connection:
+        outcome = apply_steps(plan(gather(connection, lines.append), spec), connection, lines.append)
+    assert lines == ["look at the machine", *outcome.executed], "what it does is told"
     assert outcome.restarted
     assert outcome.round_trips == (2 if engine == "missing" else 1)
     assert ask(host, tmp_path, "/_ping") == "OK"
@@ -247,13 +250,3 @@ def test_a_failing_step_is_named_with_its_output(boot: Boot) -> None:
         run_batch(steps, connection)
     assert (caught.value.brief, caught.value.details) == ("failed to stumble", "three")
     assert host.run("ls /x", check=False) == ""
-
-
-@pytest.mark.parametrize("engine", ["off", "running"])
-def test_play_reports_what_it_does(boot: Boot, engine: str) -> None:
-    host = boot(f"log-{engine}", engine=engine)
-    lines: list[str] = []
-    spec = wishes(host)
-    with shell(host) as connection:
-        outcome = apply_steps(plan(gather(connection, lines.append), spec), connection, lines.append)
-    assert lines == ["look at the machine", *outcome.executed]

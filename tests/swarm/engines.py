@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,19 +138,24 @@ class Engines:
         try:
             for engine in self.all:
                 engine.start()
-            for engine in self.all:
-                engine.wait()
-                engine.load_busybox()
+            with ThreadPoolExecutor(len(self.all)) as side_by_side:
+                list(side_by_side.map(_ready, self.all))
         except BaseException:
             self.__exit__()
             raise
         return self.all
 
     def __exit__(self, *_: object) -> None:
-        for engine in self.all:
-            engine.stop()
+        with ThreadPoolExecutor(len(self.all)) as side_by_side:
+            list(side_by_side.map(lambda engine: engine.stop(), self.all))
         _unmount_below(str(self.directory))
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _ready(engine: RealEngine) -> None:
+    """Back when the engine answers and has the image busybox."""
+    engine.wait()
+    engine.load_busybox()
 
 
 class Client(NamedTuple):

@@ -126,6 +126,7 @@ class Islands(Engines):
     def __enter__(self) -> Sequence[NamespacedEngine]:
         name = bridge_of(self.net)
         ip("link", "add", name, "type", "bridge")
+        ip("link", "set", name, "address", f"02:73:77:62:72:{self.net:02x}")  # as in tests/labs/nspawn.py
         ip("addr", "add", f"10.98.{self.net}.1/24", "dev", name)
         ip("link", "set", name, "up")
         super().__enter__()

@@ -18,6 +18,7 @@ from machine.session import Session
 from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab
+from tests.lifecycle.kill_moments import distinct
 from tests.program import Program
 
 pytestmark = pytest.mark.lab
@@ -216,7 +217,7 @@ def test_a_member_of_another_cluster_is_left_there(alone: list[Host], program: P
 
 def moments(log: Path) -> list[str]:
     """The moments of a listing that have to do with the cluster."""
-    passed = [line for line in log.read_text().splitlines() if "EngineClient." in line]
+    passed = [line for line in distinct(log.read_text().splitlines()) if "EngineClient." in line]
     assert len(passed) >= 2, passed
     return passed
 
