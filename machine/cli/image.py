@@ -75,9 +75,11 @@ def _cache(app: App) -> Cache:
 
 
 def _list(app: App, cache: Cache) -> int:
+    from machine.drivers.record_keys import BASE
+
     rows = [("NAME", "ARCH", "SIZE", "MADE", "USED BY", "ORIGIN")]
     for image in cache.all():
-        users = [name for name, disk in _users(app) if disk == image.disk]
+        users = [name for name, disk in _users(app, BASE) if disk == image.disk]
         size = f"{cache.size(image) >> 20} MB"
         rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
     templates = _templates(app, cache)
@@ -95,9 +97,10 @@ def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
     from machine import process
     from machine.drivers.images.templates import PREFIX
     from machine.drivers.qemu.template import remove_all_unfinished
+    from machine.drivers.record_keys import BASE
     from machine.wait import SystemClock
 
-    used = [disk for _, disk in _users(app)]
+    used = [disk for _, disk in _users(app, BASE)]
     templates = _templates(app, cache)
     for name in names:
         if name.startswith(PREFIX):
@@ -108,28 +111,29 @@ def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
     for file in cache.sweep(used):
         app.console.info(f"removed {file}, which nothing needed any more")
     remove_all_unfinished(templates, process.run, SystemClock())
-    for image in templates.sweep(lambda one: os.path.exists(templates.path(one.base))):
-        app.console.info(f"removed a template of {image}, which is not the image of today")
+    for image in templates.sweep():
+        app.console.info(f"removed a template of {image}, which nothing needed any more")
     return 0
 
 
 def _templates(app: App, cache: Cache) -> Templates:
     from machine.drivers.images.templates import Templates
+    from machine.drivers.record_keys import TEMPLATE_DISK
 
-    return Templates(cache.directory, app.console.info)
+    return Templates(cache.directory, app.console.info, lambda: {disk for _, disk in _users(app, TEMPLATE_DISK)})
 
 
-def _users(app: App) -> list[tuple[str, str]]:
-    """(machine, base disk) of every machine of the driver whose record can be read."""
-    from machine.drivers.record_keys import BASE
+def _users(app: App, key: str) -> list[tuple[str, str]]:
+    """(machine, disk under its own) of every machine whose record can be read and names one under `key`."""
     from machine.errors import MachineError
 
     users = []
     for name in app.store.names():
         try:
-            base = app.store.load(name).driver_object.get(BASE)
+            base = app.store.load(name).driver_object.get(key)
         except MachineError:
             continue
-        if isinstance(base, dict) and base.get("disk"):
-            users.append((name, str(base["disk"])))
+        disk = base.get("disk") if isinstance(base, dict) else base
+        if disk:
+            users.append((name, str(disk)))
     return users

@@ -53,7 +53,6 @@ class DriverContext:
     lock: Callable[[str], AbstractContextManager[None]]  # by the lock's name: one holder per store, across processes
     siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store
     user_data: str = ""  # extra cloud-config, for platforms that take some
-    install_script: str = ""  # for a shell as root: installs Docker where there is none, as provisioning would
     cluster_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
 
 

@@ -42,17 +42,8 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
         run=process.run,
         lock=lambda name: session.store.lock(name, seconds=None, what=name, say=session.console.info),
         siblings=siblings,
-        install_script=_install_script(record.engine_options().install_url),
         cluster_ports=clusters.open_ports(record),
     )
-
-
-def _install_script(url: str) -> str:
-    """Return the script that installs Docker from the standard URL; "" for another, which may carry a secret."""
-    if url != EngineOptions().install_url:
-        return ""
-    fetch = f'file=$(mktemp) && curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o "$file" {url}'
-    return f'{fetch} && DEBIAN_FRONTEND=noninteractive sh "$file"\nrm -f "$file"\n'
 
 
 def save_driver_state(session: Session, record: Record, driver: Driver) -> None:

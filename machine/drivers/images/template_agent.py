@@ -25,7 +25,6 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 import time
 
 TYPE_CHECKING = False
@@ -36,18 +35,27 @@ if TYPE_CHECKING:
 PORT = "/dev/virtio-ports/machine.ports"
 LONGEST = 1 << 20  # bytes of a line
 SECONDS = 300.0  # for one command
-INSTALL_SECONDS = 900.0  # for Docker, over a slow line
 ADD_ENTROPY, RESEED = 0x40085203, 0x5207  # RNDADDENTROPY and RNDRESEEDCRNG of random(4)
 MASKS = "/run/machine/identity"  # what is shown in the place of the kernel's own words about the saved machine
-RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
 ENGINE = ("docker.service", "docker.socket", "containerd.service")
-QUIET = ("ssh.socket", "ssh.service", "sshd.service", "machine-ports.service", "systemd-timesyncd.service")
-TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer", "fstrim.timer", "logrotate.timer", "man-db.timer")
+LOGIN = ("ssh.socket", "ssh.service")
+PORTS = "machine-ports.service"  # of the port reporter, which has the serial port otherwise
+ONCE = ("apt-daily.service", "apt-daily-upgrade.service")  # their timers start them
+QUIET = (
+    *("systemd-timesyncd.service", "systemd-timesyncd.timer", "fstrim.timer", "logrotate.timer", "man-db.timer"),
+    *("apt-daily.timer", "apt-daily-upgrade.timer", *ONCE),
+)
 PERSONAL = (  # of the machine that is saved; the engine's directories are empty, for it made them new just now
     *("/etc/ssh/ssh_host_*", "/root/.ssh", "/home/*/.ssh", "/root/.*_history", "/home/*/.*_history"),
     *("/var/lib/docker/*", "/var/lib/containerd/*", "/etc/docker/key.json", "/etc/docker/*.pem"),
-    *("/var/lib/cloud", "/run/cloud-init", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"),
+    *("/var/lib/cloud", "/run/cloud-init/*data*", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"),
     *("/var/lib/dhcp/*", "/run/systemd/netif/leases/*", "/var/lib/NetworkManager/*lease*"),
+    *(
+        "/var/lib/NetworkManager/secret_key",
+        "/etc/iscsi/initiatorname.iscsi",
+        "/var/lib/wtmpdb/*",
+        "/var/lib/lastlog/*",
+    ),
     *("/tmp/*", "/tmp/.[!.]*", "/var/tmp/*"),  # noqa: S108 (names of no file that is made)
     *("/var/cache/apt/archives/*.deb",),
 )
@@ -97,17 +105,17 @@ def empty_logs() -> None:
     run("dmesg", "--clear")
 
 
-def prepare(script: str) -> None:
-    """Bring the machine to where it may be saved: Docker is installed and was up once, and nothing is personal.
+def prepare() -> list[str]:
+    """Bring the machine to where it may be saved: Docker was up once, and nothing is personal.
 
-    Where Docker cannot be installed, by the script at this path, machines install it after they were started.
+    Returns the units that were stopped and are to be started in a copy.
     """
-    if not shutil.which("dockerd"):
-        run("sh", script, seconds=INSTALL_SECONDS)
-    run("systemctl", "start", "docker.service")  # what it reads is in memory then
-    run("systemctl", "stop", *ENGINE)
+    run("systemctl", "start", "docker.service", check=True)  # what it reads is in memory then
+    run("systemctl", "stop", *ENGINE, check=True)
     run("systemctl", "reset-failed", *ENGINE)  # one start less to count
-    run("systemctl", "stop", *QUIET, *TIMERS)
+    stopped = [*LOGIN, *QUIET]
+    active = run("systemctl", "is-active", *stopped).split()
+    run("systemctl", "stop", *stopped)
     run("ip", "link", "delete", "docker0")
     match_by_name("nat0")
     tell("/proc/sys/net/ipv4/conf/nat0/arp_notify", "1")  # qemu's NAT learns a card's address from what the card sends
@@ -117,6 +125,8 @@ def prepare(script: str) -> None:
     empty_logs()
     os.sync()
     run("fstrim", "/")
+    again = [unit for number, unit in enumerate(stopped) if active[number : number + 1] == ["active"]]
+    return [unit for unit in again if unit not in ONCE]
 
 
 def match_by_name(card: str) -> None:
@@ -177,8 +187,8 @@ def write(path: str, text: str, mode: int = 0o644, owner: str = "root") -> None:
     shutil.chown(path, owner, owner)
 
 
-def become(identity: dict[str, Any]) -> None:
-    """Become the machine that `identity` describes; everything may be done twice."""
+def become(identity: dict[str, Any], units: Sequence[str]) -> None:
+    """Become the machine that `identity` describes; everything may be done twice. `units` were active before."""
     seed_random(bytes.fromhex(identity["entropy"]))
     time.clock_settime(time.CLOCK_REALTIME, identity["time"])
     before = socket.gethostname()
@@ -199,34 +209,28 @@ def become(identity: dict[str, Any]) -> None:
     shutil.chown(home + "/.ssh", user, user)
     write(home + "/.ssh/authorized_keys", identity["authorized_key"] + "\n", 0o600, user)
     cards(identity)
-    run("systemctl", "start", "--no-block", "ssh.socket" if is_enabled("ssh.socket") else "ssh.service")
+    run("systemctl", "start", "--no-block", *[unit for unit in units if unit in LOGIN], check=True)
 
 
-def settle(identity: dict[str, Any]) -> None:
-    """Do what may come later than the first login: the journal, the size of the disk, the timers."""
+def settle(identity: dict[str, Any], units: Sequence[str]) -> None:
+    """Do what may come later than the first login: the journal, the size of the disk, the other units.
+
+    The port reporter comes last: its unit ends this one.
+    """
     run("systemctl", "restart", "systemd-journald.service")
-    remove(
-        [
-            path
-            for directory in LOGS
-            for path in glob.glob(directory + "/*")
-            if not path.endswith(identity["machine_id"])
-        ]
-    )
+    journals = [path for directory in LOGS for path in glob.glob(directory + "/*")]
+    remove([path for path in journals if not path.endswith(identity["machine_id"])])
     if identity.get("grow"):
         run("/usr/lib/systemd/systemd-growfs", "/")
-    run("systemctl", "start", "--no-block", "machine-ports.service", "systemd-timesyncd.timer", *TIMERS)
+    if later := [unit for unit in units if unit not in LOGIN]:
+        run("systemctl", "start", "--no-block", *later)
+    run("systemctl", "start", "--no-block", PORTS)
 
 
 def tell(path: str, word: str) -> None:
     """Write a word to a file of the kernel's, if there is one."""
     with contextlib.suppress(OSError), open(path, "w") as file:
         file.write(word)
-
-
-def is_enabled(unit: str) -> bool:
-    """Whether a unit is started at boot."""
-    return run("systemctl", "is-enabled", unit) == "enabled"
 
 
 def seed_random(seed: bytes) -> None:
@@ -293,28 +297,30 @@ def replace(path: str, before: str, after: str) -> None:
         os.chown(path, status.st_uid, status.st_gid)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prepare, then wait to be told who this is. `arguments`: the path of the script that installs Docker."""
-    port = Port()
+def main() -> None:
+    """Prepare, then wait to be told who this is."""
+    port, units = Port(), []
     try:
-        prepare(arguments[0])
+        units = prepare()
         status: dict[str, Any] = {"template": "ready"}
     except Exception as error:  # whatever it is, the host is told
         status = {"template": "failed", "reason": str(error)[-2000:]}
     while True:
         port.say(status)
         message = port.line(1.0)
-        if message is not None and isinstance(message.get("identity"), dict):
-            try:
-                become(message["identity"])
-            except Exception as error:
-                status = {"identity": "refused", "reason": str(error)[-2000:]}
-                continue
-            port.say({"identity": "taken"})
-            os.close(port.descriptor)
-            settle(message["identity"])
-            return
+        if message is None or not isinstance(message.get("identity"), dict):
+            continue
+        identity = message["identity"]
+        try:
+            become(identity, units)
+        except Exception as error:
+            status = {"identity": "refused", "reason": str(error)[-2000:]}
+            continue
+        port.say({"identity": "taken"})
+        os.close(port.descriptor)
+        settle(identity, units)
+        return
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

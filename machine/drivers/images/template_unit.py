@@ -8,7 +8,6 @@ import os
 from machine.drivers.images import port_reporter_unit
 
 PROGRAM = "/run/machine/template.py"  # in memory, so that it is gone after a reboot
-INSTALL = "/run/machine/install-docker.sh"
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "template_agent.py"), encoding="utf-8") as _file:
     SCRIPT = _file.read()
@@ -16,10 +15,6 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "template_age
 VERSION = hashlib.sha256(SCRIPT.encode()).hexdigest()[:12]
 COMMAND = (  # when the first boot is over
     *("systemd-run", "--no-block", "--unit=machine-template", "--property=After=cloud-final.service"),
-    *(f"--property=Conflicts={port_reporter_unit.UNIT}", "/usr/bin/python3", "-SE", PROGRAM, INSTALL),
+    *(f"--property=Conflicts={port_reporter_unit.UNIT}", "/usr/bin/python3", "-SE", PROGRAM),
 )
-
-
-def files(install_script: str) -> tuple[tuple[str, str, str], ...]:
-    """Return (path, mode, content) of what it needs; `install_script` installs Docker where there is none."""
-    return ((PROGRAM, "0700", SCRIPT), (INSTALL, "0600", install_script))
+FILES = ((PROGRAM, "0700", SCRIPT),)

@@ -4,30 +4,37 @@ IMAGES/templates/
     KEY.json             the manifest: which files are the template; written last, so that it is never half
     KEY-STAMP.qcow2      its disk, over a base image of IMAGES; the disks of machines are overlays over it
     KEY-STAMP.memory     what the hypervisor saved of memory and devices, packed
-    .making-KEY/         the directory of the virtual machine that becomes this template
+    KEY.failed           why none could be made, for an hour
+    .making-HOST-KEY/    the directory of the virtual machine that becomes this template
     .KEY.lock            held by whoever makes, fetches or removes it
     .uses/               which machines use which disk (image_usage.py)
 
-KEY is a digest of all that must be the same for a machine that starts from it: see qemu/shape.py.
+KEY is a digest of all that must be the same for a machine that starts from it, the computer too: see qemu/shape.py.
+The directory may be shared by stores, through a link, and by computers that have one home: STAMP begins with HOST, six
+digits of the computer that made the file, and each computer clears up only after itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from machine import files, lock
 from machine.drivers.images import disks, image_usage
-from machine.errors import DriverError, ImageNotFound
+from machine.errors import DriverError, ImageNotFound, StoreError
 
 DIRECTORY = "templates"
 PREFIX = "template-"
+FAILED_SECONDS = 3600.0  # for which a template that could not be made is not tried again
+UNUSED_SECONDS = 30 * 86400.0  # after which a template from which nothing was started is swept
 MAKING = ".making-"
 _KEY = re.compile(r"[0-9a-f]{24}")
 _FILE = re.compile(r"[0-9a-f]{24}-[0-9a-f]{12}\.(qcow2|memory)")
@@ -71,9 +78,12 @@ class Template:
 class Templates:
     """The templates over the images of one directory."""
 
-    def __init__(self, images: str, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, images: str, log: Callable[[str], None], recorded: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        """`recorded` tells the template disks of the machines of this store, for notes name where they were made."""
         self.directory = os.path.join(images, DIRECTORY)
-        self._log = log
+        self._log, self._recorded = log, recorded
 
     def find(self, key: str) -> Template | None:
         """Return the template of that key; None if there is none, it is not whole, or others could change it."""
@@ -112,30 +122,60 @@ class Templates:
         """Whether somebody works on this template."""
         return bool(lock.holder(self.path(f".{key}.lock")))
 
-    def making(self) -> list[tuple[str, str]]:
-        """Return (key, directory) of every virtual machine that becomes, or should have become, a template."""
-        return [(entry.removeprefix(MAKING), self.path(entry)) for entry in self._entries() if entry.startswith(MAKING)]
+    def making(self) -> list[str]:
+        """Return the key of every template that this computer makes, or should have made, of a virtual machine."""
+        start = f"{MAKING}{image_usage.host_tag()}-"
+        return [entry.removeprefix(start) for entry in self._entries() if entry.startswith(start)]
 
     def work_directory(self, key: str) -> str:
         """Return the directory of the virtual machine that becomes this template."""
-        return self.path(f"{MAKING}{key}")
+        return self.path(f"{MAKING}{image_usage.host_tag()}-{key}")
 
     def new_name(self, key: str) -> str:
         """Return how the files of a new template are called, without their endings."""
-        return f"{key}-{secrets.token_hex(6)}"
+        return f"{key}-{image_usage.host_tag()}{secrets.token_hex(3)}"
 
     def keep(self, template: Template) -> None:
         """Write the manifest: the template, whose files are there, is one from now on."""
         files.write(self.path(f"{template.key}.json"), (json.dumps(asdict(template), indent=1) + "\n").encode())
 
-    def forget(self, key: str) -> None:
-        """Remove a template, and of its files those that no machine needs; for the holder of its lock."""
-        files.remove_quietly(self.path(f"{key}.json"))
-        self._remove_files(key)
+    def failed(self, key: str) -> str:
+        """Return why this template could not be made, not long ago; "" if it was not tried."""
+        path = self.path(f"{key}.failed")
+        try:
+            if not 0 <= time.time() - os.stat(path).st_mtime < FAILED_SECONDS:
+                return ""
+            return files.read_plain(path).decode("utf-8", "replace")[:1000]
+        except OSError:
+            return ""
+
+    def note_failure(self, key: str, reason: str) -> None:
+        """Note why this template could not be made."""
+        with contextlib.suppress(StoreError):
+            files.write(self.path(f"{key}.failed"), (reason or "for no known reason").encode())
+
+    def note_start(self, template: Template, machine: str) -> None:
+        """Note that the machine with this directory stands on the template from now on."""
+        image_usage.note(self.directory, machine, template.disk)
+        os.utime(self.path(template.memory))
+
+    def forget(self, key: str, disk: str = "") -> None:
+        """Remove a template, and of its files those that no machine needs; for the holder of its lock.
+
+        With `disk`, only if the template still is the one with that disk.
+        """
+        found = self.find(key)
+        if not disk or not found or found.disk == disk:
+            files.remove_quietly(self.path(f"{key}.json"))
+        self.remove_files(key)
 
     def users(self, template: Template) -> list[str]:
         """Return the directories of the machines whose disks stand on it."""
         return image_usage.used(self.directory).get(template.disk, [])
+
+    def is_used(self, template: Template) -> bool:
+        """Whether a machine stands on it, of this store or of another."""
+        return template.disk in self._disks_in_use()
 
     def remove(self, name: str) -> None:
         """Remove the template that `image ls` calls `name`. Raises DriverError if a machine stands on it.
@@ -146,40 +186,54 @@ class Templates:
         if found is None:
             raise ImageNotFound(f"there is no template {name!r}", resolution="machine image ls shows them")
         with self.lock(found.key):
-            if users := self.users(found):
+            if self.is_used(found):
                 raise DriverError(
                     f"the {name} is the base of machines that exist",
-                    details="\n".join(users),
+                    details="\n".join(self.users(found)),
                     resolution="remove those machines first (machine ls shows those of this store)",
                 )
             self.forget(found.key)
 
-    def sweep(self, is_current: Callable[[Template], bool]) -> list[str]:
-        """Remove templates that are not current any more, and files of none; return the images of the templates."""
+    def sweep(self) -> list[str]:
+        """Remove templates whose image is gone or that are long unused, and files of none; return their images."""
         gone = []
-        for entry in self._entries():
-            key = entry.removesuffix(".json")
-            found = self.find(key) if entry.endswith(".json") and _KEY.fullmatch(key) else None
-            if found and not is_current(found):
-                with self.lock(key):
-                    self.forget(key)
+        for found in self.all():
+            if self._is_stale(found):
+                with self.lock(found.key):
+                    self.forget(found.key)
                 gone.append(found.image)
-        for key in {entry[:24] for entry in self._entries() if _FILE.fullmatch(entry)}:
+        for key in {entry[:24] for entry in self._entries() if self._is_own_file(entry)}:
             if not self.is_made_now(key):
                 with self.lock(key):
-                    self._remove_files(key)
+                    self.remove_files(key)
+        for entry in self._entries():
+            if entry.endswith(".failed"):
+                files.remove_quietly(self.path(entry))
         return gone
 
-    def _remove_files(self, key: str) -> None:
-        """Remove the files of this key that neither its manifest names nor a machine uses."""
-        used = image_usage.used(self.directory)
+    def remove_files(self, key: str) -> None:
+        """Remove the files of this key that this computer made and neither its manifest nor a machine needs.
+
+        For the holder of its lock.
+        """
+        used = self._disks_in_use()
         found = self.find(key)
         needed = {found.disk, found.memory} if found else set()
         for entry in self._entries():
-            if entry.startswith(f"{key}-") and _FILE.fullmatch(entry) and entry not in needed and entry not in used:
+            if entry.startswith(f"{key}-") and self._is_own_file(entry) and entry not in needed and entry not in used:
                 disks.remove(self.path(entry))
-        if not found:
-            lock.drop(self.path(f".{key}.lock"))
+
+    def _disks_in_use(self) -> set[str]:
+        return {*image_usage.used(self.directory), *self._recorded()}
+
+    def _is_stale(self, template: Template) -> bool:
+        if not os.path.exists(self.path(template.base)):
+            return True
+        unused = time.time() - os.stat(self.path(template.memory)).st_mtime
+        return unused > UNUSED_SECONDS and not self.is_used(template)
+
+    def _is_own_file(self, entry: str) -> bool:
+        return bool(_FILE.fullmatch(entry)) and entry[25:31] == image_usage.host_tag()
 
     def _entries(self) -> list[str]:
         return sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else []

@@ -35,6 +35,7 @@ class Machine:
     forwards: Sequence[tuple[int, int]]
     boot: Boot | None  # None: the disk's own boot loader
     firmware: str = ""
+    unrandomized: bool = False  # its port reporter switches the randomization of addresses on after the boot
     incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
 
@@ -157,10 +158,9 @@ def _kernel(machine: Machine) -> list[str]:
     words = [f"root={machine.boot.root}", "rw", "rootfstype=ext4", f"console={console}", "TERM=dumb"]
     words += ["quiet", "oops=panic", "panic=10", "ds=nocloud", "systemd.show_status=0", "systemd.ssh_auto=no"]
     if machine.accel == "tcg":
-        # A processor made of software does not speculate: the guards only cost time. And it translates code by its
-        # address, so a program that is loaded to another one at each start is translated at each start: the port
-        # reporter switches that on again (port_reporter.Randomization).
-        words += ["mitigations=off", "norandmaps"]
+        words += ["mitigations=off"]  # a processor made of software does not speculate: the guards only cost time
+        # It translates code by its address, and a program that is loaded to another one at each start anew at each.
+        words += ["norandmaps"] if machine.unrandomized else []
         if machine.arch == "amd64":
             words += ["clearcpuid=141"]  # CMPXCHG16B, see _model
     initrd = ["-initrd", machine.boot.initrd] if machine.boot.initrd else []

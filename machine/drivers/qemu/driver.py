@@ -19,7 +19,7 @@ from machine.drivers.qemu import abandoned, accel, argv, config, diagnosis, net,
 from machine.drivers.qemu.identity import Identity
 from machine.drivers.qemu.options import OPTIONS
 from machine.drivers.qemu.warm import WarmStart
-from machine.errors import DriverError, InProgress
+from machine.errors import DriverError, InProgress, MachineError
 from machine.hostport import ENGINE_PORT
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -86,7 +86,7 @@ class QemuDriver(Driver):
     def create(self) -> None:
         """Image, address, seed, disk, power: each step is skipped when an earlier call has done it.
 
-        A machine that was to start from a template, and was not a machine of its own yet, begins anew.
+        A machine that was to start from a template, and has not its own identity yet, begins anew.
         """
         self._undo_restore()
         if self._pid():
@@ -97,10 +97,10 @@ class QemuDriver(Driver):
         self._write_seed(image)
         disk = self._file(paths.DISK)
         if not os.path.exists(disk):
+            self.data["Unrandomized"] = True  # for it gets today's port reporter, which is not in older machines
             if self._start_from_template(image):
                 return
-            base = self._base_path(image)
-            vm.make_overlay(disk, base, image.format, self.settings.disk, self.ctx.run)
+            vm.make_overlay(disk, self._base_path(image), image.format, self.settings.disk, self.ctx.run)
         self._power_on(image)
 
     def state(self) -> State:
@@ -191,10 +191,7 @@ class QemuDriver(Driver):
         return diagnosis.explain(state, stopped, self._accel(), self._file(paths.CONSOLE))
 
     def _start(self) -> None:
-        if self._warm().is_restoring():
-            raise DriverError(
-                f"{self.ctx.name} was never finished", resolution=f"machine create --resume {self.ctx.name}"
-            )
+        self._warm().check_finished()
         if self._pid():
             self._resume()
             return
@@ -288,17 +285,19 @@ class QemuDriver(Driver):
         found = start.find_or_make(image, self._cache().path(image.disk), waiting)
         if found is None:
             return False
-        self.data[record_keys.TEMPLATE_DISK] = found.disk
-        self.ctx.save(self)
-        grow = self.settings.disk > found.megabytes
+        launched = False
         try:
+            start.begin()
+            self.data[record_keys.TEMPLATE_DISK] = found.disk
+            self.ctx.save(self)
             start.make_disk(found)
             self._launch(waiting, image)
-            identity = Identity.of(self.ctx, waiting, self.settings.user, self.host_key, grow=grow)
+            launched = True
+            identity = Identity.of(self.ctx, waiting, self.settings.user, self.host_key)
             start.restore(found, self.sockets, identity)
-        except DriverError as error:
+        except (MachineError, OSError) as error:
             self._template_failed = True
-            start.discard(found, error)
+            start.give_up(found, error, broken=launched)
             self._undo_restore()
             return False
         self._start_forwarder(waiting)
@@ -358,6 +357,7 @@ class QemuDriver(Driver):
             forwards=argv.forwards(self._place(), self.settings.publish),
             boot=self._cache().boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
+            unrandomized=bool(self.data.get("Unrandomized")),
         )
 
     def _power_on(self, image: Image) -> None:

@@ -42,6 +42,8 @@ class GuestPort:
         """Return the first message that has `key`. Raises DriverError if none comes within `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
+            if time.monotonic() > deadline:
+                raise DriverError(f"{self._name} did not say what it should within {seconds:g} s")
             line, newline, rest = self._arrived.partition(b"\n")
             if newline:
                 self._arrived = rest

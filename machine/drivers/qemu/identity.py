@@ -26,16 +26,18 @@ class Identity:
     host_key: tuple[str, str]
     nat_mac: str
     peer: str
-    grow: bool  # its disk is larger than the template's
 
     @classmethod
-    def of(cls, ctx: DriverContext, machine: argv.Machine, user: str, host_key: tuple[str, str], *, grow: bool) -> Self:
+    def of(cls, ctx: DriverContext, machine: argv.Machine, user: str, host_key: tuple[str, str]) -> Self:
         """Return the identity of `machine`, whose user logs in with the key of the context."""
         peer = machine.place.peer
-        return cls(ctx.name, machine.uuid, user, ctx.public_key, host_key, machine.nat_mac, peer, grow)
+        return cls(ctx.name, machine.uuid, user, ctx.public_key, host_key, machine.nat_mac, peer)
 
-    def message(self) -> dict[str, Any]:
-        """Return the line for the template agent, with the time of now and random bytes that nobody else gets."""
+    def message(self, *, grow: bool) -> dict[str, Any]:
+        """Return the line for the template agent, with the time of now and random bytes that nobody else gets.
+
+        `grow`: the machine's disk is larger than the template's.
+        """
         private, public = self.host_key
         return {
             "identity": {
@@ -52,7 +54,7 @@ class Identity:
                 "lan_mac": net.lan_mac(self.peer),
                 "peer": self.peer,
                 "bits": 24,
-                "grow": self.grow,
+                "grow": grow,
                 "entropy": secrets.token_hex(ENTROPY),
                 "time": time.time(),
             }

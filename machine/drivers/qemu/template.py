@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from machine import files
 from machine.drivers.images import disks, seed, template_unit
 from machine.drivers.images.templates import Template, Templates, now
-from machine.drivers.qemu import abandoned, argv, paths, shape, vm
+from machine.drivers.qemu import abandoned, argv, paths, process, shape, vm
 from machine.drivers.qemu.guest_port import GuestPort
 from machine.drivers.qemu.qmp import Client
 from machine.errors import CommandFailed, DriverError
@@ -20,6 +20,8 @@ from machine.process import Completed
 from machine.wait import Clock
 
 MIGRATE_SECONDS = 120.0
+END_SECONDS = 60.0  # for qemu to end by itself, when what it saved is packed
+_NAMESPACE = uuid.UUID("0e2f6a4c-6d0b-4d53-9a53-5d6b2b1f5a10")  # of the uuids made from keys
 PACKERS = {"zstd": "-q -1 -T0", "gzip": "-1"}  # program -> its arguments; the first that is there packs
 
 
@@ -35,7 +37,6 @@ class Wanted:
     up_to_date: bool  # the image has today's port reporter
     user: str
     megabytes: int
-    install_script: str
     seconds: float
 
 
@@ -63,7 +64,8 @@ def make(
         raise DriverError("neither zstd nor gzip is installed", resolution="sudo apt-get install zstd")
     try:
         _boot_and_save(templates, wanted, template, work, run)
-        abandoned.end_processes(work, run, clock)
+        _wait_for_end(work, clock)
+        _check_memory(templates.path(template.memory), template.packed, run)
         _move_disk(os.path.join(work, paths.DISK), templates.path(template.disk), template, run)
         templates.keep(template)
     except BaseException:
@@ -71,7 +73,7 @@ def make(
             disks.remove(templates.path(part))
         raise
     finally:
-        _remove(work, run, clock)
+        _remove(work, wanted.key, run, clock)
     return template
 
 
@@ -79,20 +81,29 @@ def remove_unfinished(templates: Templates, key: str, run: Callable[..., Complet
     """End what a make of this template that was cut short has left, and remove it; for the holder of its lock."""
     work = templates.work_directory(key)
     if os.path.isdir(work):
-        _remove(work, run, clock)
+        _remove(work, key, run, clock)
+    templates.remove_files(key)
 
 
 def remove_all_unfinished(templates: Templates, run: Callable[..., Completed], clock: Clock) -> None:
     """End and remove every virtual machine that nobody makes a template of any more."""
-    for key, _ in templates.making():
+    for key in templates.making():
         if not templates.is_made_now(key):
             with templates.lock(key):
                 remove_unfinished(templates, key, run, clock)
 
 
-def _remove(work: str, run: Callable[..., Completed], clock: Clock) -> None:
+def _remove(work: str, key: str, run: Callable[..., Completed], clock: Clock) -> None:
     abandoned.end_processes(work, run, clock)
+    sockets = paths.runtime(work, _identity(key))
+    if sockets != work:
+        shutil.rmtree(sockets, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _identity(key: str) -> str:
+    """The uuid of the machine that becomes this template: found again by who comes later."""
+    return str(uuid.uuid5(_NAMESPACE, key))
 
 
 def _seen_from(directory: str, base: str) -> str:
@@ -105,7 +116,7 @@ def _boot_and_save(
     templates: Templates, wanted: Wanted, template: Template, work: str, run: Callable[..., Completed]
 ) -> None:
     """Boot the machine in `work`, wait until it is ready to be copied, and save its memory; its qemu ends then."""
-    identity = str(uuid.uuid4())
+    identity = _identity(wanted.key)
     sockets = paths.runtime(work, identity)
     machine = shape.of_template(wanted.machine, work, sockets, identity)
     vm.make_overlay(os.path.join(work, paths.DISK), wanted.base, wanted.base_format, wanted.megabytes, run)
@@ -116,6 +127,24 @@ def _boot_and_save(
         if said["template"] != "ready":
             raise DriverError("the machine did not become a template", details=str(said.get("reason", ""))[:4000])
     _save(os.path.join(sockets, paths.QMP), templates.path(template.memory), template.packed)
+
+
+def _wait_for_end(work: str, clock: Clock) -> None:
+    """Wait until the qemu in `work` has ended by itself, and with it the program that packs. Raises DriverError."""
+    pid = process.recorded(os.path.join(work, paths.PID))
+    deadline = clock.now() + END_SECONDS
+    while pid and not process.gone(pid):
+        if clock.now() > deadline:
+            raise DriverError(f"the qemu of the template (process {pid}) did not end")
+        clock.sleep(0.05)
+
+
+def _check_memory(memory: str, packer: str, run: Callable[..., Completed]) -> None:
+    """Raise DriverError unless the memory was packed to its end."""
+    try:
+        run([packer, "-tq", memory], timeout=MIGRATE_SECONDS)
+    except CommandFailed as error:
+        raise DriverError(f"{memory} is damaged", details=error.details, resolution="make room on that disk") from error
 
 
 def _move_disk(disk: str, target: str, template: Template, run: Callable[..., Completed]) -> None:
@@ -140,7 +169,7 @@ def _seed(wanted: Wanted, identity: str) -> seed.Seed:
         peer="",
         lan_mac="",
         install_port_reporter=not wanted.up_to_date,
-        files=template_unit.files(wanted.install_script),
+        files=template_unit.FILES,
         commands=(template_unit.COMMAND,),
     )
 

@@ -15,11 +15,12 @@ from machine.drivers.images.templates import Template, Templates
 from machine.errors import DriverError, ImageNotFound
 
 KEY = "0123456789abcdef01234567"
+STAMP = f"{image_usage.host_tag()}0123ab"
 ONE = Template(
     key=KEY,
     image="debian-13",
-    disk=f"{KEY}-0123456789ab.qcow2",
-    memory=f"{KEY}-0123456789ab.memory",
+    disk=f"{KEY}-{STAMP}.qcow2",
+    memory=f"{KEY}-{STAMP}.memory",
     packed="zstd",
     base="../debian-13.qcow2",
     base_format="qcow2",
@@ -40,6 +41,7 @@ def templates(tmp_path: Path, said: list[str]) -> Templates:
 
 def add(templates: Templates, one: Template = ONE) -> None:
     os.makedirs(templates.directory, mode=0o700, exist_ok=True)
+    Path(templates.directory, "..", "debian-13.qcow2").touch()
     for part in (one.disk, one.memory):
         Path(templates.path(part)).write_bytes(b"x" * 5000)
         os.chmod(templates.path(part), 0o600)
@@ -93,7 +95,7 @@ def test_one_that_others_could_change_is_not_used(templates: Templates, said: li
         "[" * 100_000,
         {"disk": "../../secret.qcow2"},
         {"disk": "/etc/passwd"},
-        {"memory": f"{KEY}-0123456789ab.memory; reboot"},
+        {"memory": f"{KEY}-{STAMP}.memory; reboot"},
         {"key": "f" * 24},
         {"key": "../x"},
         {"megabytes": "20000"},
@@ -141,28 +143,75 @@ def test_of_a_template_that_does_not_start_the_disk_stays_for_its_machines(
 def test_sweeping(templates: Templates, tmp_path: Path, used: bool) -> None:
     """A template whose base is gone goes, and files of none; the disk of a machine stays."""
     other = "f" * 24
-    old = replace(ONE, key=other, disk=f"{other}-0123456789ab.qcow2", memory=f"{other}-0123456789ab.memory")
+    old = replace(ONE, base="../gone.qcow2", key=other, disk=f"{other}-{STAMP}.qcow2", memory=f"{other}-{STAMP}.memory")
     add(templates)
     add(templates, old)
-    orphan = f"{KEY}-ffffffffffff.memory"
+    orphan = f"{KEY}-{image_usage.host_tag()}ffffff.memory"
     Path(templates.path(orphan)).write_bytes(b"")
     if used:
         machine(tmp_path, templates, old)
-    assert templates.sweep(lambda one: one.key == KEY) == ["debian-13"]
+    assert templates.sweep() == ["debian-13"]
     kept = [name for name in names(templates) if not name.startswith(".")]
     assert kept == sorted([f"{KEY}.json", ONE.disk, ONE.memory, *([old.disk] if used else [])])
 
 
 def test_what_is_being_made_is_not_swept(templates: Templates) -> None:
     os.makedirs(templates.directory)
-    part = f"{KEY}-ffffffffffff.memory"
+    part = f"{KEY}-{image_usage.host_tag()}ffffff.memory"
     Path(templates.path(part)).write_bytes(b"")
     with templates.lock(KEY):
         assert templates.is_made_now(KEY)
-        templates.sweep(lambda _: True)
+        templates.sweep()
         assert part in names(templates)
-    templates.sweep(lambda _: True)
+    templates.sweep()
     assert part not in names(templates)
+
+
+def test_what_is_long_unused_is_swept(templates: Templates) -> None:
+    add(templates)
+    assert templates.sweep() == []
+    os.utime(templates.path(ONE.memory), (1e9, 1e9))
+    assert templates.sweep() == ["debian-13"]
+    assert templates.all() == []
+
+
+def test_a_disk_that_a_record_names_stays_though_its_store_was_moved(tmp_path: Path) -> None:
+    """Notes name the directories of machines as they were."""
+    templates = Templates(str(tmp_path / "images"), print, lambda: [ONE.disk])
+    add(templates)
+    with pytest.raises(DriverError, match="is the base of machines that exist"):
+        templates.remove(ONE.name)
+    templates.forget(KEY)
+    templates.sweep()
+    assert os.path.exists(templates.path(ONE.disk))
+
+
+def test_what_another_computer_makes_is_left_alone(templates: Templates) -> None:
+    os.makedirs(templates.path(f".making-ffffff-{KEY}"))
+    other = f"{KEY}-ffffff000000.memory"
+    Path(templates.path(other)).touch()
+    templates.sweep()
+    assert templates.making() == []
+    assert other in names(templates)
+
+
+def test_only_the_template_that_did_not_start_is_forgotten(templates: Templates) -> None:
+    add(templates)
+    templates.forget(KEY, disk=f"{KEY}-{STAMP[:-1]}f.qcow2")
+    assert templates.find(KEY) == ONE
+    templates.forget(KEY, disk=ONE.disk)
+    assert templates.find(KEY) is None
+
+
+def test_a_failure_is_remembered_for_an_hour(templates: Templates) -> None:
+    os.makedirs(templates.directory)
+    assert templates.failed(KEY) == ""
+    templates.note_failure(KEY, "no python")
+    assert templates.failed(KEY) == "no python"
+    os.utime(templates.path(f"{KEY}.failed"), (1e9, 1e9))
+    assert templates.failed(KEY) == ""
+    templates.sweep()
+    assert not os.path.exists(templates.path(f"{KEY}.failed"))
 
 
 def test_names_of_new_files(templates: Templates) -> None:

@@ -71,6 +71,7 @@ def test_what_is_a_machines_own_makes_no_other_kind(disk: Path, changes: dict[st
         {"program": "/usr/bin/env"},
         {"boot": Boot("/store/cache/images/kernel2", "/store/cache/images/initrd", "/dev/vda")},
         {"boot": None},
+        {"unrandomized": True},
         {"firmware": "/x.fd"},
         {"user": "somebody"},
         {"megabytes": 6000},
