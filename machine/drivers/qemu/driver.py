@@ -209,7 +209,7 @@ class QemuDriver(Driver):
 
     def _kill(self) -> None:
         """Cut the power; `_is_ending` until the machine's ports are free again."""
-        if pid := self._pid():
+        for pid in process.find_all(self.ctx.directory, self.uuid, self.ctx.run) if self._pid() else ():
             process.end(pid)
 
     def _is_ending(self) -> bool:

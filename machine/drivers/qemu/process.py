@@ -30,6 +30,11 @@ def find(directory: str, uuid: str, run: Run) -> int:
     return 0
 
 
+def find_all(directory: str, uuid: str, run: Run) -> list[int]:
+    """The pids of all processes of the machine's qemu: there are two while it goes to the background."""
+    return [pid for pid, words in _all(run) if is_ours(words, directory, uuid) and of_owner(pid, directory)]
+
+
 def is_ours(words: list[str], directory: str, uuid: str) -> bool:
     """Whether a process with these arguments is the machine's: its uuid, and its pid file or one that is gone."""
     if uuid not in words or "-pidfile" not in words:

@@ -91,16 +91,22 @@ def test_machines_of_one_template_share_nothing(make: Make) -> None:
         assert text.encode() not in template, "the template knows nobody"
 
 
+def _manifest(machine: Machine) -> Path:
+    """The manifest of the template that a machine was started from."""
+    return next(
+        path
+        for path in directory_of(machine).glob("*.json")
+        if json.loads(path.read_text())["disk"] == machine.saved[-1]["TemplateDisk"]
+    )
+
+
 def _memory_of_template(machine: Machine) -> bytes:
     """The memory that was saved, unpacked."""
-    directory = directory_of(machine)
-    found = next(
-        known
-        for known in map(json.loads, (path.read_text() for path in directory.glob("*.json")))
-        if known["disk"] == machine.saved[-1]["TemplateDisk"]
-    )
-    assert (directory / found["memory"]).stat().st_mode & 0o777 == 0o600
-    return subprocess.run([found["packed"], "-dc", str(directory / found["memory"])], check=True, stdout=-1).stdout
+    manifest = _manifest(machine)
+    known = json.loads(manifest.read_text())
+    memory = manifest.with_name(known["memory"])
+    assert memory.stat().st_mode & 0o777 == 0o600
+    return subprocess.run([known["packed"], "-dc", str(memory)], check=True, stdout=subprocess.PIPE).stdout
 
 
 def test_a_template_that_is_damaged_is_not_the_end(tmp_path: Path, make: Make) -> None:
@@ -108,12 +114,13 @@ def test_a_template_that_is_damaged_is_not_the_end(tmp_path: Path, make: Make) -
     first = make("vm-one")
     first.driver.create()
     directory = tmp_path / "own"
+    name = _manifest(first).name
     _copy_images(directory_of(first).parent, directory)
     remove(first.driver)
     (tmp_path / "store" / "cache" / "images").unlink()
     (tmp_path / "store" / "cache" / "images").symlink_to(directory)
-    manifest = next((directory / "templates").glob("*.json"))
-    memory = directory / "templates" / json.loads(manifest.read_text())["memory"]
+    manifest = directory / "templates" / name
+    memory = manifest.with_name(json.loads(manifest.read_text())["memory"])
     with open(memory, "r+b") as file:
         file.seek(memory.stat().st_size // 2)
         file.write(b"damaged" * 5000)
@@ -133,20 +140,22 @@ def _copy_images(source: Path, target: Path) -> None:
 
 
 CREATE = """
-import sys
+import json, sys
 from pathlib import Path
 from tests.drivers.qemu.test_vm import Machine
-Machine(Path(sys.argv[1]), sys.argv[2], **eval(sys.argv[3])).driver.create()
+Machine(Path(sys.argv[1]), sys.argv[2], **json.loads(sys.argv[3])).driver.create()
 """
 
 
-def _create_elsewhere(tmp_path: Path, name: str, **given: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CREATE, str(tmp_path), name, repr(given)])
+def _create_elsewhere(machine: Machine, tmp_path: Path, **given: object) -> subprocess.Popen[bytes]:
+    """The create of this machine, in a process of its own."""
+    words = json.dumps({"machine_id": machine.ctx.machine_id, **given})
+    return subprocess.Popen([sys.executable, "-c", CREATE, str(tmp_path), machine.ctx.name, words])
 
 
 def test_what_a_killed_make_leaves_is_found_by_rm(tmp_path: Path, make: Make) -> None:
     machine = make("vm-one", qemu_memory=512)  # a kind of its own, so that a template is made
-    running = _create_elsewhere(tmp_path, "vm-one", qemu_memory=512)
+    running = _create_elsewhere(machine, tmp_path, qemu_memory=512)
     directory = directory_of(machine)
     try:
         machine.wait("the qemu of a template", lambda: any(directory.glob(f"{templates.MAKING}*/{paths.PID}")), 120)
@@ -168,7 +177,7 @@ def test_a_start_that_was_killed_begins_anew(tmp_path: Path, make: Make) -> None
     remove(first.driver)  # the template stays
     machine = make("vm-two")
     marker = Path(machine.ctx.directory, paths.RESTORING)
-    running = _create_elsewhere(tmp_path, "vm-two")
+    running = _create_elsewhere(machine, tmp_path)
     try:
         machine.wait("the note", marker.exists, 120)
     finally:

@@ -39,7 +39,7 @@ BOOT = 400.0
 class Machine:
     """One driver, and ssh to what it made."""
 
-    def __init__(self, directory: Path, name: str, **given: Any) -> None:
+    def __init__(self, directory: Path, name: str, *, machine_id: str = "", **given: Any) -> None:
         kept = os.environ.get("MACHINE_TEST_IMAGES")
         cache = directory / "store" / "cache"
         if kept and not (cache / "images").exists():
@@ -47,7 +47,9 @@ class Machine:
             cache.mkdir(parents=True, exist_ok=True)
             (cache / "images").symlink_to(kept)
         self.saved: list[dict[str, Any]] = []
-        self.ctx = replace(contexts.real(directory, name, self.saved), machine_id=f"id-of-{name}-{os.getpid()}")
+        self.ctx = replace(
+            contexts.real(directory, name, self.saved), machine_id=machine_id or f"id-of-{name}-{os.getpid()}"
+        )
         values = resolve(QemuDriver.traits.options, {key.replace("_", "-"): value for key, value in given.items()}, {})
         self.driver = QemuDriver.configure(self.ctx, values)
         own = Path(self.ctx.directory)
