@@ -16,7 +16,7 @@ BUSYBOX = Path("/bin/busybox")  # static; stands in for an image registry
 
 
 def rows(subject: Subject) -> Iterator[Row]:
-    """The first create builds or fetches the image and is not counted."""
+    """The first create builds or fetches the image, and makes the template; it is not counted."""
     missing = [name for name in ("docker",) if not shutil.which(name)] + ["busybox-static"] * (not BUSYBOX.exists())
     if missing:
         yield Row("qemu: create to docker run", Samples(), remark=f"not measured: needs {', '.join(missing)}")
@@ -29,8 +29,8 @@ def rows(subject: Subject) -> Iterator[Row]:
         yield Row("qemu: create to docker run", Samples(failure=str(error)))
         return
     found = interleaved(subject.runs, {"ours": lambda: _one(subject, created)})["ours"]
-    yield Row("qemu: create, image cached", Samples(created, found.failure))
-    yield Row("qemu: create to docker run", found, aim="60 s")
+    yield Row("qemu: create from a template", Samples(created, found.failure))
+    yield Row("qemu: create to docker run", found, aim="12 s")
 
 
 def _one(subject: Subject, created: list[float]) -> float:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ SHARED = ("host keys",)  # of these the names, not the contents
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Machine] = []
 
-    def new(name: str, **given: object) -> Machine:
+    def new(name: str, **given: Any) -> Machine:
         machine = Machine(tmp_path, name, **given)
         made.append(machine)
         return machine
@@ -142,6 +143,7 @@ def _copy_images(source: Path, target: Path) -> None:
 CREATE = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from tests.drivers.qemu.test_vm import Machine
 Machine(Path(sys.argv[1]), sys.argv[2], **json.loads(sys.argv[3])).driver.create()
 """
