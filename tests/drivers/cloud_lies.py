@@ -96,7 +96,7 @@ class CloudLies:
         lie = lying(name)
         calls = list(dict.fromkeys(cloud.proxy.names()))
         for number, call in enumerate(calls[list(LIES).index(name) % 3 :: 3]):
-            driver = new(cloud, tmp_path / str(number), **cloud.impatient)
+            driver = new(cloud, tmp_path / str(number))
             cloud.proxy.clear()
             driver.check()
             driver.ctx.save(driver)

@@ -89,6 +89,8 @@ class NamespacedEngine(RealEngine):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.holder is not None:
+            # The kernel would remove the pair some time after the namespace, and refuse the next engine of this number.
+            ip("link", "delete", f"swv{self.net}n{self.number}", check=False)
             self.holder.kill()
             self.holder.wait(60)
             self.holder = None

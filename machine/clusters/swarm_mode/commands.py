@@ -13,7 +13,7 @@ from machine.clusters.swarm_mode.membership import Membership
 from machine.clusters.swarm_mode.nodes import Node, fault_tolerance, quorum_risk
 from machine.clusters.swarm_mode.ports import Side
 from machine.drivers import registry
-from machine.errors import MachineError, SwarmModeError
+from machine.errors import EngineError, MachineError, SwarmModeError
 from machine.session import LOCK_SECONDS, Session, readable_records
 from machine.store import Record
 from machine.wait import NotYet, until
@@ -235,9 +235,16 @@ def _check_ports(session: Session, record: Record, membership: Membership, manag
 
 
 def _wait_until_manager(session: Session, record: Record, manager: members.Manager, node_id: str) -> None:
+    """Wait until the other managers reach it and it answers as one itself, which comes a moment later."""
+
     def probe() -> None:
         if not any(one.id == node_id and one.reachable for one in api.nodes(manager.engine)):
-            raise NotYet
+            raise NotYet("the other managers do not reach it")
+        try:
+            if not api.local_node(members.engine_of(record)).is_manager:
+                raise NotYet("its engine does not answer as a manager")
+        except EngineError as error:
+            raise NotYet.because(error) from error
 
     until(
         probe,
