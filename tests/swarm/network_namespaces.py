@@ -135,8 +135,10 @@ class Islands(Engines):
         return self.all
 
     def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        ip("link", "delete", bridge_of(self.net), check=False)
+        try:
+            super().__exit__()
+        finally:
+            ip("link", "delete", bridge_of(self.net), check=False)
 
 
 def bridge_of(net: int) -> str:
