@@ -15,7 +15,7 @@ class Stage:
 
 
 QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "4"), tests=True)
-UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "4"), tests=True)
+UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "3"), tests=True)
 LABS = Stage("labs", ("-m", "lab", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 MACHINES = Stage("machines", ("-m", "vm", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 # What a cloud leaves behind is looked at where none stands; the tests of the other stage share one until their end.

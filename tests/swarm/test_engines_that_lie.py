@@ -173,17 +173,17 @@ async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(mo
 async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 0.5)
+    monkeypatch.setattr("machine.swarm.cluster.engine_connection.SLOW", 2.0)
 
     async with manager(refresh_min=0.05, refresh_max=0.1) as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
         found.good[0].answers["/plugins"] = json_answer([])
         found.bad.answers["*"] = HOSTILE["silence"]
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.7)
         assert found.row()["state"] == "Healthy", "it is only late"
         began = time.monotonic()
         assert (await found.ask("GET", "/plugins", seconds=5)).status == 200
-        assert time.monotonic() - began < 0.4
+        assert time.monotonic() - began < 1.5
 
 
 async def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
