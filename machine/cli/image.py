@@ -78,8 +78,9 @@ def _list(app: App, cache: Cache) -> int:
     from machine.drivers.record_keys import BASE
 
     rows = [("NAME", "ARCH", "SIZE", "MADE", "USED BY", "ORIGIN")]
+    machines = _users(app, BASE)
     for image in cache.all():
-        users = [name for name, disk in _users(app, BASE) if disk == image.disk]
+        users = [name for name, disk in machines if disk == image.disk]
         size = f"{cache.size(image) >> 20} MB"
         rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
     templates = _templates(app, cache)

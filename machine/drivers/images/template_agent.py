@@ -262,14 +262,10 @@ def rename(path: str, before: str, after: str) -> None:
 
 def cards(identity: dict[str, Any]) -> None:
     """Give the cards the machine's own addresses. The file of the second comes from cloud-init, at the next boot."""
-    with open("/sys/class/net/nat0/address") as file:
-        before = file.read().strip()
     run("ip", "link", "set", "dev", "nat0", "address", identity["nat_mac"], check=True)
     run("ip", "-6", "address", "flush", "dev", "nat0", "scope", "link")
     for mode in ("1", "0"):  # none, and again one made of the address of the card
         tell("/proc/sys/net/ipv6/conf/nat0/addr_gen_mode", mode)
-    for path in glob.glob("/etc/systemd/network/*") + glob.glob("/run/systemd/network/*") + glob.glob("/etc/netplan/*"):
-        replace(path, before, identity["nat_mac"])
     card = card_of((identity["template_lan_mac"], identity["lan_mac"]))
     run("ip", "link", "set", "dev", card, "down")
     run("ip", "link", "set", "dev", card, "address", identity["lan_mac"], "name", "lan0", check=True)

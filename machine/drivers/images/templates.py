@@ -33,6 +33,10 @@ from machine.errors import DriverError, ImageNotFound, StoreError
 
 DIRECTORY = "templates"
 PREFIX = "template-"
+PACKERS = {  # program -> arguments to pack, to unpack; the first that is there packs
+    "zstd": ("-q -1 -T0", "-dcq"),
+    "gzip": ("-1", "-dc"),
+}
 FAILED_SECONDS = 3600.0  # for which a template that could not be made is not tried again
 UNUSED_SECONDS = 30 * 86400.0  # after which a template from which nothing was started is swept
 MAKING = ".making-"
@@ -51,7 +55,7 @@ class Template:
     image: str
     disk: str
     memory: str
-    packed: str  # the program that packed the memory: zstd or gzip
+    packed: str  # the program that packed the memory, one of PACKERS
     base: str
     base_format: str
     megabytes: int
@@ -70,6 +74,8 @@ class Template:
         if not all(type(known[key]) is (int if key == "megabytes" else str) for key in known):
             raise ValueError("a value of it has another kind")
         made = cls(**known)
+        if made.packed not in PACKERS:
+            raise ValueError("it is packed by an unknown program")
         if not _KEY.fullmatch(made.key) or not all(map(_FILE.fullmatch, (made.disk, made.memory))):
             raise ValueError("it names other files")
         return made

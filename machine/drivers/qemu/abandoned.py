@@ -33,11 +33,8 @@ def end_processes(directory: str, run: process.Run, clock: Clock) -> Sequence[st
             sockets = sockets or next(filter(None, map(paths.runtime_in, words)), "")
     for pid in found:
         process.end(pid)
-    deadline = clock.now() + END_SECONDS
-    while not all(map(process.gone, found)):
-        if clock.now() > deadline:
-            raise DriverError(f"{' and '.join(found.values())} did not end", resolution="look at it with ps, or reboot")
-        clock.sleep(0.05)
+    if not process.wait_gone(found, clock, END_SECONDS):
+        raise DriverError(f"{' and '.join(found.values())} did not end", resolution="look at it with ps, or reboot")
     _remove_sockets(sockets)
     return list(found.values())
 

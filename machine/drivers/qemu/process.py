@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from machine.drivers.qemu import paths
 from machine.errors import DriverError
 from machine.process import Completed
+from machine.wait import Clock
 
 Run = Callable[..., Completed]
 
@@ -81,6 +82,16 @@ def gone(pid: int) -> bool:
     except PermissionError:
         return False
     return _is_zombie(pid)
+
+
+def wait_gone(pids: Iterable[int], clock: Clock, seconds: float) -> bool:
+    """Wait until nothing is left of all these processes; return whether that was so within `seconds`."""
+    waited_for, deadline = list(pids), clock.now() + seconds
+    while not all(map(gone, waited_for)):
+        if clock.now() > deadline:
+            return False
+        clock.sleep(0.05)
+    return True
 
 
 def _is_zombie(pid: int) -> bool:

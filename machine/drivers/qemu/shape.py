@@ -24,7 +24,7 @@ NOWHERE = net.NetworkAddress(address="127.0.0.1", peer=PEER, ssh_port=0, engine_
 
 
 def of_template(machine: argv.Machine, directory: str, sockets: str, uuid: str) -> argv.Machine:
-    """Return the virtual machine that becomes the template of `machine`: it has nothing of its own, and no network."""
+    """Return the virtual machine that becomes the template of `machine`: nothing is its own, and nobody reaches it."""
     return replace(
         machine,
         name="template",

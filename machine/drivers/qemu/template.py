@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from machine import files
 from machine.drivers.images import disks, seed, template_unit
-from machine.drivers.images.templates import Template, Templates, now
+from machine.drivers.images.templates import PACKERS, Template, Templates, now
 from machine.drivers.qemu import abandoned, argv, paths, process, shape, vm
 from machine.drivers.qemu.guest_port import GuestPort
 from machine.drivers.qemu.qmp import Client
@@ -22,11 +22,10 @@ from machine.wait import Clock
 MIGRATE_SECONDS = 120.0
 END_SECONDS = 60.0  # for qemu to end by itself, when what it saved is packed
 _NAMESPACE = uuid.UUID("0e2f6a4c-6d0b-4d53-9a53-5d6b2b1f5a10")  # of the uuids made from keys
-PACKERS = {"zstd": "-q -1 -T0", "gzip": "-1"}  # program -> its arguments; the first that is there packs
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TemplateSpec:
     """What a template shall be of. `base` is the path of the image's disk as machines name it, absolute."""
 
     key: str
@@ -34,36 +33,35 @@ class Wanted:
     image: str
     base: str
     base_format: str
-    up_to_date: bool  # the image has today's port reporter
     user: str
     megabytes: int
     seconds: float
 
 
 def make(
-    templates: Templates, wanted: Wanted, run: Callable[..., Completed], clock: Clock, log: Callable[[str], None]
+    templates: Templates, spec: TemplateSpec, run: Callable[..., Completed], clock: Clock, log: Callable[[str], None]
 ) -> Template:
     """Make the template, for the holder of its lock, in the time of a boot. Raises DriverError if it cannot be made."""
-    remove_unfinished(templates, wanted.key, run, clock)
-    log(f"making a template of this kind of machine, from which later ones start in seconds ({wanted.image})")
-    work = templates.work_directory(wanted.key)
+    remove_unfinished(templates, spec.key, run, clock)
+    log(f"making a template of this kind of machine, from which later ones start in seconds ({spec.image})")
+    work = templates.work_directory(spec.key)
     files.need_directory(work)
-    name = templates.new_name(wanted.key)
+    name = templates.new_name(spec.key)
     template = Template(
-        key=wanted.key,
-        image=wanted.image,
+        key=spec.key,
+        image=spec.image,
         disk=f"{name}.qcow2",
         memory=f"{name}.memory",
         packed=next((program for program in PACKERS if shutil.which(program)), ""),
-        base=_seen_from(templates.directory, wanted.base),
-        base_format=wanted.base_format,
-        megabytes=wanted.megabytes,
+        base=_seen_from(templates.directory, spec.base),
+        base_format=spec.base_format,
+        megabytes=spec.megabytes,
         made=now(),
     )
     if not template.packed:
         raise DriverError("neither zstd nor gzip is installed", resolution="sudo apt-get install zstd")
     try:
-        _boot_and_save(templates, wanted, template, work, run)
+        _boot_and_save(templates, spec, template, work, run)
         _wait_for_end(work, clock)
         _check_memory(templates.path(template.memory), template.packed, run)
         _move_disk(os.path.join(work, paths.DISK), templates.path(template.disk), template, run)
@@ -73,7 +71,7 @@ def make(
             disks.remove(templates.path(part))
         raise
     finally:
-        _remove(work, wanted.key, run, clock)
+        _remove(work, spec.key, run, clock)
     return template
 
 
@@ -113,17 +111,17 @@ def _seen_from(directory: str, base: str) -> str:
 
 
 def _boot_and_save(
-    templates: Templates, wanted: Wanted, template: Template, work: str, run: Callable[..., Completed]
+    templates: Templates, spec: TemplateSpec, template: Template, work: str, run: Callable[..., Completed]
 ) -> None:
     """Boot the machine in `work`, wait until it is ready to be copied, and save its memory; its qemu ends then."""
-    identity = _identity(wanted.key)
+    identity = _identity(spec.key)
     sockets = paths.runtime(work, identity)
-    machine = shape.of_template(wanted.machine, work, sockets, identity)
-    vm.make_overlay(os.path.join(work, paths.DISK), wanted.base, wanted.base_format, wanted.megabytes, run)
-    seed.write(os.path.join(work, paths.SEED), _seed(wanted, identity))
+    machine = shape.of_template(spec.machine, work, sockets, identity)
+    vm.make_overlay(os.path.join(work, paths.DISK), spec.base, spec.base_format, spec.megabytes, run)
+    seed.write(os.path.join(work, paths.SEED), _seed(spec, identity))
     vm.launch(machine, run)
     with GuestPort(os.path.join(sockets, paths.GUEST), "the template") as port:
-        said = port.wait("template", wanted.seconds)
+        said = port.wait("template", spec.seconds)
         if said["template"] != "ready":
             raise DriverError("the machine did not become a template", details=str(said.get("reason", ""))[:4000])
     _save(os.path.join(sockets, paths.QMP), templates.path(template.memory), template.packed)
@@ -132,11 +130,8 @@ def _boot_and_save(
 def _wait_for_end(work: str, clock: Clock) -> None:
     """Wait until the qemu in `work` has ended by itself, and with it the program that packs. Raises DriverError."""
     pid = process.recorded(os.path.join(work, paths.PID))
-    deadline = clock.now() + END_SECONDS
-    while pid and not process.gone(pid):
-        if clock.now() > deadline:
-            raise DriverError(f"the qemu of the template (process {pid}) did not end")
-        clock.sleep(0.05)
+    if pid and not process.wait_gone([pid], clock, END_SECONDS):
+        raise DriverError(f"the qemu of the template (process {pid}) did not end")
 
 
 def _check_memory(memory: str, packer: str, run: Callable[..., Completed]) -> None:
@@ -157,18 +152,18 @@ def _move_disk(disk: str, target: str, template: Template, run: Callable[..., Co
     os.replace(disk, target)
 
 
-def _seed(wanted: Wanted, identity: str) -> seed.Seed:
+def _seed(spec: TemplateSpec, identity: str) -> seed.Seed:
     """No key of anybody: neither a host key nor one that may log in."""
     return seed.Seed(
         name="template",
         machine_id=identity,
-        user=wanted.user,
+        user=spec.user,
         public_key="",
         host_key=("", ""),
         nat_mac=shape.NAT_MAC,
         peer="",
         lan_mac="",
-        install_port_reporter=not wanted.up_to_date,
+        install_port_reporter=False,  # it is in every image of which templates are made
         files=template_unit.FILES,
         commands=(template_unit.COMMAND,),
     )
@@ -177,7 +172,8 @@ def _seed(wanted: Wanted, identity: str) -> seed.Seed:
 def _save(socket_path: str, memory: str, packer: str) -> None:
     """Stop the machine and save its memory and devices, packed, in a file of this user's alone."""
     os.close(disks.private(memory))
+    pack, _ = PACKERS[packer]
     with Client(socket_path, 30.0) as client:
         client.command("stop")
-        client.migrate("migrate", f"exec:{packer} {PACKERS[packer]} >{shlex.quote(memory)}", MIGRATE_SECONDS)
+        client.migrate("migrate", f"exec:{packer} {pack} >{shlex.quote(memory)}", MIGRATE_SECONDS)
         client.command("quit")

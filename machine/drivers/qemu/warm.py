@@ -8,7 +8,7 @@ import shlex
 from machine import files
 from machine.drivers.base import DriverContext
 from machine.drivers.images import cache, disks, image_usage
-from machine.drivers.images.templates import Template, Templates
+from machine.drivers.images.templates import PACKERS, Template, Templates
 from machine.drivers.qemu import argv, paths, shape, template, vm
 from machine.drivers.qemu.config import Settings
 from machine.drivers.qemu.guest_port import GuestPort
@@ -19,7 +19,6 @@ from machine.drivers.record_keys import TEMPLATE_DISK
 from machine.errors import DriverError, MachineError, reason_of
 
 IDENTITY_SECONDS = 60.0  # for a machine to become one of its own, on a busy computer
-UNPACK = {"zstd": "zstd -dcq", "gzip": "gzip -dc"}
 
 
 class WarmStart:
@@ -47,11 +46,11 @@ class WarmStart:
 
         It is noted as used by the machine before this returns. `base` is the path of the image's disk.
         """
-        wanted = self._wanted(image, base, machine)
+        spec = self._spec(image, base, machine)
         try:
             files.need_directory(self.templates.directory)
-            with self.templates.lock(wanted.key):
-                found = self.templates.find(wanted.key) or self._make(wanted)
+            with self.templates.lock(spec.key):
+                found = self.templates.find(spec.key) or self._make(spec)
                 if found:
                     self.templates.note_start(found, self._ctx.directory)
         except (MachineError, OSError) as error:
@@ -59,9 +58,9 @@ class WarmStart:
             return None
         return found
 
-    def _make(self, wanted: template.Wanted) -> Template | None:
+    def _make(self, spec: template.TemplateSpec) -> Template | None:
         """Make the template; None where that failed a short while ago. Raises MachineError or OSError if it fails."""
-        if reason := self.templates.failed(wanted.key):
+        if reason := self.templates.failed(spec.key):
             self._ctx.log(
                 f"no template could be made of this kind of machine a while ago, so {self._ctx.name} boots: {reason}"
             )
@@ -71,9 +70,9 @@ class WarmStart:
         try:
             if not files.only_ours(os.path.join(self.templates.directory, "")):
                 raise DriverError(f"other users of this host could change files of {self.templates.directory}")
-            return template.make(self.templates, wanted, ctx.run, ctx.clock, ctx.log)
+            return template.make(self.templates, spec, ctx.run, ctx.clock, ctx.log)
         except (MachineError, OSError) as error:
-            self.templates.note_failure(wanted.key, _reason(error))
+            self.templates.note_failure(spec.key, _reason(error))
             raise
 
     def make_disk(self, found: Template) -> None:
@@ -96,7 +95,8 @@ class WarmStart:
         """Restore the machine, whose qemu waits for it, and make it one of its own. Raises DriverError if it fails."""
         memory = self.templates.path(found.memory)
         with Client(os.path.join(sockets, paths.QMP), 30.0) as client:
-            source = f"exec:{UNPACK[found.packed]} <{shlex.quote(memory)}"
+            _, unpack = PACKERS[found.packed]
+            source = f"exec:{found.packed} {unpack} <{shlex.quote(memory)}"
             client.migrate("migrate-incoming", source, template.MIGRATE_SECONDS)
             grow = self._settings.disk > found.megabytes
             if grow:
@@ -143,16 +143,15 @@ class WarmStart:
         except (MachineError, OSError) as error:  # somebody else's, perhaps
             self._ctx.log(f"what is left of a template that was not finished stays: {_reason(error)}")
 
-    def _wanted(self, image: cache.Image, base: str, machine: argv.Machine) -> template.Wanted:
+    def _spec(self, image: cache.Image, base: str, machine: argv.Machine) -> template.TemplateSpec:
         settings = self._settings
         megabytes = min(settings.disk, DEFAULT_DISK)
-        return template.Wanted(
+        return template.TemplateSpec(
             key=shape.key(machine, settings.user, megabytes, base),
             machine=machine,
             image=image.name,
             base=base,
             base_format=image.format,
-            up_to_date=image.up_to_date,
             user=settings.user,
             megabytes=megabytes,
             seconds=float(settings.boot_timeout),

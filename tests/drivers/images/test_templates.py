@@ -100,6 +100,7 @@ def test_one_that_others_could_change_is_not_used(templates: Templates, said: li
         {"key": "../x"},
         {"megabytes": "20000"},
         {"packed": 3},
+        {"packed": "sh -c reboot;"},
         {"more": "x"},
     ],
 )

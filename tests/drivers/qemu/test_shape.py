@@ -10,24 +10,10 @@ import pytest
 
 from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import argv, net, shape
+from tests.drivers.qemu.test_argv import PLACE, PLAIN
 
-PLACE = net.NetworkAddress(address="127.84.1.2", peer="10.84.1.2", ssh_port=22, engine_port=2376, swarm_port=3376)
-MACHINE = argv.Machine(
-    program="qemu-system-x86_64",
-    name="dev",
-    uuid="c882cadf-065c-5d58-afd4-f71551cca3e6",
-    arch="amd64",
-    accel="tcg",
-    cpus=2,
-    memory=1024,
-    directory="/store/machines/dev",
-    sockets="/store/machines/dev",
-    place=PLACE,
-    lan=net.lan_of("/store"),
-    nat_mac="52:54:00:00:00:01",
-    forwards=((22, 22),),
-    boot=Boot("/store/cache/images/kernel", "/store/cache/images/initrd", "/dev/vda"),
-    incoming=True,
+MACHINE = replace(
+    PLAIN, boot=Boot("/store/cache/images/kernel", "/store/cache/images/initrd", "/dev/vda"), incoming=True
 )
 
 
