@@ -33,9 +33,9 @@ from machine.errors import DriverError, ImageNotFound, StoreError
 
 DIRECTORY = "templates"
 PREFIX = "template-"
-PACKERS = {  # program -> arguments to pack, to unpack; the first that is there packs
-    "zstd": ("-q -1 -T0", "-dcq"),
-    "gzip": ("-1", "-dc"),
+PACKERS = {  # program -> command lines that pack and unpack; the first that is there packs
+    "zstd": (("zstd", "-q", "-1", "-T0"), ("zstd", "-dcq")),
+    "gzip": (("gzip", "-1"), ("gzip", "-dc")),
 }
 FAILED_SECONDS = 3600.0  # for which a template that could not be made is not tried again
 UNUSED_SECONDS = 30 * 86400.0  # after which a template from which nothing was started is swept

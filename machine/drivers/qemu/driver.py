@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,9 +11,22 @@ from typing import Any, ClassVar, Self
 from machine import forwarder_lock
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.images import console, disks, image_usage, nat, own_copy, seed
-from machine.drivers.images.cache import Cache, Image
-from machine.drivers.qemu import abandoned, accel, argv, config, diagnosis, net, paths, preflight, process, vm
+from machine.drivers.images import console, disks, image_usage, nat, seed
+from machine.drivers.images.cache import Image
+from machine.drivers.qemu import (
+    abandoned,
+    accel,
+    argv,
+    assignment,
+    config,
+    diagnosis,
+    net,
+    paths,
+    preflight,
+    process,
+    vm,
+)
+from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.identity import Identity
 from machine.drivers.qemu.options import OPTIONS
 from machine.drivers.qemu.warm import WarmStart
@@ -25,7 +36,6 @@ from machine.model import Endpoint, State, Verb
 from machine.options import Values
 from machine.wait import Clock
 
-PORTS_SECONDS = 2.0  # for a process that ended to let go of its ports
 _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
 QMP_STATES = {
     "running": State.RUNNING,
@@ -53,12 +63,13 @@ class QemuDriver(Driver):
     def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)
         self.settings = wanted
+        self._images = BaseImage(ctx, data)
         self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
         self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
         self._template_failed = False  # it boots then, as without one
         self._last_pid = 0  # of the machine's qemu, when this process last saw it
-        self._ports_taken_since = math.inf  # when a start first found a port taken
+        self._port_check = assignment.PortCheck()
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
         self.sockets = paths.runtime(ctx.directory, ctx.machine_id)
 
@@ -79,9 +90,11 @@ class QemuDriver(Driver):
 
     def check(self) -> None:
         host = accel.detect()
-        preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
+        preflight.check(
+            self.ctx, self.settings, host, self._images.cache.find(self.settings.image, host.arch) is not None
+        )
         with preflight_errors():
-            self._free_place()
+            assignment.free(self.ctx, self.settings.publish)
 
     def create(self) -> None:
         """Image, address, seed, disk, power: each step is skipped when an earlier call has done it.
@@ -90,17 +103,17 @@ class QemuDriver(Driver):
         """
         self._undo_restore()
         if self._pid():
-            self._start_forwarder(self._machine(self._base()))  # a crash may have come in between
+            self._start_forwarder(self._machine(self._images.recorded()))  # a crash may have come in between
             return
-        image = self._image()
-        self._assign_ports()
+        image = self._images.obtain(self, self.settings)
+        assignment.assign(self, self.data, self.settings.publish)
         self._write_seed(image)
         disk = self._file(paths.DISK)
         if not os.path.exists(disk):
             self.data["Unrandomized"] = True  # for it gets today's port reporter, which is not in older machines
             if self._start_from_template(image):
                 return
-            vm.make_overlay(disk, self._base_path(image), image.format, self.settings.disk, self.ctx.run)
+            vm.make_overlay(disk, self._images.seen_from_machine(image), image.format, self.settings.disk, self.ctx.run)
         self._power_on(image)
 
     def state(self) -> State:
@@ -148,7 +161,7 @@ class QemuDriver(Driver):
         self._kill()
         if self._is_ending():
             raise InProgress(f"the qemu of {self.ctx.name} is ending")
-        image_usage.forget(self._cache().directory, self.ctx.directory)
+        image_usage.forget(self._images.cache.directory, self.ctx.directory)
         self._warm().release()
         for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
@@ -159,7 +172,7 @@ class QemuDriver(Driver):
     def disk_megabytes(self) -> tuple[int, int]:
         """Of the disk, and of the image under it; both the disk's where the image is not there to be asked."""
         try:
-            base = os.path.join(self.ctx.directory, self._base_path(self._base()))
+            base = os.path.join(self.ctx.directory, self._images.seen_from_machine(self._images.recorded()))
             return self.settings.disk, disks.inspect(base).size >> 20
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
@@ -172,7 +185,7 @@ class QemuDriver(Driver):
     def restart_forwarder(self) -> bool:
         """Start the forwarder again if it is not there although the machine runs."""
         if self._pid():
-            vm.start_forwarder(self._machine(self._base()), self.ctx.run)
+            vm.start_forwarder(self._machine(self._images.recorded()), self.ctx.run)
             return True
         disks.remove(self._file(paths.FORWARDER_LOCK))
         return False
@@ -200,8 +213,8 @@ class QemuDriver(Driver):
                 f"the disk of {self.ctx.name} is gone",
                 resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it again",
             )
-        self._check_ports()
-        self._power_on(self._base())
+        self._port_check.check(self.ctx, self._place(), self.settings.publish)
+        self._power_on(self._images.recorded())
 
     def _resume(self) -> None:
         if vm.status(self._socket(paths.QMP)) in ("paused", "suspended", "io-error"):
@@ -216,64 +229,6 @@ class QemuDriver(Driver):
         """Whether the process that this driver saw last still holds something, such as ports, though it has ended."""
         return bool(self._last_pid) and not process.gone(self._last_pid)
 
-    def _check_ports(self) -> None:
-        """Raises DriverError if another program has a port of the machine.
-
-        InProgress at first: a qemu that has just ended may hold them a moment longer than its pid file.
-        """
-        place, now = self._place(), self.ctx.clock.now()
-        port = preflight.taken_port(place, self.settings.publish)
-        if port is None:
-            self._ports_taken_since = math.inf
-            return
-        self._ports_taken_since = min(self._ports_taken_since, now)
-        if now - self._ports_taken_since < PORTS_SECONDS:
-            raise InProgress(f"port {port} of {self.ctx.name} is not free yet")
-        preflight.check_ports(place, self.settings.publish)
-
-    def _image(self) -> Image:
-        """The base image, written down so that it is never removed under this machine."""
-        if os.path.exists(self._file(paths.DISK)) and self.data.get("Base"):
-            return self._base()
-        found = self._cache().obtain(self.settings.image, accel.detect().arch, self.settings.mirror)
-        found = own_copy.ensure(found, self._cache().path(found.disk), self._file(paths.BASE), self.ctx.log)
-        self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
-        self.ctx.save(self)
-        return found
-
-    def _base(self) -> Image:
-        known = self.data.get("Base") or {}
-        return Image(**{key: known[key] for key in Image.__slots__ if key in known})
-
-    def _free_place(self) -> net.NetworkAddress:
-        """A place that no machine of the store has and whose ports are free now. Raises DriverError if none is."""
-        taken = {str(other.get(key)) for other in self.ctx.siblings() for key in ("IPAddress", "PeerAddress")}
-        return net.choose(
-            net.lan_of(self.ctx.store),
-            taken,
-            [host for host, _ in self.settings.publish],
-            net.can_listen,
-            own_addresses=sys.platform.startswith("linux"),
-        )
-
-    def _assign_ports(self) -> None:
-        """Addresses and ports, written down. One that another program has taken meanwhile is chosen anew."""
-        with self.ctx.lock("qemu"):
-            if self.data.get("IPAddress") and preflight.taken_port(self._place(), self.settings.publish) is None:
-                return
-            place = self._free_place()
-            self.data.update(
-                IPAddress=place.address,
-                PeerAddress=place.peer,
-                SSHPort=place.ssh_port,
-                EnginePort=place.engine_port,
-                SwarmPort=place.swarm_port,
-                ListenPort=ENGINE_PORT,
-            )
-            self.ctx.save(self)
-        if place.ssh_port != 22 and sys.platform.startswith("linux"):
-            self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh_port}: port 22 is not ours to open here")
-
     def _place(self) -> net.NetworkAddress:
         return net.recorded(self.data)
 
@@ -282,7 +237,7 @@ class QemuDriver(Driver):
         start, waiting = self._warm(), replace(self._machine(image), incoming=True)
         if self._template_failed or not start.possible(image):
             return False
-        found = start.find_or_make(image, self._cache().path(image.disk), waiting)
+        found = start.find_or_make(image, self._images.path(image), waiting)
         if found is None:
             return False
         launched = False
@@ -317,12 +272,7 @@ class QemuDriver(Driver):
         start.remove_disk()
 
     def _warm(self) -> WarmStart:
-        return WarmStart(self.ctx, self.settings, self._cache().directory)
-
-    def _base_path(self, image: Image) -> str:
-        """The base as the disk names it: relative to it where it is the store's, so that a store can be moved."""
-        base = self._cache().path(image.disk)
-        return base if os.path.isabs(image.disk) else os.path.relpath(base, self.ctx.directory)
+        return WarmStart(self.ctx, self.settings, self._images.cache.directory)
 
     def _write_seed(self, image: Image) -> None:
         wanted = seed.Seed(
@@ -355,7 +305,7 @@ class QemuDriver(Driver):
             lan=net.lan_of(self.ctx.store),
             nat_mac=net.nat_mac(self.ctx.machine_id),
             forwards=argv.forwards(self._place(), self.settings.publish),
-            boot=self._cache().boot(image),
+            boot=self._images.cache.boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
             unrandomized=bool(self.data.get("Unrandomized")),
         )
@@ -369,7 +319,7 @@ class QemuDriver(Driver):
         if below := self.data.get(record_keys.TEMPLATE_DISK):
             self._warm().check_disk(str(below), image)
         else:
-            vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
+            vm.check_disk(self._file(paths.DISK), self._images.seen_from_machine(image), image.format)
         vm.launch(machine, self.ctx.run)
 
     def _start_forwarder(self, machine: argv.Machine) -> None:
@@ -383,9 +333,6 @@ class QemuDriver(Driver):
 
     def _accel(self) -> str:
         return accel.choose(accel.detect()) if self.settings.accel == "auto" else self.settings.accel
-
-    def _cache(self) -> Cache:
-        return Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, machine=self.ctx.directory)
 
     def _pid(self) -> int:
         """The pid of the machine's qemu, 0 when it does not run."""

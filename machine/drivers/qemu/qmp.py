@@ -13,6 +13,7 @@ from machine.errors import DriverError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Any, Self
 
@@ -57,10 +58,21 @@ class Client:
         request: dict[str, Any] = {"execute": name}
         if arguments:
             request["arguments"] = arguments
+        return self._ask(request)
+
+    def give_file(self, name: str, descriptor: int) -> None:
+        """Give qemu a copy of an open file of ours, which it calls `name` (`fd:NAME` where it takes one)."""
+        self._ask({"execute": "getfd", "arguments": {"fdname": name}}, [descriptor])
+
+    def _ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
+        name = request["execute"]
         self._deadline = time.monotonic() + self._timeout
         try:
             self.socket.settimeout(self._timeout)
-            self.socket.sendall(json.dumps(request).encode() + b"\n")
+            line = json.dumps(request).encode() + b"\n"
+            if descriptors:  # they come with the first byte
+                line = line[socket.send_fds(self.socket, [line], descriptors) :]
+            self.socket.sendall(line)
             while True:
                 answer = self._receive()
                 if "event" in answer:
@@ -78,7 +90,9 @@ class Client:
             raise QmpError(f"qemu went away during {name}", details=reason_of(error)) from error
 
     def migrate(self, command: str, uri: str, seconds: float) -> None:
-        """Save the machine to `uri` ("migrate") or restore it from there ("migrate-incoming"), and wait for the end.
+        """Save the machine to `uri` ("migrate") or restore it from there ("migrate-incoming"), and wait for that.
+
+        A pipe may still hold the end of what was saved when this returns.
 
         Raises QmpError, with qemu's own words, if that fails or takes longer than `seconds`.
         """
@@ -95,11 +109,17 @@ class Client:
                 if status == "completed":
                     return
                 if status in ("failed", "cancelled"):
-                    known = self.command("query-migrate")
-                    reason = known.get("error-desc", "") if isinstance(known, dict) else ""
-                    raise QmpError(f"qemu could not {_MIGRATIONS[command]} the machine", details=str(reason))
+                    raise QmpError(f"qemu could not {_MIGRATIONS[command]} the machine", details=self._failure())
         except OSError as error:
             raise QmpError(f"qemu did not {_MIGRATIONS[command]} the machine", details=reason_of(error)) from error
+
+    def _failure(self) -> str:
+        """Return why saving or restoring failed; "" if qemu has ended over it, which it does when restoring fails."""
+        try:
+            known = self.command("query-migrate")
+        except QmpError:
+            return ""
+        return str(known.get("error-desc", "")) if isinstance(known, dict) else ""
 
     def monitor(self, line: str) -> str:
         """A command of the human monitor; what it printed ("" is success for most)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import uuid
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from machine import files
 from machine.drivers.images import disks, seed, template_unit
 from machine.drivers.images.templates import PACKERS, Template, Templates, now
-from machine.drivers.qemu import abandoned, argv, paths, process, shape, vm
+from machine.drivers.qemu import abandoned, argv, memory, paths, process, shape, vm
 from machine.drivers.qemu.guest_port import GuestPort
 from machine.drivers.qemu.qmp import Client
 from machine.errors import CommandFailed, DriverError
@@ -20,7 +19,7 @@ from machine.process import Completed
 from machine.wait import Clock
 
 MIGRATE_SECONDS = 120.0
-END_SECONDS = 60.0  # for qemu to end by itself, when what it saved is packed
+END_SECONDS = 60.0  # for qemu to end by itself
 _NAMESPACE = uuid.UUID("0e2f6a4c-6d0b-4d53-9a53-5d6b2b1f5a10")  # of the uuids made from keys
 
 
@@ -63,7 +62,6 @@ def make(
     try:
         _boot_and_save(templates, spec, template, work, run)
         _wait_for_end(work, clock)
-        _check_memory(templates.path(template.memory), template.packed, run)
         _move_disk(os.path.join(work, paths.DISK), templates.path(template.disk), template, run)
         templates.keep(template)
     except BaseException:
@@ -128,18 +126,10 @@ def _boot_and_save(
 
 
 def _wait_for_end(work: str, clock: Clock) -> None:
-    """Wait until the qemu in `work` has ended by itself, and with it the program that packs. Raises DriverError."""
+    """Wait until the qemu in `work` has ended by itself. Raises DriverError."""
     pid = process.recorded(os.path.join(work, paths.PID))
     if pid and not process.wait_gone([pid], clock, END_SECONDS):
         raise DriverError(f"the qemu of the template (process {pid}) did not end")
-
-
-def _check_memory(memory: str, packer: str, run: Callable[..., Completed]) -> None:
-    """Raise DriverError unless the memory was packed to its end."""
-    try:
-        run([packer, "-tq", memory], timeout=MIGRATE_SECONDS)
-    except CommandFailed as error:
-        raise DriverError(f"{memory} is damaged", details=error.details, resolution="make room on that disk") from error
 
 
 def _move_disk(disk: str, target: str, template: Template, run: Callable[..., Completed]) -> None:
@@ -169,11 +159,11 @@ def _seed(spec: TemplateSpec, identity: str) -> seed.Seed:
     )
 
 
-def _save(socket_path: str, memory: str, packer: str) -> None:
+def _save(socket_path: str, path: str, packer: str) -> None:
     """Stop the machine and save its memory and devices, packed, in a file of this user's alone."""
-    os.close(disks.private(memory))
+    os.close(disks.private(path))
     pack, _ = PACKERS[packer]
     with Client(socket_path, 30.0) as client:
         client.command("stop")
-        client.migrate("migrate", f"exec:{packer} {pack} >{shlex.quote(memory)}", MIGRATE_SECONDS)
+        memory.save(client, pack, path, MIGRATE_SECONDS)
         client.command("quit")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from machine import files
 from machine.drivers.base import DriverContext
 from machine.drivers.images import cache, disks, image_usage
 from machine.drivers.images.templates import PACKERS, Template, Templates
-from machine.drivers.qemu import argv, paths, shape, template, vm
+from machine.drivers.qemu import argv, memory, paths, shape, template, vm
 from machine.drivers.qemu.config import Settings
 from machine.drivers.qemu.guest_port import GuestPort
 from machine.drivers.qemu.identity import Identity
@@ -93,11 +92,10 @@ class WarmStart:
 
     def restore(self, found: Template, sockets: str, identity: Identity) -> None:
         """Restore the machine, whose qemu waits for it, and make it one of its own. Raises DriverError if it fails."""
-        memory = self.templates.path(found.memory)
+        saved = self.templates.path(found.memory)
         with Client(os.path.join(sockets, paths.QMP), 30.0) as client:
             _, unpack = PACKERS[found.packed]
-            source = f"exec:{found.packed} {unpack} <{shlex.quote(memory)}"
-            client.migrate("migrate-incoming", source, template.MIGRATE_SECONDS)
+            memory.restore(client, unpack, saved, template.MIGRATE_SECONDS)
             grow = self._settings.disk > found.megabytes
             if grow:
                 client.command("block_resize", device="disk", size=self._settings.disk << 20)

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from machine.drivers.qemu import net, paths, process
-from machine.drivers.qemu.driver import PORTS_SECONDS, QemuDriver
+from machine.drivers.qemu.assignment import PORTS_SECONDS
+from machine.drivers.qemu.driver import QemuDriver
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
 from machine.options import resolve

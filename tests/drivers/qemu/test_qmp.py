@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import subprocess
 import threading
@@ -188,42 +187,3 @@ def test_no_more_events_are_kept_than_some(qemu: str, monkeypatch: pytest.Monkey
             client.command("cont")
         client.command("query-status")
         assert len(client.events) == 3
-
-
-@needs_qemu
-def test_a_machine_is_saved_and_restored(tmp_path: Path) -> None:
-    """A machine without a disk, which runs its firmware; and what is no saved machine is refused with qemu's words."""
-    saved = tmp_path / "it's saved"
-    words = ["qemu-system-x86_64", "-m", "32M", "-nodefaults", "-display", "none", "-accel", "tcg"]
-    first, second, third = (str(tmp_path / name) for name in ("1", "2", "3"))
-    running = [subprocess.Popen([*words, "-qmp", f"unix:{first},server=on,wait=off"])]
-    running += [
-        subprocess.Popen([*words, "-qmp", f"unix:{path},server=on,wait=off", "-incoming", "defer", "-S"])
-        for path in (second, third)
-    ]
-    try:
-        for path in (first, second, third):
-            until_it_answers(path)
-        with Client(first, 30) as client:
-            client.command("stop")
-            client.migrate("migrate", f"exec:cat >{shlex.quote(str(saved))}", 60)
-        assert saved.stat().st_size > 1000
-        with Client(second, 30) as client:
-            client.migrate("migrate-incoming", f"exec:cat <{shlex.quote(str(saved))}", 60)
-            client.command("cont")
-        assert vm.status(second) == "running"
-        saved.write_bytes(b"no machine")
-        with Client(third, 30) as client, pytest.raises(QmpError):
-            client.migrate("migrate-incoming", f"exec:cat <{shlex.quote(str(saved))}", 60)
-    finally:
-        for one in running:
-            one.kill()
-            one.wait()
-
-
-def until_it_answers(path: str) -> None:
-    for _ in range(600):
-        if os.path.exists(path):
-            break
-        time.sleep(0.05)
-    Client(path, timeout=60).close()
