@@ -39,6 +39,7 @@ COMMANDS = {
     "start": ("machine.cli.start", "Start machines"),
     "status": ("machine.cli.fast.status", "Print the states of machines"),
     "stop": ("machine.cli.stop", "Stop machines"),
+    "suspend": ("machine.cli.suspend", "Switch machines off and keep their memory on disk"),
     "swarm": ("machine.cli.swarm", "Many engines behind one endpoint: classic Swarm's create, list, join, manage"),
     "swarm-mode": ("machine.cli.swarm_mode", "Docker's own clusters: list nodes, promote, demote, leave, tokens"),
     "swarmd": ("machine.cli.swarmd", "Run a pipeline of backends that speak the Docker API"),

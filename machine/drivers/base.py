@@ -167,6 +167,17 @@ class Driver(ABC):
 
 
 @runtime_checkable
+class Suspends(Protocol):
+    """A machine can be switched off with its memory kept on disk. Its state is SAVED then, and START goes on with it.
+
+    Verb.KILL of a machine in that state gives the memory up.
+    """
+
+    def suspend(self) -> None:
+        """Save the memory of the running machine and switch it off; it runs on if that fails. May take minutes."""
+
+
+@runtime_checkable
 class ConsoleLog(Protocol):
     """The platform keeps what the machine printed while booting."""
 
@@ -248,6 +259,6 @@ class Diagnosable(Protocol):
 
 
 CAPABILITIES = (  # every protocol above; tests/drivers/test_contract.py holds each driver to having one whole or not
-    *(ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
+    *(Suspends, ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
     *(EndsProcesses, GrowsDisk, Priced, Diagnosable),
 )

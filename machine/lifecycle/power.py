@@ -6,7 +6,7 @@ from machine import clients
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
-from machine.lifecycle import provision, waiting
+from machine.lifecycle import guest_clock, provision, waiting
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
@@ -34,16 +34,27 @@ def power(session: Session, name: str, verb: Verb) -> None:
             return
         if state is State.MISSING:
             raise missing_error(record)
+        if state is State.SAVED and verb is Verb.STOP:
+            session.console.done(
+                f"{name} is suspended, so it is off already (machine kill {name} gives its saved memory up)"
+            )
+            return
         if verb is Verb.START:
-            start(session, record, driver)
+            start(session, record, driver, suspended=state is State.SAVED)
         else:
             stop(session, driver, verb)
 
 
-def start(session: Session, record: Record, driver: Driver) -> None:
-    """Power the machine on and wait for its engine; a new address means a new certificate."""
-    session.console.step("Starting the machine")
+def start(session: Session, record: Record, driver: Driver, *, suspended: bool = False) -> None:
+    """Power the machine on and wait for its engine; a new address means a new certificate.
+
+    `suspended`: it goes on with its saved memory, and its clock with the time at which it was suspended, so that is set
+    before anybody looks at a certificate.
+    """
+    session.console.step("Resuming the machine" if suspended else "Starting the machine")
     waiting.switch_on(session, driver)
+    if suspended and driver.traits.has_host:
+        guest_clock.set_now(session, record, driver)
     wait_until_ready(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
@@ -96,6 +107,8 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
         state = driver.state()
         if state is State.MISSING:
             raise missing_error(record)
+        if state is State.SAVED:
+            start(session, record, driver, suspended=True)
         if state is not State.STOPPED:
             stop(session, driver, Verb.STOP)
         session.console.step("Starting the machine")

@@ -21,6 +21,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -79,6 +80,14 @@ class Template:
         if not _KEY.fullmatch(made.key) or not all(map(_FILE.fullmatch, (made.disk, made.memory))):
             raise ValueError("it names other files")
         return made
+
+
+def installed_packer() -> str:
+    """Return the program that packs. Raises DriverError if none of PACKERS is installed."""
+    found = next((program for program in PACKERS if shutil.which(program)), "")
+    if not found:
+        raise DriverError("neither zstd nor gzip is installed", resolution="sudo apt-get install zstd")
+    return found
 
 
 class Templates:

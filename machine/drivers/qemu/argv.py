@@ -36,6 +36,7 @@ class Machine:
     boot: Boot | None  # None: the disk's own boot loader
     firmware: str = ""
     unrandomized: bool = False  # its port reporter switches the randomization of addresses on after the boot
+    board: str = ""  # the versioned name of the hardware around the processor; "": qemu's newest
     incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
 
@@ -69,9 +70,10 @@ def _processor(machine: Machine) -> list[str]:
     # One thread for all software processors: with one each, a kernel that patches its own code on one of them was seen
     # to run the half-patched text on another ("Oops: int3"), and the machine's network was dead. It costs little.
     accel = "tcg,thread=single,tb-size=512" if machine.accel == "tcg" else machine.accel
-    board = "virt" if machine.arch == "arm64" else "pc"
+    kind = "virt" if machine.arch == "arm64" else "pc"
+    board = machine.board or kind
     return [
-        *("-machine", f"{board},usb=off" if board == "pc" else board),
+        *("-machine", f"{board},usb=off" if kind == "pc" else board),
         *("-accel", accel),
         *("-cpu", _model(machine)),
         *("-smp", str(machine.cpus)),

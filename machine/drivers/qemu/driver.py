@@ -12,7 +12,7 @@ from machine import forwarder_lock
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.images import console, disks, image_usage, nat, seed
-from machine.drivers.images.cache import Image
+from machine.drivers.images.cache import NVME, Image
 from machine.drivers.qemu import (
     abandoned,
     accel,
@@ -29,6 +29,8 @@ from machine.drivers.qemu import (
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.identity import Identity
 from machine.drivers.qemu.options import OPTIONS
+from machine.drivers.qemu.qmp import Client
+from machine.drivers.qemu.suspension import Suspension
 from machine.drivers.qemu.warm import WarmStart
 from machine.errors import DriverError, InProgress, MachineError
 from machine.hostport import ENGINE_PORT
@@ -40,6 +42,7 @@ _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids m
 QMP_STATES = {
     "running": State.RUNNING,
     "paused": State.PAUSED,
+    "postmigrate": State.PAUSED,
     "suspended": State.SAVED,
     "prelaunch": State.STARTING,
     "inmigrate": State.STARTING,
@@ -67,6 +70,7 @@ class QemuDriver(Driver):
         self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
         self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
+        self._suspension = Suspension(ctx, data)
         self._template_failed = False  # it boots then, as without one
         self._last_pid = 0  # of the machine's qemu, when this process last saw it
         self._port_check = assignment.PortCheck()
@@ -102,6 +106,9 @@ class QemuDriver(Driver):
         A machine that was to start from a template, and has not its own identity yet, begins anew.
         """
         self._undo_restore()
+        if self._suspension.exists():
+            self._start()
+            return
         if self._pid():
             self._start_forwarder(self._machine(self._images.recorded()))  # a crash may have come in between
             return
@@ -118,6 +125,8 @@ class QemuDriver(Driver):
 
     def state(self) -> State:
         """Running only while this machine's own qemu lives; what qemu itself says decides the rest."""
+        if self._suspension.exists():
+            return State.SAVED
         if not self._pid():
             if self._is_ending():
                 return State.STOPPING
@@ -152,6 +161,17 @@ class QemuDriver(Driver):
             self._start()
         else:
             self._kill()
+            self._suspension.discard()
+
+    def suspend(self) -> None:
+        """Save the memory of the running machine and switch it off. Raises DriverError if it cannot be saved."""
+        image = self._images.recorded()
+        if image.kernel and image.root == NVME:
+            raise DriverError(
+                f"the disk of {self.ctx.name} is of a kind that qemu cannot save (NVMe)",
+                resolution=f"machine stop {self.ctx.name}; or make it from an image that is built here: debian-13",
+            )
+        self._suspension.save(self, self._machine(image))
 
     def remove(self) -> None:
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for.
@@ -205,16 +225,39 @@ class QemuDriver(Driver):
 
     def _start(self) -> None:
         self._warm().check_finished()
-        if self._pid():
+        saved = self._suspension.exists()
+        if self._pid() and not saved:
+            self._suspension.discard()
             self._resume()
             return
+        if saved:  # what runs now, if anything, has not gone on since
+            self._kill()
+            if self._is_ending():
+                raise InProgress(f"the qemu of {self.ctx.name} is ending")
         if not os.path.exists(self._file(paths.DISK)):
             raise DriverError(
                 f"the disk of {self.ctx.name} is gone",
                 resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it again",
             )
         self._port_check.check(self.ctx, self._place(), self.settings.publish)
-        self._power_on(self._images.recorded())
+        if saved:
+            self._restore_saved(self._images.recorded())
+        else:
+            self._power_on(self._images.recorded())
+
+    def _restore_saved(self, image: Image) -> None:
+        """Start qemu with the machine's saved memory. Raises DriverError if that fails, and the memory stays."""
+        machine = self._suspension.as_saved(self._machine(image))
+        self._launch(machine, image)
+        try:
+            with Client(self._socket(paths.QMP), 30.0) as client:
+                self._suspension.restore(client)
+        except DriverError as error:
+            self._kill()
+            name = self.ctx.name
+            error.resolution = f"machine kill {name} gives the saved memory up; machine start {name} boots it then"
+            raise
+        self._start_forwarder(machine)
 
     def _resume(self) -> None:
         if vm.status(self._socket(paths.QMP)) in ("paused", "suspended", "io-error"):

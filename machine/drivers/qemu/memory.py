@@ -6,6 +6,7 @@ byte is in the pipe, which is before the program has written it down.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -33,6 +34,7 @@ def save(client: Client, packer: Sequence[str], path: str, seconds: float) -> No
             status = program.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise DriverError(f"{packer[0]} did not write {path} within {seconds:g} s") from None
+        os.fsync(file.fileno())
         if status != 0:
             raise DriverError(f"{packer[0]} did not write {path}", resolution="make room on that disk")
 

@@ -16,12 +16,14 @@ CONSOLE = "console.log"
 FORWARDS = "forward.log"
 FORWARDER_LOCK = forwarder_lock.FILE  # shows whether the forwarder runs
 BASE = "base.img"  # a copy of an image that others could change
+SAVED = "saved.memory"  # there while the machine is suspended
+SAVING = "saved.memory.part"
 RESTORING = "restoring"  # there while a machine that starts from a template has not its own identity yet
 QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
 SOCKETS = (QMP, QMP_FORWARD, GUEST)
-FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK, RESTORING)
+FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK, RESTORING, SAVED, SAVING)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
 

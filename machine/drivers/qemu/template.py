@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from machine import files
 from machine.drivers.images import disks, seed, template_unit
-from machine.drivers.images.templates import PACKERS, Template, Templates, now
+from machine.drivers.images.templates import PACKERS, Template, Templates, installed_packer, now
 from machine.drivers.qemu import abandoned, argv, memory, paths, process, shape, vm
 from machine.drivers.qemu.guest_port import GuestPort
 from machine.drivers.qemu.qmp import Client
@@ -51,14 +51,12 @@ def make(
         image=spec.image,
         disk=f"{name}.qcow2",
         memory=f"{name}.memory",
-        packed=next((program for program in PACKERS if shutil.which(program)), ""),
+        packed=installed_packer(),
         base=_seen_from(templates.directory, spec.base),
         base_format=spec.base_format,
         megabytes=spec.megabytes,
         made=now(),
     )
-    if not template.packed:
-        raise DriverError("neither zstd nor gzip is installed", resolution="sudo apt-get install zstd")
     try:
         _boot_and_save(templates, spec, template, work, run)
         _wait_for_end(work, clock)

@@ -156,6 +156,12 @@ class VirtualBoxDriver(Driver):
             if verb is Verb.STOP and state is State.PAUSED:
                 self.vbox.control(self._vm(), "resume")
             self.vbox.control(self._vm(), "acpipowerbutton" if verb is Verb.STOP else "poweroff")
+        elif verb is Verb.KILL and state is State.SAVED:
+            self.vbox.discard(self._vm())
+
+    def suspend(self) -> None:
+        """Save the memory of the running machine and switch it off. Raises DriverError if VirtualBox refuses."""
+        self.vbox.control(self._vm(), "savestate")
 
     def remove(self) -> None:
         """The machine with its disks; then what was never attached; the shared host-only network stays."""
