@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.drivers import registry
-from machine.errors import DriverError, PreflightFailed, UsageError
+from machine.errors import FAILED, DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +86,6 @@ def run(args: Namespace, app: App) -> int:
     """
     from machine import names
     from machine.cli.create_request import create_request
-    from machine.cli.machine_action import on_each
-    from machine.lifecycle import create
-    from machine.lifecycle.existing import resume_resolution
 
     if not args.names:
         raise _no_name_error(args, app)
@@ -100,6 +97,39 @@ def run(args: Namespace, app: App) -> int:
     request = create_request(args, app)
     if args.dry_run:
         return _dry_run(args, app, request)
+
+    if request.clone and not request.clone.tag:
+        return _clone_now(args, app, request)
+    return _create(args, app, request)
+
+
+def _clone_now(args: Namespace, app: App, request: CreateRequest) -> int:
+    """Make clones of a machine as it is: of a snapshot that is made for that, and removed when all are ready."""
+    from dataclasses import replace
+
+    from machine.lifecycle import clone, snapshot
+
+    if request.clone is None:
+        return 0
+    source, session = request.clone.machine, app.open_session()
+    tag = clone.snapshot_now(session, source)
+    status = FAILED
+    try:
+        status = _create(args, app, replace(request, clone=replace(request.clone, tag=tag)))
+    finally:
+        if status != 0:
+            app.console.info(f"{source} keeps the snapshot {tag}, which `machine create --resume` needs")
+            app.console.info(f"to remove it: machine snapshot rm {source} {tag}")
+    if status == 0:
+        snapshot.remove(session, source, tag)
+    return status
+
+
+def _create(args: Namespace, app: App, request: CreateRequest) -> int:
+    """Create the machines in parallel and return the exit status."""
+    from machine.cli.machine_action import on_each
+    from machine.lifecycle import create
+    from machine.lifecycle.existing import resume_resolution
 
     def after_interrupt(unfinished_names: Sequence[str]) -> str:
         return resume_resolution(app.store, unfinished_names)

@@ -27,6 +27,13 @@ def add_create_flags(parser: Parser, driver_name: str, default_driver: str) -> N
         default=driver_name,
         help=f"Which driver makes it (default {default_driver}) [$MACHINE_DRIVER]",
     )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="NAME[@TAG]",
+        help="Make clones of another machine, at its snapshot TAG or as it is now, with its images and volumes",
+    )
     parser.add_argument("--resume", action="store_true", help="Continue a create that was cut short")
     parser.add_argument("--if-missing", action="store_true", help="Leave a machine that is there already as it is")
     parser.add_argument(

@@ -10,6 +10,8 @@ from machine.cli.create_flags import MANAGER_FLAGS, SWARM_MODE_FLAGS
 from machine.clusters.swarm_mode import membership
 from machine.drivers import registry
 from machine.errors import UsageError, masked
+from machine.lifecycle import clone, snapshot
+from machine.lifecycle.clone import CloneRequest
 from machine.lifecycle.draft import CreateRequest
 from machine.model import EngineOptions, SwarmOptions
 from machine.options import naming_variables, resolve, variables_of
@@ -31,6 +33,9 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
     variables = _engine_variables(args, app) | variables_of(options, typed, app.environ)
     with naming_variables(variables):
         engine_values.check(engine)
+    wanted_clone = _clone_request(args, app, frozenset(typed))
+    if wanted_clone and engine == EngineOptions():
+        engine = app.store.load(wanted_clone.machine).engine_options()
     return CreateRequest(
         driver_name=args.driver,
         values=resolve(options, typed, app.environ),
@@ -41,7 +46,19 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
         docker_context=not args.no_context,
         swarm_mode=_swarm_mode_membership(args),
         keep_hostname=args.no_hostname,
+        clone=wanted_clone,
     )
+
+
+def _clone_request(args: Namespace, app: App, typed: frozenset[str]) -> CloneRequest | None:
+    """Return what --from asks for, None without it. Raises UsageError if there is no such machine or snapshot."""
+    if not args.source:
+        return None
+    name, at, tag = args.source.partition("@")
+    if at:
+        snapshot.check_tag(tag)
+    clone.check_source(app.open_session(), name, args.driver, tag)
+    return CloneRequest(name, tag, typed)
 
 
 def _check_engine_options(args: Namespace) -> None:

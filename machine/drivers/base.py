@@ -13,7 +13,7 @@ let an SDK's exception escape (translate to the classes in machine.errors, Drive
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -177,6 +177,50 @@ class Suspends(Protocol):
         """Save the memory of the running machine and switch it off; it runs on if that fails. May take minutes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state of a machine's disk that was kept, with `memory` if it ran; `made` is an ISO date and time, UTC."""
+
+    tag: str
+    made: str
+    memory: bool
+
+
+class Snapshots(Protocol):
+    """The snapshots of one machine. Tags are letters, digits and `_.-`, at most 63 characters."""
+
+    def all(self) -> Sequence[Snapshot]:
+        """Return them, oldest first. DriverError if the platform cannot be asked."""
+
+    def take(self, tag: str) -> None:
+        """Make a snapshot with a tag that is free, of a machine that is running or stopped."""
+
+    def restore(self, tag: str) -> None:
+        """Bring a machine that is off to what it was. If the snapshot has its memory, START goes on with that."""
+
+    def remove(self, tag: str) -> None:
+        """Remove a snapshot that is there."""
+
+
+@runtime_checkable
+class HasSnapshots(Protocol):
+    """States of a machine's disk and memory can be kept beside it, and come back to."""
+
+    def snapshots(self) -> Snapshots:
+        """Return the machine's snapshots."""
+
+
+@runtime_checkable
+class Clones(Protocol):
+    """A machine can be made of a snapshot of another one of the same driver."""
+
+    def clone_from(self, source: Driver, tag: str, typed: Collection[str]) -> None:
+        """Take over what the machine of `source` is, but for the options `typed`; `create` makes it of its snapshot.
+
+        Called before `check`. Makes nothing. Raises UsageError for an option that a clone cannot have.
+        """
+
+
 @runtime_checkable
 class ConsoleLog(Protocol):
     """The platform keeps what the machine printed while booting."""
@@ -259,6 +303,6 @@ class Diagnosable(Protocol):
 
 
 CAPABILITIES = (  # every protocol above; tests/drivers/test_contract.py holds each driver to having one whole or not
-    *(Suspends, ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
+    *(Suspends, HasSnapshots, Clones, ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
     *(EndsProcesses, GrowsDisk, Priced, Diagnosable),
 )

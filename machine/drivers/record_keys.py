@@ -121,9 +121,11 @@ TABLE = {
 LOCAL_PLUGINS = ("vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")  # of docker-machine
 BASE, IMAGE = "Base", "Image"  # of local machines: the disk that theirs is based on, and what the user named for it
 TEMPLATE_DISK = "TemplateDisk"  # the disk of the template that a local machine started from, between the two
+CLONE_OF = "CloneOf"  # of which machine, and which snapshot of it, a local machine was made
+SNAPSHOTS = "Snapshots"  # by tag, what hardware the memory in a snapshot of a local machine needs
 SAVED_MEMORY = "SavedMemory"  # how the memory of a suspended local machine was saved, and what the machine was like
 # Of local machines: what is run and read here.
-LOCAL_FILES = ("Program", "InstallPath", BASE, TEMPLATE_DISK, SAVED_MEMORY, "Boot2DockerURL")
+LOCAL_FILES = ("Program", "InstallPath", BASE, TEMPLATE_DISK, SAVED_MEMORY, SNAPSHOTS, CLONE_OF, "Boot2DockerURL")
 # Of a driver that is not in TABLE it is not known which of these keys it has, if any.
 ANY_NETWORK = tuple(dict.fromkeys((*OPENSTACK_NETWORK, *AZURE_NETWORK, *AMAZON_NETWORK, *DIGITALOCEAN_NETWORK)))
 KEY_FILES = tuple(dict.fromkeys(key for row in TABLE.values() for key in row.key_files))

@@ -12,6 +12,8 @@ from machine.clusters.hooks import MachineDraft, MembershipRequest
 from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
+from machine.lifecycle import clone
+from machine.lifecycle.clone import CloneRequest
 from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
@@ -34,6 +36,7 @@ class CreateRequest:
     docker_context: bool = True
     swarm_mode: MembershipRequest | None = None  # Docker's own clusters
     variables: Mapping[str, str] = field(default_factory=dict)
+    clone: CloneRequest | None = None
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
@@ -76,8 +79,7 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
     hide_secrets(session, cls.traits.options, request.values)
     for value in redaction.secret_values(request.engine):
         session.console.hide(value)
-    with options.naming_variables(request.variables):
-        driver = cls.configure(driver_context(session, record), request.values)
+    driver = _configure(session, record, cls, request)
     try:
         Record.new(session.store.root, name, request.driver_name, driver.dump())
     except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back
@@ -87,6 +89,15 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
             resolution=f"correct that option; machine create -d {request.driver_name} --help explains all",
         ) from error
     return record, driver
+
+
+def _configure(session: Session, record: Record, cls: type[Driver], request: CreateRequest) -> Driver:
+    """Return the driver of the machine. Raises UsageError for values that make no machine, or no clone."""
+    with options.naming_variables(request.variables):
+        driver = cls.configure(driver_context(session, record), request.values)
+        if request.clone:
+            clone.take_over(session, driver, request.clone)
+    return driver
 
 
 def warn_about_clusters(session: Session, record: Record) -> None:

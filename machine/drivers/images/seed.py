@@ -35,6 +35,7 @@ class Seed:
     files: tuple[tuple[str, str, str], ...] = ()  # more files: (path, mode, content)
     units: tuple[str, ...] = ()  # systemd units among them, to be started
     commands: tuple[tuple[str, ...], ...] = ()  # to be run at the end of the first boot
+    early: tuple[tuple[str, ...], ...] = ()  # to be run at each boot, before users, keys and services
     user_data: str = ""  # more cloud-config, "" for none
 
 
@@ -92,6 +93,8 @@ def _user_data(seed: Seed) -> dict[str, Any]:
     if files:
         config["write_files"] = [{"path": path, "permissions": mode, "content": text} for path, mode, text in files]
     commands = [["systemctl", "enable", "--now", unit] for unit in units] + [list(words) for words in seed.commands]
+    if seed.early:
+        config["bootcmd"] = [list(words) for words in seed.early]
     if commands:
         config["runcmd"] = commands
     return config

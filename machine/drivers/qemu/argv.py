@@ -37,6 +37,8 @@ class Machine:
     firmware: str = ""
     unrandomized: bool = False  # its port reporter switches the randomization of addresses on after the boot
     board: str = ""  # the versioned name of the hardware around the processor; "": qemu's newest
+    machine_id: str = ""  # of a clone, whose disk has another's: systemd.machine_id= of kernel-command-line(7)
+    paused: bool = False  # it does nothing before QMP tells it to go on
     incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
 
@@ -56,7 +58,8 @@ def build(machine: Machine) -> list[str]:
         *("-rtc", "base=utc"),
         *_identity(machine),
         *_kernel(machine),
-        *(("-incoming", "defer", "-S") if machine.incoming else ()),
+        *(("-incoming", "defer") if machine.incoming else ()),
+        *(("-S",) if machine.incoming or machine.paused else ()),
     ]
 
 
@@ -159,6 +162,8 @@ def _kernel(machine: Machine) -> list[str]:
     console = "ttyAMA0" if machine.arch == "arm64" else "ttyS0"
     words = [f"root={machine.boot.root}", "rw", "rootfstype=ext4", f"console={console}", "TERM=dumb"]
     words += ["quiet", "oops=panic", "panic=10", "ds=nocloud", "systemd.show_status=0", "systemd.ssh_auto=no"]
+    if machine.machine_id:
+        words += [f"systemd.machine_id={machine.machine_id}"]
     if machine.accel == "tcg":
         words += ["mitigations=off"]  # a processor made of software does not speculate: the guards only cost time
         # It translates code by its address, and a program that is loaded to another one at each start anew at each.

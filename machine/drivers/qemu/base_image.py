@@ -10,6 +10,7 @@ from machine.drivers.images import own_copy
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, paths
 from machine.drivers.qemu.config import Settings
+from machine.drivers.record_keys import BASE, CLONE_OF
 
 
 class BaseImage:
@@ -23,18 +24,19 @@ class BaseImage:
 
     def obtain(self, driver: Driver, settings: Settings) -> Image:
         """Return the image, written down so that it is never removed under this machine."""
-        if os.path.exists(os.path.join(self._directory, paths.DISK)) and self._data.get("Base"):
+        has_disk = os.path.exists(os.path.join(self._directory, paths.DISK))
+        if (has_disk or CLONE_OF in self._data) and self._data.get(BASE):
             return self.recorded()
         found = self.cache.obtain(settings.image, accel.detect().arch, settings.mirror)
         own = os.path.join(self._directory, paths.BASE)
         found = own_copy.ensure(found, self.path(found), own, self._log)
-        self._data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
+        self._data[BASE] = {key: getattr(found, key) for key in Image.__slots__}
         driver.ctx.save(driver)
         return found
 
     def recorded(self) -> Image:
         """Return the image that is written down. Raises TypeError if none is."""
-        known = self._data.get("Base") or {}
+        known = self._data.get(BASE) or {}
         return Image(**{key: known[key] for key in Image.__slots__ if key in known})
 
     def path(self, image: Image) -> str:

@@ -30,7 +30,8 @@ def check(ctx: DriverContext, wanted: Settings, host: accel.Host, cached: bool) 
     check_size(wanted)
     check_published(wanted)
     capacity.check(wanted.disk, "qemu-disk-size", ctx.store, DEFAULT_DISK)
-    check_image(wanted.image)
+    if not cached:
+        check_image(wanted.image)
     check_room(ctx.store, LEAST_ROOM + (0 if cached else FOR_IMAGE))
 
 

@@ -8,21 +8,18 @@ qemu is.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from typing import Any
 
 from machine.drivers.base import Driver, DriverContext
 from machine.drivers.images import disks
 from machine.drivers.images.templates import PACKERS, installed_packer
-from machine.drivers.qemu import argv, memory, paths
-from machine.drivers.qemu.config import ACCELERATORS
+from machine.drivers.qemu import argv, hardware, memory, paths
 from machine.drivers.qemu.qmp import Client, QmpError
 from machine.drivers.record_keys import SAVED_MEMORY
 from machine.errors import DriverError
 
 SAVE_SECONDS = 600.0  # for the memory of a large machine, to a slow disk
-_BOARD = re.compile(r"[a-z][a-z0-9.-]{0,40}")
 
 
 class Suspension:
@@ -58,16 +55,7 @@ class Suspension:
 
     def as_saved(self, machine: argv.Machine) -> argv.Machine:
         """Return `machine` with the processors, memory and devices that it had when it was saved."""
-        known = self._known()
-        return replace(
-            machine,
-            incoming=True,
-            accel=known["accel"],
-            cpus=known["cpus"],
-            memory=known["memory"],
-            unrandomized=known["unrandomized"],
-            board=known["board"],
-        )
+        return replace(hardware.as_known(machine, self._known()), incoming=True)
 
     def restore(self, client: Client) -> None:
         """Restore the memory into the qemu at the other end, which was started from `as_saved`, and let it go on.
@@ -87,7 +75,7 @@ class Suspension:
     def _known(self) -> dict[str, Any]:
         """Return what `_note` wrote. Raises DriverError for anything else: it becomes a command line."""
         known = self._data.get(SAVED_MEMORY)
-        if not isinstance(known, dict) or not _is_sound(known):
+        if not isinstance(known, dict) or not hardware.is_sound(known) or known.get("packed") not in PACKERS:
             name = self._ctx.name
             raise DriverError(
                 f"the record of {name} does not say how its memory was saved",
@@ -97,31 +85,8 @@ class Suspension:
 
     def _note(self, driver: Driver, machine: argv.Machine, packer: str, client: Client) -> None:
         """Write down what must be the same in the qemu that the memory is restored into."""
-        self._data[SAVED_MEMORY] = {
-            "packed": packer,
-            "accel": machine.accel,
-            "cpus": machine.cpus,
-            "memory": machine.memory,
-            "unrandomized": machine.unrandomized,
-            "board": board_of(client),
-        }
+        self._data[SAVED_MEMORY] = {"packed": packer, **hardware.of(machine, client)}
         self._ctx.save(driver)
-
-
-def _is_sound(known: dict[str, Any]) -> bool:
-    """Whether these are values that `_note` could have written."""
-    return (
-        known.get("packed") in PACKERS
-        and known.get("accel") in ACCELERATORS
-        and all(isinstance(known.get(key), int) and 0 < known[key] < 1 << 30 for key in ("cpus", "memory"))
-        and isinstance(known.get("unrandomized"), bool)
-        and _BOARD.fullmatch(str(known.get("board"))) is not None
-    )
-
-
-def board_of(client: Client) -> str:
-    """Return the versioned name of the board that a qemu shows its machine, such as pc-i440fx-7.2."""
-    return str(client.command("qom-get", path="/machine", property="type")).removesuffix("-machine")
 
 
 def _go_on(client: Client) -> None:

@@ -148,9 +148,9 @@ class VBox:
         self.call("startvm", vm, "--type", interface)
 
     def control(self, vm: str, word: str) -> None:
-        """pause, resume, reset, poweroff, acpipowerbutton. Nothing to do with a machine that is off."""
+        """pause, resume, reset, savestate, poweroff, acpipowerbutton. Nothing to do with a machine that is off."""
         try:
-            self.call("controlvm", vm, word)
+            self.call("controlvm", vm, word, seconds=DISK_SECONDS if word == "savestate" else SECONDS)
         except errors.NotRunning:
             return
 
@@ -158,6 +158,18 @@ class VBox:
         """Forget what a machine was doing when it was saved."""
         with contextlib.suppress(errors.WrongState):
             self.call("discardstate", vm)
+
+    def take_snapshot(self, vm: str, tag: str, description: str) -> None:
+        """Keep the state of a machine, with its memory if it runs."""
+        self.call("snapshot", vm, "take", tag, "--description", description, seconds=DISK_SECONDS)
+
+    def restore_snapshot(self, vm: str, tag: str) -> None:
+        """Bring a machine that is off to what it was."""
+        self.call("snapshot", vm, "restore", tag, seconds=DISK_SECONDS)
+
+    def delete_snapshot(self, vm: str, tag: str) -> None:
+        """Remove a snapshot; what of its disk is needed goes into the next one's."""
+        self.call("snapshot", vm, "delete", tag, seconds=DISK_SECONDS)
 
     def unregister(self, vm: str) -> None:
         """Remove a machine with the disks attached to it; gone already is fine."""

@@ -31,6 +31,7 @@ from machine.drivers.virtualbox import (
     shares,
 )
 from machine.drivers.virtualbox.options import OPTIONS
+from machine.drivers.virtualbox.snapshots import VBoxSnapshots
 from machine.errors import DriverError, InProgress, PreflightFailed
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -162,6 +163,10 @@ class VirtualBoxDriver(Driver):
     def suspend(self) -> None:
         """Save the memory of the running machine and switch it off. Raises DriverError if VirtualBox refuses."""
         self.vbox.control(self._vm(), "savestate")
+
+    def snapshots(self) -> VBoxSnapshots:
+        """Return the machine's snapshots, which VirtualBox keeps."""
+        return VBoxSnapshots(self.vbox, self._vm())
 
     def remove(self) -> None:
         """The machine with its disks; then what was never attached; the shared host-only network stays."""

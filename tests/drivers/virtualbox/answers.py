@@ -79,6 +79,9 @@ def info(vm: Vm) -> str:
             f'SharedFolderNameMachineMapping{number}="{name}"',
             f'SharedFolderPathMachineMapping{number}="{path}"',
         ]
+    for number, (tag, snapshot) in enumerate(vm.get("snapshots", {}).items()):
+        place = "-1" * number  # each is a child of the one before
+        more += [f'SnapshotName{place}="{tag}"', f'SnapshotDescription{place}="{snapshot["description"]}"']
     return "\n".join([*kept, *more]) + "\n"
 
 

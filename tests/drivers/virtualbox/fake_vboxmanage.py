@@ -315,6 +315,23 @@ class Fake(HostNetworks):
         vm["state"] = "aborted"
         return Completed(0)
 
+    def do_snapshot(self, space: dict[str, Any], words: list[str]) -> Completed:
+        """take, restore and delete, as https://docs.oracle.com/en/virtualization/virtualbox/7.0/user/vboxmanage.html."""
+        vm = found(space, words[0])
+        if vm is None:
+            return missing("snapshot", words[0])
+        kept = vm.setdefault("snapshots", {})
+        if words[1] == "take":
+            kept[words[2]] = {"state": "saved" if self.alive(vm) else vm["state"], "description": words[4]}
+        elif words[2] not in kept:
+            message = f"VBoxManage: error: Could not find a snapshot named '{words[2]}'\n"
+            return Completed(1, "", message)
+        elif words[1] == "restore":
+            vm["state"] = kept[words[2]]["state"]
+        else:
+            del kept[words[2]]
+        return Completed(0, "", PROGRESS)
+
     def alive(self, vm: Vm) -> bool:
         if vm["state"] in ("running", "paused") and self.cut and self.cut(vm, ""):
             vm["state"] = "poweroff"

@@ -10,8 +10,10 @@ from typing import Any
 import pycdlib
 import pytest
 
+from machine.drivers.base import Snapshot
 from machine.drivers.virtualbox import errors, media
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
+from machine.drivers.virtualbox.snapshots import read
 from machine.errors import DriverError, PreflightFailed
 from machine.model import State, Verb
 from machine.process import Completed
@@ -199,6 +201,40 @@ def test_a_saved_machine(tmp_path: Path, vbox: Fake) -> None:
     vbox.run(["VBoxManage", "controlvm", made.uuid, "savestate"])
     made.remove()
     assert made.state() is State.MISSING
+
+
+def test_a_suspended_machine_goes_on_or_is_given_up(tmp_path: Path, vbox: Fake) -> None:
+    made = paths.driver(tmp_path, vbox.run)
+    made.create()
+    made.suspend()
+    assert made.state() is State.SAVED
+    made.power(Verb.START)
+    assert made.state() is State.RUNNING
+    made.suspend()
+    made.power(Verb.KILL)
+    assert made.state() is State.STOPPED
+
+
+def test_snapshots_are_listed_restored_and_removed(tmp_path: Path, vbox: Fake) -> None:
+    made = paths.driver(tmp_path, vbox.run)
+    made.create()
+    snapshots = made.snapshots()
+    assert snapshots.all() == []
+    snapshots.take("running")
+    made.power(Verb.KILL)
+    snapshots.take("stopped")
+    assert [(one.tag, one.memory) for one in snapshots.all()] == [("running", True), ("stopped", False)]
+    assert snapshots.all()[0].made.endswith("+00:00")
+    snapshots.restore("running")
+    assert made.state() is State.SAVED
+    made.power(Verb.KILL)
+    snapshots.remove("running")
+    assert [one.tag for one in snapshots.all()] == ["stopped"]
+
+
+def test_a_snapshot_that_others_made_is_listed_if_its_name_is_a_tag() -> None:
+    info = {"SnapshotName": "by-hand", "SnapshotName-1": "no tag\x1b[2J", "SnapshotNameX": "x"}
+    assert read(info) == [Snapshot("by-hand", "", memory=False)]
 
 
 def test_no_secret_is_stored_or_said(tmp_path: Path, vbox: Fake) -> None:
