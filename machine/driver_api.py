@@ -9,6 +9,7 @@ from __future__ import annotations
 from machine.drivers.base import (
     AcceptsHostKey,
     AccountAware,
+    Changeable,
     ConsoleLog,
     Diagnosable,
     Driver,
@@ -51,6 +52,7 @@ from machine.wait import Clock
 __all__ = [
     "AcceptsHostKey",
     "AccountAware",
+    "Changeable",
     "Clock",
     "CloudConfig",
     "CloudDriver",

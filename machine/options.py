@@ -15,6 +15,8 @@ from typing import Any
 from machine.booleans import parse_bool
 from machine.errors import MachineError, UsageError
 
+VALUE, DISK = "value", "disk"  # kinds of options that `machine set` can change
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -28,6 +30,7 @@ class Option:
     secret: bool = False  # never stored in config.json, never shown
     key: str = ""  # the key in config.json's Driver object, for secrets and for the lead option of a group of secrets
     belongs_to: str = ""  # name of the lead option that this secret goes with: see machine.secrets
+    changeable: str = ""  # by `machine set`: VALUE, or DISK, whose root file system grows with it; "": not
 
     @property
     def empty(self) -> Any:

@@ -35,6 +35,7 @@ COMMANDS = {
     "restart": ("machine.cli.restart", "Restart machines"),
     "rm": ("machine.cli.rm", "Remove machines"),
     "scp": ("machine.cli.scp", "Copy files to, from and between machines"),
+    "set": ("machine.cli.set", "Change memory, processors or disk of machines that exist"),
     "snapshot": ("machine.cli.snapshot", "Keep states of a machine, and come back to them"),
     "ssh": ("machine.cli.ssh", "Log in to a machine or run a command on it"),
     "start": ("machine.cli.start", "Start machines"),

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machine.cli.parser import Namespace, Parser
+    from machine.cli.parser import Argument, Group, Namespace, Parser
+    from machine.drivers.base import Traits
     from machine.options import Option
 
 _DEST = "option:"  # the attribute for --NAME is this and NAME, which no other flag can have
@@ -43,18 +44,30 @@ def add_options(parser: Parser, driver_name: str, options: Sequence[Option]) -> 
     """Add a driver's options under a heading of their own."""
     group = parser.add_argument_group(f"flags of the driver {driver_name}")
     for option in options:
-        argument = group.add_argument(
-            f"--{option.name}",
-            dest=_DEST + option.name,
-            action="append" if option.kind == "list" else "store",
-            nargs="?" if option.kind == "bool" else None,
-            const=True if option.kind == "bool" else None,
-            type=_kind(option),
-            default=None,
-            metavar=_METAVARS[option.kind],
-            help=_explain(option),
-        )
-        argument.of_driver = True
+        _add(group, option, _explain(option)).of_driver = True
+
+
+def add_changeable_options(parser: Parser, traits: Traits) -> None:
+    """Add what `machine set` changes of a driver's machines. Neither variables nor defaults count there."""
+    group = parser.add_argument_group(f"of machines of the driver {traits.name}")
+    for option in traits.options:
+        if option.changeable:
+            repeated = " [may be repeated]" if option.kind == "list" else ""
+            _add(group, option, (option.help + repeated).replace("%", "%%"))
+
+
+def _add(group: Group, option: Option, text: str) -> Argument:
+    return group.add_argument(
+        f"--{option.name}",
+        dest=_DEST + option.name,
+        action="append" if option.kind == "list" else "store",
+        nargs="?" if option.kind == "bool" else None,
+        const=True if option.kind == "bool" else None,
+        type=_kind(option),
+        default=None,
+        metavar=_METAVARS[option.kind],
+        help=text,
+    )
 
 
 def typed_values(args: Namespace) -> dict[str, Any]:

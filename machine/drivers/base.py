@@ -288,6 +288,30 @@ class GrowsDisk(Protocol):
 
 
 @runtime_checkable
+class Changeable(Protocol):
+    """Options of a machine that exists can be changed: those of its traits that have `changeable`."""
+
+    def current_values(self) -> Values:
+        """Return the values that these options have in the record, by the options' names. Asks nobody."""
+
+    def change(self, values: Values) -> None:
+        """Look whether the machine can have these values, and take them into `dump`; the platform is only asked.
+
+        Raises UsageError or PreflightFailed, which names the flag, where it cannot: then none of them is taken.
+        """
+
+    def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
+        """Give the machine the recorded values of the options `names`, as far as its state allows.
+
+        Returns the names of those that it has now, maybe from before. The machine is neither switched on nor off.
+        Raises InProgress if the platform has to end something first: it is called again.
+        """
+
+    def wanted_disk(self) -> int:
+        """Return the recorded size of the root disk in MB, 0 if that is the platform's choice. Asks nobody."""
+
+
+@runtime_checkable
 class Priced(Protocol):
     """The platform tells what a machine would cost, in lines for `create --dry-run`. DriverError if it cannot now."""
 
@@ -304,5 +328,5 @@ class Diagnosable(Protocol):
 
 CAPABILITIES = (  # every protocol above; tests/drivers/test_contract.py holds each driver to having one whole or not
     *(Suspends, HasSnapshots, Clones, ConsoleLog, AcceptsHostKey, ProvidesSshKey, AccountAware, HasForwarder),
-    *(EndsProcesses, GrowsDisk, Priced, Diagnosable),
+    *(EndsProcesses, GrowsDisk, Changeable, Priced, Diagnosable),
 )

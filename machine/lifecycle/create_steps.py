@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from machine import docker_context
 from machine.drivers.base import Driver
 from machine.errors import DriverError, MachineError
-from machine.lifecycle import disk_growth, host_conflict, provision, ssh_keys, waiting
+from machine.lifecycle import disk_growth, host_conflict, pending_changes, provision, ssh_keys, waiting
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_driver_state, save_endpoint
@@ -80,6 +80,7 @@ def create_machine(creation: Creation) -> None:
 def start_machine(creation: Creation) -> None:
     """Switch a machine on that was made before and is off."""
     if creation.driver.state() is State.STOPPED:
+        pending_changes.apply(creation.session, creation.record, creation.driver)
         waiting.switch_on(creation.session, creation.driver)
 
 

@@ -6,7 +6,7 @@ from machine import clients
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
-from machine.lifecycle import guest_clock, provision, waiting
+from machine.lifecycle import guest_clock, pending_changes, provision, waiting
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
@@ -52,10 +52,13 @@ def start(session: Session, record: Record, driver: Driver, *, suspended: bool =
     before anybody looks at a certificate.
     """
     session.console.step("Resuming the machine" if suspended else "Starting the machine")
+    if not suspended:
+        pending_changes.apply(session, record, driver)
     waiting.switch_on(session, driver)
     if suspended and driver.traits.has_host:
         guest_clock.set_now(session, record, driver)
     wait_until_ready(session, record, driver)
+    pending_changes.grow_root(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 
@@ -112,8 +115,10 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
         if state is not State.STOPPED:
             stop(session, driver, Verb.STOP)
         session.console.step("Starting the machine")
+        pending_changes.apply(session, record, driver)
         waiting.switch_on(session, driver)
     wait_until_ready(session, record, driver)
+    pending_changes.grow_root(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 

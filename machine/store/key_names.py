@@ -72,7 +72,12 @@ AUTH: Schema = {
 
 MACHINE: Schema = {"Id": str, "Phase": str, "Created": str, "Version": str, "CertificatesEnd": str}  # ours
 
-MACHINE_OPTIONAL: Schema = {"KeepHostname": bool, "SwarmMode": dict, "Imported": str}  # in some machines' "Machine"
+MACHINE_OPTIONAL: Schema = {  # in some machines' "Machine"
+    "KeepHostname": bool,
+    "SwarmMode": dict,
+    "Imported": str,
+    "PendingChanges": list,
+}
 
 BASE_DRIVER: Schema = {  # in every driver's object
     "IPAddress": str,

@@ -156,6 +156,18 @@ class Record:
         self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["KeepHostname"] = True
 
     @property
+    def pending_changes(self) -> list[str]:
+        """Names of the driver's options whose recorded values the machine may not have yet (`machine set`)."""
+        return list(self.raw.get("Machine", {}).get("PendingChanges", ()))
+
+    @pending_changes.setter
+    def pending_changes(self, names: Sequence[str]) -> None:
+        machine = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
+        machine["PendingChanges"] = list(dict.fromkeys(names))
+        if not names:
+            del machine["PendingChanges"]
+
+    @property
     def certificates_end(self) -> str:
         """When the first of the machine's certificates ends, as 2031-01-31T23:59:59Z; "" if not known."""
         return str(self.raw.get("Machine", {}).get("CertificatesEnd", ""))

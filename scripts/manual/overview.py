@@ -20,7 +20,7 @@ GROUPS = {  # as the navigation of the site has them
     "See what there is": ("ls", "status", "ip", "url", "inspect", "active", "version"),
     "Use a machine": ("env", "config", "context", "ssh", "scp", "mount"),
     "Switch on and off": ("start", "stop", "restart", "kill"),
-    "Keep machines in order": ("provision", "upgrade", "regenerate-certs"),
+    "Keep machines in order": ("provision", "set", "upgrade", "regenerate-certs"),
     "Share machines": ("export", "import"),
     "Many engines as one": ("swarm", "swarm-mode", "swarmd"),
     "The program itself": ("help", "completion", "plugin"),
@@ -75,6 +75,8 @@ JSON_KEYS = {  # command -> what its JSON has
     "`inspect`": "the record, as [on disk](store.md)",
     "`drivers`": "`Name`, `Machine`, `Needs`, `Proved`, `Options` (a list of `Flag`, `Kind`, `Variable`, `Default`,"
     " `Help`, `Secret`)",
+    "`set`": "`Name`, `Changes` (by option: `Before`, `After`), `Pending` (options that come with the next start),"
+    " `RestartNeeded`",
     "`swarm-mode ls`": "`machine`, `cluster`, `node`, `role`, ...; always a list",
 }
 MADE = "<!-- {}: made by `make docs` from the program -->\n"

@@ -14,11 +14,12 @@ import pytest
 
 from machine import process
 from machine.drivers import registry
-from machine.drivers.base import CAPABILITIES, ConsoleLog, Diagnosable, Driver, GrowsDisk, HasForwarder
+from machine.drivers.base import CAPABILITIES, Changeable, ConsoleLog, Diagnosable, Driver, GrowsDisk, HasForwarder
+from machine.drivers.cloud.change import ChangesMachine
 from machine.drivers.cloud.driver import CloudDriver
 from machine.errors import MachineError, NotSupported
 from machine.model import State, Verb
-from machine.options import resolve
+from machine.options import DISK, VALUE, resolve
 from machine.process import Completed
 from tests.drivers import contexts
 from tests.drivers.contract_cases import ARRANGEMENTS
@@ -171,8 +172,8 @@ def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
 def test_every_public_method_is_of_the_contract(cls: type[Driver]) -> None:
     """A method that neither machine/drivers/base.py nor the base of clouds has is called by nobody: it was renamed on
     one side."""
-    base = CloudDriver if issubclass(cls, CloudDriver) else Driver
-    known = {name for part in (base, *CAPABILITIES) for name in (*dir(part), *part.__annotations__)}
+    bases = [base for base in (Driver, CloudDriver, ChangesMachine) if issubclass(cls, base)]
+    known = {name for part in (*bases, *CAPABILITIES) for name in (*dir(part), *part.__annotations__)}
     unknown = [name for name, kind in vars(cls).items() if callable(kind) and not name.startswith("_")]
     assert [name for name in unknown if name not in known] == []
 
@@ -184,8 +185,18 @@ def test_capabilities_are_had_whole(cls: type[Driver]) -> None:
         assert len({hasattr(cls, name) for name in methods}) == 1, f"{cls.__name__} has {capability.__name__} in part"
 
 
+def test_what_can_be_changed_is_declared_by_who_changes_it(cls: type[Driver]) -> None:
+    declared = [option.name for option in cls.traits.options if option.changeable]
+    assert bool(declared) is hasattr(cls, "apply_changes")
+    assert {option.changeable for option in cls.traits.options} <= {"", VALUE, DISK}
+    assert not any(option.secret for option in cls.traits.options if option.changeable)
+
+
 def test_what_qemu_can_do_is_found() -> None:
     qemu = registry.find("qemu")
     assert all(
-        hasattr(qemu, name) for part in (HasForwarder, GrowsDisk, ConsoleLog) for name in vars(part) if name[0] != "_"
+        hasattr(qemu, name)
+        for part in (HasForwarder, GrowsDisk, ConsoleLog, Changeable)
+        for name in vars(part)
+        if name[0] != "_"
     )

@@ -212,8 +212,26 @@ def test_a_reboot_of_this_host_is_survived(program: Program) -> None:
 
 
 @needs_dev
-def test_restart_and_kill(program: Program) -> None:
-    program("restart", "dev").fine()
+def test_a_change_is_there_at_once_or_after_a_restart(program: Program) -> None:
+    """The machine was started from a template, whose disk is under its own."""
+    inside = "free -m | awk '/Mem:/ { print $2 }'; nproc; df -m / | awk 'NR == 2 { print $2 }'"
+    before = [int(word) for word in program("ssh", "dev", inside).fine().out.split()]
+    refused = program("set", "dev", "--qemu-disk-size", "3000")
+    assert "disks grow, and never shrink" in refused.err
+    flags = ["--qemu-memory", "1200", "--qemu-cpu-count", "1", "--qemu-disk-size", "22000"]
+    changed = json.loads(program("set", "dev", *flags, "--json").fine().out)
+    assert sorted(changed["Pending"]) == ["qemu-cpu-count", "qemu-memory"]
+    memory, cpus, disk = (int(word) for word in program("ssh", "dev", inside).fine().out.split())
+    assert [memory, cpus] == before[:2]
+    assert disk > max(before[2], 20500), "the file system has grown under what runs"
+    program("restart", "dev", timeout=900).fine()
+    memory, cpus, after = (int(word) for word in program("ssh", "dev", inside).fine().out.split())
+    assert (memory > before[0] + 100, cpus, after) == (True, 1, disk)
+    assert program("inspect", "dev", "-f", "{{.Driver.Memory}} {{.Machine.PendingChanges}}").out.startswith("1200 <no")
+
+
+@needs_dev
+def test_kill(program: Program) -> None:
     program("kill", "dev").fine()
     assert program("status", "dev").fine().out == "Stopped\n"
 

@@ -180,6 +180,26 @@ class Api:
         """Ask its system to reboot."""
         self._call("reboot_instances", InstanceIds=[instance_id])
 
+    def set_instance_type(self, instance_id: str, instance_type: str) -> None:
+        """Change the type of an instance that is stopped."""
+        self._call("modify_instance_attribute", InstanceId=instance_id, InstanceType={"Value": instance_type})
+
+    def volume(self, volume_id: str) -> Json:
+        """Volume. Raises BadVolume if there is none."""
+        return _first(self._list("volumes", VolumeIds=[volume_id]))
+
+    def grow_volume(self, volume_id: str, gigabytes: int) -> None:
+        """Ask for a larger volume."""
+        self._call("modify_volume", VolumeId=volume_id, Size=gigabytes)
+
+    def modification(self, volume_id: str) -> str:
+        """The state of the last modification of a volume; "" if it was never modified."""
+        try:
+            found = self._list("volumes_modifications", VolumeIds=[volume_id])
+        except errors.BadVolume:  # none in the last days
+            return ""
+        return str(_first(found).get("ModificationState") or "")
+
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """End instances; those that are unknown or ended already do not matter."""
         for instance_id in instance_ids:

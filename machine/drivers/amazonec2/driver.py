@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from machine.drivers.amazonec2 import firewall, requests
+from machine.drivers.amazonec2 import change, firewall, requests
 from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api, Json
 from machine.drivers.amazonec2.config import Config
 from machine.drivers.amazonec2.errors import ERRORS
@@ -12,7 +13,8 @@ from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.preflight import preflight
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, groups, lookup
-from machine.drivers.cloud.driver import CloudDriver, Provider
+from machine.drivers.cloud.change import ChangesMachine
+from machine.drivers.cloud.driver import Provider
 from machine.drivers.cloud.firewall import explain, sources_outside
 from machine.errors import NotSupported
 from machine.model import Endpoint, State, Verb
@@ -28,7 +30,7 @@ STATES = {
 }
 
 
-class AmazonDriver(CloudDriver[Config]):
+class AmazonDriver(ChangesMachine[Config]):
     """A machine that is one instance."""
 
     traits: ClassVar[Traits] = Traits(
@@ -215,6 +217,22 @@ class AmazonDriver(CloudDriver[Config]):
         ids = sorted({str(g["GroupId"]) for h in holders for g in (h.get("SecurityGroups") or h.get("Groups") or [])})
         present = firewall.rules(self.api.groups(ids, str(machine.get("VpcId"))))
         return explain(present, self.config.ssh_port, f"its security groups ({', '.join(ids)})")
+
+    # changes
+
+    def disk_gigabytes(self) -> int:
+        return self.config.root_size
+
+    def check_change(self, machine: Json, wanted: Config, names: Sequence[str]) -> None:
+        if change.TYPE in names:
+            change.check_type(self.api, machine, wanted)
+        if change.DISK in names:
+            change.check_disk(self.api, machine, wanted)
+
+    def change_machine(self, machine: Json, name: str) -> bool:
+        if name == change.TYPE:
+            return change.change_type(self.api, machine, self.config.instance_type)
+        return change.grow_volume(self.api, machine, self.config.root_size)
 
     # removal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import DISK, VALUE, Option
 
 REGION = "us-east-1"
 GROUP = "docker-machine"
@@ -50,7 +50,13 @@ OPTIONS = (
         default=DISTRIBUTION,
         help="ubuntu-24.04, ubuntu-22.04, debian-13 or debian-12, for the processor of the instance type",
     ),
-    Option("amazonec2-instance-type", env="AWS_INSTANCE_TYPE", default=SIZE, help="size; t4g.small is one with arm64"),
+    Option(
+        "amazonec2-instance-type",
+        env="AWS_INSTANCE_TYPE",
+        default=SIZE,
+        help="size; t4g.small is one with arm64",
+        changeable=VALUE,
+    ),
     Option("amazonec2-ssh-user", env="AWS_SSH_USER", help="login; empty: ubuntu, or admin on Debian's images"),
     Option("amazonec2-ssh-port", "int", env="AWS_SSH_PORT", default=22, help="port of its sshd"),
     Option("amazonec2-ssh-keypath", env="AWS_SSH_KEYPATH", help="private key of your own to log in with"),
@@ -65,7 +71,14 @@ OPTIONS = (
     Option("amazonec2-monitoring", "bool", help="detailed monitoring (costs extra)"),
     # its disk
     Option("amazonec2-device-name", env="AWS_DEVICE_NAME", help="name of the root device; empty: the image's"),
-    Option("amazonec2-root-size", "int", env="AWS_ROOT_SIZE", default=16, help="size of the root disk in GB"),
+    Option(
+        "amazonec2-root-size",
+        "int",
+        env="AWS_ROOT_SIZE",
+        default=16,
+        help="size of the root disk in GB",
+        changeable=DISK,
+    ),
     Option("amazonec2-volume-type", env="AWS_VOLUME_TYPE", default="gp3", help="kind of the root disk"),
     Option(
         "amazonec2-volume-iops",

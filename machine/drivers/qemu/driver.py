@@ -15,6 +15,7 @@ from machine.drivers.qemu import (
     abandoned,
     accel,
     assignment,
+    change,
     clone,
     config,
     diagnosis,
@@ -195,6 +196,23 @@ class QemuDriver(Driver):
             return self.settings.disk, disks.inspect(base).size >> 20
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
+
+    def current_values(self) -> Values:
+        return change.values_of(self.settings)
+
+    def change(self, values: Values) -> None:
+        self.settings = change.changed(self.ctx, self.settings, values, self._instance.place())
+
+    def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
+        if self._instance.warm_start().is_restoring() or self._suspension.exists():
+            return ()
+        if self._instance.pid():
+            return change.apply_running(self._instance.machine(), self.settings.disk, names)
+        check = self._instance.check_disk
+        return change.apply_off(self._instance.machine(), self.settings.disk, names, check, self.ctx.run)
+
+    def wanted_disk(self) -> int:
+        return self.settings.disk
 
     @classmethod
     def end_processes(cls, directory: str, run: process.Run, clock: Clock) -> Sequence[str]:

@@ -103,12 +103,16 @@ class Instance:
 
     def launch(self, machine: argv.Machine) -> None:
         """Start qemu, when the disk is seen to be the machine's own. Raises DriverError."""
+        self.check_disk()
+        vm.launch(machine, self._ctx.run)
+
+    def check_disk(self) -> None:
+        """Raise DriverError unless the disk stands on what it was made over."""
         image = self.images.recorded()
         if below := self._recorded.data.get(record_keys.TEMPLATE_DISK):
             self.warm_start().check_disk(str(below), image)
         else:
             vm.check_disk(self.file(paths.DISK), self.images.seen_from_machine(image), image.format)
-        vm.launch(machine, self._ctx.run)
 
     def start_forwarder(self, machine: argv.Machine) -> None:
         """Start the forwarder, which is expected to run from now on."""

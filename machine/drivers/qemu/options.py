@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import DISK, VALUE, Option
 
 DEFAULT_IMAGE = "debian-13"
 DEFAULT_CPUS = 2
@@ -27,14 +27,16 @@ OPTIONS = (
         env="QEMU_CPU_COUNT",
         default=DEFAULT_CPUS,
         help="virtual CPUs; -1 for all of this host's",
+        changeable=VALUE,
     ),
-    Option("qemu-memory", "int", env="QEMU_MEMORY", default=DEFAULT_MEMORY, help="memory in MB"),
+    Option("qemu-memory", "int", env="QEMU_MEMORY", default=DEFAULT_MEMORY, help="memory in MB", changeable=VALUE),
     Option(
         "qemu-disk-size",
         "int",
         env="QEMU_DISK_SIZE",
         default=DEFAULT_DISK,
         help="size of the disk in MB, filled as used",
+        changeable=DISK,
     ),
     Option(
         "qemu-boot-timeout",
@@ -48,6 +50,7 @@ OPTIONS = (
         "list",
         env="QEMU_PUBLISH",
         help="HOST:GUEST port (PORT: both), kept open at the machine's address; repeat",
+        changeable=VALUE,
     ),
     Option("qemu-ssh-user", env="QEMU_SSH_USER", default=USER, help="login made on the machine, with sudo rights"),
     Option(

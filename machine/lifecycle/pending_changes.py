@@ -1,0 +1,107 @@
+"""What was changed in a machine's record with `machine set` is given to the machine, and struck off once it has it.
+
+The record names the options concerned from before the platform is asked until the machine has them: whatever is cut
+short is done by the next `set` or `start`.
+"""
+
+from __future__ import annotations
+
+from machine.drivers.base import Changeable, Driver
+from machine.errors import InProgress
+from machine.lifecycle import waiting
+from machine.options import DISK
+from machine.provision import script_files
+from machine.provision.apply import run_batch
+from machine.provision.steps import Run
+from machine.session import Session
+from machine.ssh.client import Shell
+from machine.store import Record
+from machine.wait import NotYet, until
+
+GROW_SECONDS = 60.0  # for the machine to see that its disk has grown
+GROW_COMMAND_SECONDS = 300.0  # a large file system on a slow disk
+MIN_FRACTION = 0.8  # of the disk: file systems keep something for themselves
+
+
+def apply(session: Session, record: Record, driver: Driver) -> None:
+    """Give the machine what its state allows, and strike off all but disks, whose file systems are to grow.
+
+    Raises WaitTimeout if the platform does not come to an end with something.
+    """
+    if not record.pending_changes or not isinstance(driver, Changeable):
+        return
+    changeable: Changeable = driver
+
+    def attempt() -> set[str]:
+        try:
+            return set(changeable.apply_changes(record.pending_changes))
+        except InProgress as error:
+            raise NotYet.because(error) from error
+
+    done = until(
+        attempt,
+        what=f"the platform to change {record.name}",
+        seconds=driver.boot_timeout,
+        clock=session.clock,
+        every=0.2,
+        resolution=f"machine status {record.name} shows what it does; then run this command again",
+    )
+    _strike_off(session, record, done - disks_of(driver))
+
+
+def disks_of(driver: Driver) -> set[str]:
+    """Return the names of the driver's options that are the size of the root disk."""
+    return {option.name for option in driver.traits.options if option.changeable == DISK}
+
+
+def grow_root(session: Session, record: Record, driver: Driver) -> None:
+    """Grow the root file system of a machine that runs, if its disk was changed, and strike that off.
+
+    What else it can have while it runs, it gets.
+    """
+    apply(session, record, driver)  # of a machine that went on with its saved memory nothing was yet
+    grown = disks_of(driver) & set(record.pending_changes)
+    if not grown or not isinstance(driver, Changeable):
+        return
+    session.console.step("Growing the root file system")
+    endpoint = waiting.wait_for_endpoint(session, record, driver)
+    with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
+        disk, file_system = _grow(session, shell, driver.wanted_disk())
+    if not disk:
+        session.console.warn(
+            f"the root file system of {record.name} is not on a disk of its own, and has not grown with it"
+            f" ({file_system} MB); machine ssh {record.name} lets you grow it with that system's own programs"
+        )
+    elif file_system < disk * MIN_FRACTION:
+        session.console.warn(
+            f"the root file system of {record.name} has {file_system} MB of its disk's {disk} MB; the rest is in other"
+            f" partitions, or growing it failed: machine ssh {record.name} lsblk shows which"
+        )
+    else:
+        session.console.info(f"the root file system of {record.name} has {file_system} MB")
+    _strike_off(session, record, grown)
+
+
+def _grow(session: Session, shell: Shell, wanted: int) -> tuple[int, int]:
+    """Return the MB of the root disk and of its file system, which was grown as often as it took to see the disk."""
+    deadline = session.clock.now() + GROW_SECONDS
+    step = Run("grow the root file system", script_files.read("grow_root"), seconds=GROW_COMMAND_SECONDS)
+    while True:
+        disk, file_system = sizes_of(run_batch([step], shell)[0].stdout)
+        if not disk or disk >= wanted * MIN_FRACTION or session.clock.now() >= deadline:
+            return disk, file_system
+        session.clock.sleep(1.0)
+
+
+def sizes_of(output: str) -> tuple[int, int]:
+    """Return the MB of the disk and of the file system that a machine printed last, as KiB; zeros for anything else."""
+    words = output.strip().rpartition("\n")[2].split()
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 16 for word in words):
+        return 0, 0
+    return int(words[0]) >> 10, int(words[1]) >> 10
+
+
+def _strike_off(session: Session, record: Record, names: set[str]) -> None:
+    if names & set(record.pending_changes):
+        record.pending_changes = [name for name in record.pending_changes if name not in names]
+        session.store.save(record)
