@@ -289,7 +289,7 @@ class GrowsDisk(Protocol):
 
 @runtime_checkable
 class Changeable(Protocol):
-    """Options of a machine that exists can be changed: those of its traits that have `changeable`."""
+    """Options of a machine that exists can be changed: those that its traits declare so."""
 
     def current_values(self) -> Values:
         """Return the values that these options have in the record, by the options' names. Asks nobody."""

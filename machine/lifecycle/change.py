@@ -93,8 +93,8 @@ def _log(session: Session, name: str, changes: Sequence[Change]) -> None:
 def shown(value: object) -> str:
     """Return a value as a user types it."""
     if isinstance(value, list | tuple):
-        return " ".join(map(str, value)) or "none"
-    return str(value) if value != "" else "none"
+        return " ".join(map(str, value)) or "nothing"
+    return str(value) if value != "" else "nothing"
 
 
 def check_options(name: str, traits: Traits, names: Iterable[str]) -> None:
