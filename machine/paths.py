@@ -29,6 +29,7 @@ SECRETS = "secrets.json"
 SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
 SWARM_REGISTRY = "registry.db"  # which engines are registered under which token of a classic swarm
 FORWARDER_LOCK = "helper.lock"  # machine.forwarder_lock
+FORWARDED_PORTS = "ports.json"  # machine.forwarded_ports
 LOG = "machine.log"  # everything every command did to this machine, newest last
 
 

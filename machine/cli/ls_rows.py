@@ -7,6 +7,7 @@ import re
 from machine.cli.connect import at_work, swarm_url
 from machine.cli.docker_target import docker_host
 from machine.errors import MachineError, UsageError
+from machine.forwarded_ports import LOCALHOST, marks, names, of_machine
 from machine.template.values import Struct
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ HEADERS = {
     "ResponseTime": "RESPONSE",
     "IP": "IP",
     "Phase": "PHASE",
+    "Ports": "PORTS",
 }
 STATES = ("running", "paused", "saved", "stopped", "stopping", "starting", "error", "timeout", "missing")
 KEYS = ("swarm", "driver", "state", "name", "label")
@@ -161,6 +163,14 @@ def fields(rows: Sequence[Row], environ: Mapping[str, str], store: str = "") -> 
     return [_fields(row, rows, current, store) for row in rows]
 
 
+def forwarded(row: Row) -> tuple[str, str]:
+    """Return which ports of a running machine are on localhost, and what to say of those that are not."""
+    if row.record is None or row.state != "Running":
+        return "", ""
+    opened, refused = of_machine(row.record.cert_dir())
+    return f"{LOCALHOST}: {names(opened)}" if opened else "", marks(refused)
+
+
 def error_of(row: Row, store: str = "") -> str:
     """Return the row's error, before a hint at an incomplete creation; "" if all is well.
 
@@ -204,6 +214,7 @@ def _fields(row: Row, rows: Sequence[Row], current: str, store: str) -> Struct:
     active = "* (swarm)" if active_swarm else "-"
     if active_host:
         active = "*"
+    ports, missing_ports = forwarded(row)
     return Struct(
         Name=row.name,
         Active=active,
@@ -215,9 +226,10 @@ def _fields(row: Row, rows: Sequence[Row], current: str, store: str) -> Struct:
         SwarmOptions=Struct(swarm) if swarm else None,
         Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _swarm_mode_cluster(row),
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
-        Error=error_of(row, store),
+        Error="; ".join(filter(None, (error_of(row, store), missing_ports))),
         DockerVersion=row.version,
         ResponseTime=f"{row.response_seconds * 1000:.0f}ms",
         IP=row.record.address() if row.record else "",
         Phase=row.record.phase if row.record else "",
+        Ports=ports,
     )

@@ -47,6 +47,11 @@ def hooks_of(record: Record) -> list[ClusterHooks]:
     return [load_hooks(kind) for kind in TABLE if kind.is_member(record)]
 
 
+def is_member(record: Record) -> bool:
+    """Return whether the machine is, or is to be, a member of a cluster."""
+    return any(kind.is_member(record) for kind in TABLE)
+
+
 def open_ports(record: Record) -> tuple[int, ...]:
     """Return the ports, beside the engine's, that a platform's firewall has to let in for a machine's clusters."""
     return tuple(port for kind in TABLE for port in kind.open_ports(record))

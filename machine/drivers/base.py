@@ -54,6 +54,7 @@ class DriverContext:
     siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store
     user_data: str = ""  # extra cloud-config, for platforms that take some
     cluster_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
+    in_cluster: bool = False  # it is, or is to be, a member of one: others than its owner may use its engine
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def driver_context(session: Session, record: Record, public_key: str = "") -> Dr
         lock=lambda name: session.store.lock(name, seconds=None, what=name, say=session.console.info),
         siblings=siblings,
         cluster_ports=clusters.open_ports(record),
+        in_cluster=clusters.is_member(record),
     )
 
 

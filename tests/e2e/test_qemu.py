@@ -25,11 +25,16 @@ pytestmark = pytest.mark.vm
 BUSYBOX = """
 mkdir -p "$HOME/root/bin"
 cp "$(command -v busybox)" "$HOME/root/bin/busybox"
-for applet in sh httpd echo sleep ping wget; do ln -sf busybox "$HOME/root/bin/$applet"; done
+for applet in sh httpd echo sleep ping wget chroot; do ln -sf busybox "$HOME/root/bin/$applet"; done
 tar -C "$HOME/root" -c . | docker import - busybox
 """
 SERVE = "echo it works > /index.html; exec httpd -f -h /"
 WEB = f"docker run -d --restart always --name web -p 8080:80 busybox sh -c '{SERVE}'"
+
+ECHO = (
+    'python3 -c \'from socket import *; s = socket(AF_INET, SOCK_DGRAM); s.bind(("", 89))\n'
+    "while True: s.sendto(*s.recvfrom(1000))'"
+)
 
 
 def fetch(url: str, seconds: float = 60.0) -> str:
@@ -99,12 +104,10 @@ def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> Non
 
 @needs_dev
 def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program) -> None:
-    """As for every port at that address; one for IPv6 only is not opened; a container finds a server of the host."""
+    """As for every port at that address; a container finds a server of the host."""
     address = program("ip", "dev").out.strip()
     docker(program, f"docker run -d --name own -p {address}:8083:80 busybox sh -c '{SERVE}'")
-    docker(program, f"docker run -d --name six -p '[::]:8082:80' busybox sh -c '{SERVE}'")
     assert fetch(f"http://{address}:8083/") == "it works\n"
-    assert not answers(address, 8082)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
         port = server.getsockname()[1]
@@ -117,7 +120,45 @@ def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program)
         with caller:
             assert caller.recv(1000).startswith(b"GET / ")
             caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
-    docker(program, "docker rm -f own six")
+    docker(program, "docker rm -f own")
+
+
+@needs_dev
+def test_what_is_published_is_on_localhost_too(program: Program) -> None:
+    """However it is published; a port that another program has is named, and opened once that has gone."""
+    address = program("ip", "dev").out.strip()
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = holder.getsockname()[1]
+        published = ["8085", "127.0.0.1:8086", "[::]:8087", "[::1]:8088", f"{taken}"]
+        flags = " ".join(f"-p '{where}:80'" for where in published)
+        docker(program, f"docker run -d --name local {flags} busybox sh -c '{SERVE}'")
+        docker(program, f"docker run -d --name datagrams -v /:/host:ro -p 8089:89/udp busybox chroot /host {ECHO}")
+        for port in (8085, 8086, 8087, 8088):
+            assert fetch(f"http://127.0.0.1:{port}/") == "it works\n", port
+        assert fetch(f"http://{address}:{taken}/") == "it works\n"
+        assert not answers(address, 8086), "published at the machine's loopback, it is on that of the host only"
+        assert _echo(8089) == b"there?"
+        until(lambda: f"port {taken} is not on localhost" in program("ls").fine().out, "who has the port is not said")
+        assert f"process {os.getpid()}) has it" in program("ls").out
+    assert fetch(f"http://127.0.0.1:{taken}/") == "it works\n", "it has become free"
+    shown = program("ls", "-f", "{{.Ports}};{{.Error}}").fine().out.strip()
+    assert shown.endswith(";")
+    assert {"8085", "8086", "8087", "8088", "8089/udp", f"{taken}"} <= set(shown[:-1].split(": ")[1].split(", "))
+    docker(program, "docker rm -f local datagrams")
+    until(lambda: not answers("127.0.0.1", 8086) and not answers("127.0.0.1", 8088), "what has gone is still open")
+
+
+def _echo(port: int) -> bytes:
+    """What comes back for a datagram that is sent until something comes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        for _ in range(60):
+            try:
+                client.sendto(b"there?", ("127.0.0.1", port))
+                return client.recv(100)
+            except OSError:
+                continue
+    return b""
 
 
 @needs_dev

@@ -7,12 +7,14 @@ they change (and every 15 seconds, for a forwarder that came late):
 
     {"open": [[protocol, port], ...],            reached at the machine's address inside the NAT
      "bound": [[protocol, address, port], ...],  reached there too, by a rule of ours: at an address of the host's
-     "six": [[protocol, port], ...],             open for IPv6 only, which the NAT does not carry
+     "local": [[protocol, port], ...],           published at loopback's addresses; reached there too, by a rule of ours
+     "six": [[protocol, port], ...],             open for IPv6 only, and there is no relay to it
      "engine": "..."}                            another text whenever the engine was started anew, "" while it is off
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -29,6 +31,8 @@ INSIDE = "10.0.2.15"  # the machine's address inside the NAT
 CARD = "nat0"
 MACHINES = "127.84."  # how the addresses begin that hosts give to machines
 ANY4, ANY6 = "00000000", "0" * 32
+LOOPBACK4, LOOPBACK6 = ("0100007F", "7F000001"), ("0" * 24 + "01000000", "0" * 31 + "1")  # little and big endian
+PUBLISHER = "docker-proxy"  # the program that holds the port of a container; what else is at loopback is nobody's
 TABLES = (("tcp", "tcp", "0A"), ("tcp6", "tcp", "0A"), ("udp", "udp", "07"), ("udp6", "udp", "07"))
 CLIENTS = 32768  # udp ports from here on are clients' own
 ENGINE = 2376
@@ -60,9 +64,19 @@ def sockets() -> Iterator[tuple[str, str, int, str]]:
             continue
 
 
-def report(found: Iterable[tuple[str, str, int, str]], only_six: Callable[[str, int, str], bool]) -> dict[str, Any]:
-    """The sets of a report, as a dictionary; `only_six` says whether a socket of IPv6 refuses IPv4."""
+def report(
+    found: Iterable[tuple[str, str, int, str]],
+    only_six: Callable[[str, int, str], bool],
+    published: Callable[[str], bool] = lambda _: False,
+) -> dict[str, Any]:
+    """The sets of a report, as a dictionary.
+
+    `only_six` says whether a socket of IPv6 refuses IPv4, `published` whether one at a loopback address is a
+    container's. "local6" is for us only: which of "local" are at ::1.
+    """
     engine = ""
+    local: set[tuple[str, int]] = set()
+    local6: set[tuple[str, int]] = set()
     four: set[tuple[str, int]] = set()
     six: dict[tuple[str, int], str] = {}
     bound: set[tuple[str, str, int]] = set()
@@ -75,8 +89,47 @@ def report(found: Iterable[tuple[str, str, int, str]], only_six: Callable[[str, 
             four.add((protocol, port))
         elif len(where) == 8 and address(where).startswith(MACHINES):
             bound.add((protocol, address(where), port))
+        elif where in (*LOOPBACK4, *LOOPBACK6) and published(inode):
+            (local if where in LOOPBACK4 else local6).add((protocol, port))
     alone = {port for port, inode in six.items() if port not in four and only_six(port[0], port[1], inode)}
-    return {"open": sorted(four | (set(six) - alone)), "bound": sorted(bound), "six": sorted(alone), "engine": engine}
+    reached = four | (set(six) - alone)
+    return {
+        "open": sorted(reached),
+        "bound": sorted(bound),
+        "local": sorted((local | local6) - reached - alone),
+        "local6": sorted(local6 - local - reached - alone),
+        "six": sorted(alone),
+        "engine": engine,
+    }
+
+
+class Publishers:
+    """Which sockets are of PUBLISHER. It is looked for when a socket is seen for the first time."""
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self.proc = proc
+        self.known: dict[str, bool] = {}
+
+    def published(self, inode: str) -> bool:
+        """Whether the socket is a container's."""
+        if inode not in self.known:
+            if len(self.known) > 1000:
+                self.known.clear()
+            self.known[inode] = f"socket:[{inode}]" in self._held()
+        return self.known[inode]
+
+    def _held(self) -> set[str]:
+        held: set[str] = set()
+        for entry in filter(str.isdigit, os.listdir(self.proc)):
+            try:
+                with open(f"{self.proc}/{entry}/comm") as file:
+                    if file.read().strip() != PUBLISHER:
+                        continue
+                for descriptor in os.listdir(f"{self.proc}/{entry}/fd"):
+                    held.add(os.readlink(f"{self.proc}/{entry}/fd/{descriptor}"))
+            except OSError:
+                continue  # it has ended
+        return held
 
 
 class Questions:
@@ -99,18 +152,67 @@ class Questions:
         return self.known[inode]
 
 
-def rules(bound: list[tuple[str, str, int]]) -> Iterator[list[str]]:
-    """The commands that lead what arrives from the host to sockets at addresses that are loopback's in here."""
+def rules(bound: list[tuple[str, int, str, int]]) -> Iterator[list[str]]:
+    """The commands that lead what arrives from the host to sockets at addresses that are loopback's in here.
+
+    `bound` are (protocol, port as the host knows it, address, port there).
+    """
     yield ["-N", CHAIN]
     yield ["-F", CHAIN]
-    for protocol, where, port in bound:
-        yield ["-A", CHAIN, "-p", protocol, "--dport", str(port), "-j", "DNAT", "--to-destination", f"{where}:{port}"]
+    for protocol, port, where, there in bound:
+        yield ["-A", CHAIN, "-p", protocol, "--dport", str(port), "-j", "DNAT", "--to-destination", f"{where}:{there}"]
     yield ["-D", "PREROUTING", "-d", INSIDE, "-j", CHAIN]
     if bound:
         yield ["-I", "PREROUTING", "-d", INSIDE, "-j", CHAIN]
 
 
-def lead(bound: list[tuple[str, str, int]]) -> None:
+class Leads:
+    """The rules and relays that lead from the machine's address inside the NAT to where something listens."""
+
+    def __init__(self, put: Callable[[list[tuple[str, int, str, int]]], None] | None = None) -> None:
+        self.put = put or lead
+        self.led: list[tuple[str, int, str, int]] = []
+        self.before: dict[str, Any] = {}
+        self.told: dict[str, Any] = {}
+        self.relays: Any = None
+
+    def follow(self, now: dict[str, Any]) -> dict[str, Any]:
+        """Bring them to what a report says, and return the report as the host is told it."""
+        if now == self.before:
+            return self.told
+        relayed = self._relay([*now["six"], *now["local6"]])
+        wanted = [(kind, port, where, port) for kind, where, port in now["bound"]]
+        wanted += [(kind, port, "127.0.0.1", port) for kind, port in now["local"] if (kind, port) not in now["local6"]]
+        wanted += [(kind, port, "127.0.0.1", own) for (kind, port), own in sorted(relayed.items())]
+        if wanted != self.led:
+            self.led = wanted
+            self.put(wanted)
+        missing = [port for port in now["six"] if port not in relayed]
+        self.told = {
+            "open": sorted({*now["open"], *(port for port in now["six"] if port in relayed)}),
+            "bound": now["bound"],
+            "local": [port for port in now["local"] if port not in now["local6"] or port in relayed],
+            "six": missing,
+            "engine": now["engine"],
+        }
+        self.before = now if not missing else {}
+        return self.told
+
+    def _relay(self, ports: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Have relays to these ports of ::1; what there is of them."""
+        if self.relays is None:
+            if not ports:
+                return {}
+            try:
+                # It lies beside this file, and takes a second to load in an emulated machine.
+                self.relays = importlib.import_module("port_relay").Relays()
+            except ImportError:
+                return {}
+        found: dict[tuple[str, int], int] = self.relays.follow(ports)
+        return found
+
+
+def lead(bound: list[tuple[str, int, str, int]]) -> None:
     """Put the rules there; the card takes packets for loopback's addresses only while there are some.
 
     Nobody but the host's forwards can send any over that card.
@@ -201,18 +303,15 @@ class Randomization:
 def main() -> None:
     """Report and watch, for as long as the machine runs."""
     said: dict[str, Any] | None = None
-    led: list[tuple[str, str, int]] = []
     when = 0.0
     out = os.open(PORT, os.O_WRONLY)
-    questions, clock, randomization = Questions(), Clock(), Randomization()
+    questions, publishers, leads = Questions(), Publishers(), Leads()
+    clock, randomization = Clock(), Randomization()
     for turn in itertools.count():
         if turn % 2:  # once a second: that clock counts no less
             clock.look()
-        now = report(sockets(), questions.only_six)
+        now = leads.follow(report(sockets(), questions.only_six, publishers.published))
         randomization.look(now["engine"])
-        if now["bound"] != led:
-            led = now["bound"]
-            lead(led)
         if now != said or time.monotonic() - when > AGAIN:
             os.write(out, (json.dumps(now) + "\n").encode())
             said, when = now, time.monotonic()

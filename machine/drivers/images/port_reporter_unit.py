@@ -1,4 +1,4 @@
-"""The files of the port reporter as they are written into a machine: the program port_reporter.py and its systemd unit.
+"""The files of the port reporter as they are written into a machine: port_reporter.py, port_relay.py, a systemd unit.
 
 Python 3 is there wherever cloud-init is.
 """
@@ -12,8 +12,15 @@ RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
 UNIT = "machine-ports.service"
 PROGRAM = "/usr/local/lib/machine/ports.py"
 
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "port_reporter.py"), encoding="utf-8") as _file:
-    SCRIPT = _file.read()
+RELAY_PROGRAM = "/usr/local/lib/machine/port_relay.py"  # the reporter imports it by this name, from its own directory
+
+
+def _source(name: str) -> str:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), encoding="utf-8") as file:
+        return file.read()
+
+
+SCRIPT, RELAY = _source("port_reporter.py"), _source("port_relay.py")
 
 SERVICE = f"""\
 [Unit]
@@ -32,5 +39,9 @@ Nice=10
 WantedBy=multi-user.target
 """
 
-FILES = ((PROGRAM, "0755", SCRIPT), (f"/etc/systemd/system/{UNIT}", "0644", SERVICE))
-VERSION = hashlib.sha256((SCRIPT + SERVICE).encode()).hexdigest()[:12]  # images say which one they have
+FILES = (
+    (PROGRAM, "0755", SCRIPT),
+    (RELAY_PROGRAM, "0644", RELAY),
+    (f"/etc/systemd/system/{UNIT}", "0644", SERVICE),
+)
+VERSION = hashlib.sha256((SCRIPT + RELAY + SERVICE).encode()).hexdigest()[:12]  # images say which one they have

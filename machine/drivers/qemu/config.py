@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from machine.drivers.base import DriverContext
 from machine.drivers.cloud.flags import DriverFlags
 from machine.drivers.qemu import options
 from machine.errors import UsageError
+from machine.hostport import ENGINE_PORT, MANAGER_PORT
 from machine.options import Values
 
 FLAGS = DriverFlags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 WARM = ("on", "off")
+LOCALHOST = ("auto", "on", "off")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -35,6 +38,7 @@ class Settings:
     mirror: str
     program: str
     warm: bool = True  # start from a template
+    localhost: str = options.DEFAULT_LOCALHOST  # one of LOCALHOST
 
 
 def from_values(values: Values) -> Settings:
@@ -54,6 +58,7 @@ def from_values(values: Values) -> Settings:
         mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
         warm=FLAGS.one_of("warm", str(values["qemu-warm"]), WARM) == "on",
+        localhost=FLAGS.one_of("localhost", str(values["qemu-localhost"]), LOCALHOST),
     )
 
 
@@ -106,6 +111,7 @@ def dump(settings: Settings) -> dict[str, Any]:
         "ImageMirror": settings.mirror,
         "Program": settings.program,
         "Warm": settings.warm,
+        "Localhost": settings.localhost,
     }
 
 
@@ -123,7 +129,18 @@ def load(data: Mapping[str, Any]) -> Settings:
         mirror=str(data.get("ImageMirror") or options.DEFAULT_MIRROR),
         program=str(data.get("Program") or ""),
         warm=bool(data.get("Warm", True)),
+        localhost=str(data.get("Localhost") or options.DEFAULT_LOCALHOST),
     )
+
+
+def own_ports(settings: Settings, ctx: DriverContext) -> tuple[int, ...] | None:
+    """Return the ports that are the machine's own and never on localhost; None if none of its ports is to be there.
+
+    Whoever may use a cluster could have ports of this computer, so its machines have none unless asked.
+    """
+    if settings.localhost == "off" or (settings.localhost == "auto" and ctx.in_cluster):
+        return None
+    return (22, ENGINE_PORT, MANAGER_PORT, *ctx.cluster_ports)
 
 
 def _text(values: Values, flag: str, wanted: str) -> str:

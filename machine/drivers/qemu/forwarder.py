@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import sys
 import threading
 import time
 
-from machine import forwarder_lock, port_holder
+from machine import files, forwarded_ports, forwarder_lock
 from machine.drivers.qemu import paths
-from machine.drivers.qemu.qmp import NAT, Client, QmpError
+from machine.drivers.qemu.forwards import Forwards, existing
+from machine.drivers.qemu.qmp import Client, QmpError
+from machine.errors import StoreError
+from machine.forwarded_ports import LOCALHOST
 from machine.hostport import ENGINE_PORT
 
 TYPE_CHECKING = False
@@ -37,35 +39,43 @@ PAUSE = 0.1  # seconds between two lines, and no less than the last one took: ma
 LONGEST_LOG, KEPT_LOG = 16 << 20, 1 << 20  # bytes of a log before it is cut, and of its end that stay then
 CUT_EVERY = 2.0  # seconds between two looks at that; a serial port brings some MB in them
 MOST_PORTS = 4096  # of one machine; each costs an open file of qemu's
+MOST_LOCAL_PORTS = 1024  # of one machine on localhost
 ENGINE_AWAY = 120.0  # seconds that forwards outlive an engine which is being restarted
 ENGINE_BACK = 60.0  # seconds that it has to open its containers' ports again; half a minute was seen under load
-_FORWARD = re.compile(r"^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)", re.MULTILINE)
 
 
 class Report:
-    """What a line from the machine says: ports open at its address, and those that are open for IPv6 only.
+    """What a line from the machine says: ports open at its address, on localhost, and for IPv6 only.
 
     `engine` is another text whenever the engine was started anew, "" while it is off.
     """
 
-    def __init__(self, ports: set[Port], six: set[Port], engine: str) -> None:
-        self.ports, self.six, self.engine = ports, six, engine
+    def __init__(self, ports: set[Port], localhost: set[Port], six: set[Port], engine: str) -> None:
+        self.ports, self.localhost, self.six, self.engine = ports, localhost, six, engine
 
 
 def read(line: str, address: str) -> Report | None:
     """The report in a line; None when it makes no sense: the machine's word is trusted no further than a port number.
 
-    `address` is the machine's here: what containers publish at that address counts as open.
+    `address` is the machine's here: what containers publish at that address counts as open there. What they publish
+    at 127.0.0.1 is for localhost only.
     """
     try:
         found = json.loads(line)
         ports = {_port(kind, number) for kind, number in found["open"]}
+        localhost = ports | {_port(kind, number) for kind, number in found.get("local", [])}
         ports |= {_port(kind, number) for kind, where, number in found.get("bound", []) if where == address}
         six = {_port(kind, number) for kind, number in found.get("six", [])}
         engine = str(found.get("engine", "on" if ("tcp", ENGINE_PORT) in ports else ""))  # machines of older versions
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
-    return Report(set(sorted(filter(None, ports))[:MOST_PORTS]), set(sorted(filter(None, six))[:MOST_PORTS]), engine)
+    if address == LOCALHOST:  # macOS: both are the same
+        ports |= localhost
+    return Report(_first(ports, MOST_PORTS), _first(localhost, MOST_LOCAL_PORTS), _first(six, MOST_PORTS), engine)
+
+
+def _first(ports: Iterable[Port | None], most: int) -> set[Port]:
+    return set(sorted(filter(None, ports))[:most])
 
 
 def _port(kind: Any, number: Any) -> Port | None:
@@ -77,67 +87,6 @@ def wanted(report: str, fixed: Collection[Port], address: str = "") -> set[Port]
     """The ports that a line from the machine says are open, without those that are forwarded anyway; None: nonsense."""
     found = read(report, address)
     return None if found is None else found.ports - set(fixed)
-
-
-def existing(listing: str, address: str, fixed: Collection[Port]) -> set[Port]:
-    """The forwards of an earlier forwarder, in what qemu's monitor prints for `info usernet`."""
-    found = set()
-    for kind, where, outside, inside in _FORWARD.findall(listing):
-        if where == address and outside == inside and (kind.lower(), int(inside)) not in fixed:
-            found.add((kind.lower(), int(outside)))
-    return found
-
-
-class Forwards:
-    """The forwards that exist, and bringing them to what is wanted."""
-
-    def __init__(
-        self,
-        monitor: Callable[[str], str],
-        address: str,
-        say: Callable[[str], None],
-        why: Callable[[str, int, str], tuple[str, str]] = port_holder.why,
-    ) -> None:
-        self._monitor, self._address, self._say, self._why = monitor, address, say, why
-        self.open: set[Port] = set()
-        self._refused: dict[Port, str] = {}
-        self._six_before: set[Port] = set()
-        self._six_told: set[Port] = set()
-
-    def follow(self, ports: set[Port], *, close: bool = True) -> None:
-        """Add what is missing and, if `close`, remove what is too much.
-
-        A port that cannot be had is said once for each cause, and tried again at every report.
-        """
-        for kind, number in sorted(self.open - ports) if close else ():
-            self._monitor(f"hostfwd_remove {NAT} {kind}:{self._address}:{number}")
-            self._say(f"closed {kind} port {number}")
-            self.open.discard((kind, number))
-        self._refused = {port: cause for port, cause in self._refused.items() if port in ports}
-        for port in sorted(ports - self.open):
-            self._add(port)
-
-    def warn_ipv6_only(self, ports: set[Port]) -> None:
-        """Say once which ports cannot be reached from here; not those that are only about to be closed."""
-        for kind, number in sorted((ports & self._six_before) - self._six_told):
-            self._say(f"{kind} port {number} is open for IPv6 only, which does not lead here: publish it without [::]")
-            self._six_told.add((kind, number))
-        self._six_told &= ports
-        self._six_before = ports
-
-    def _add(self, port: Port) -> None:
-        kind, number = port
-        answer = self._monitor(f"hostfwd_add {NAT} {kind}:{self._address}:{number}-:{number}")
-        if not answer:
-            self.open.add(port)
-            self._refused.pop(port, None)
-            self._say(f"opened {kind} port {number} at {self._address}")
-            return
-        cause, resolution = self._why(self._address, number, kind)
-        told = f"{cause}; {resolution}" if cause and resolution else cause or f"qemu says: {' '.join(answer.split())}"
-        if self._refused.get(port) != told:
-            self._refused[port] = told
-            self._say(f"cannot open {kind} port {number} at {self._address}: {told}")
 
 
 class Patience:
@@ -164,43 +113,97 @@ class Patience:
         return now - self._away_since >= ENGINE_AWAY
 
 
+class Localhost:
+    """The forwards on localhost, and the file that says which there are (machine.forwarded_ports)."""
+
+    def __init__(self, forwards: Forwards, fixed: Collection[Port], path: str) -> None:
+        self.forwards, self._fixed, self._path = forwards, fixed, path
+        self._written: tuple[set[Port], dict[Port, str]] | None = None
+
+    def follow(self, ports: set[Port], *, close: bool) -> None:
+        """Bring the forwards to `ports`, and write down what came of it."""
+        self.forwards.follow(ports - set(self._fixed), close=close)
+        now = set(self.forwards.open), dict(self.forwards.refused)
+        if now != self._written:
+            try:
+                forwarded_ports.write(self._path, *now)
+                self._written = now
+            except StoreError:
+                return  # the disk is full; the next report tries again
+
+    def end(self) -> None:
+        """Remove the file: nothing is open any more."""
+        files.remove_quietly(self._path)
+
+
 def watch(
-    lines: Iterable[str], forwards: Forwards, address: str, fixed: Collection[Port], patience: Patience | None = None
+    lines: Iterable[str],
+    forwards: Forwards,
+    address: str,
+    fixed: Collection[Port],
+    *,
+    localhost: Localhost | None = None,
 ) -> None:
     """Follow the machine's reports to their end."""
-    patience = patience or Patience()
+    patience = Patience()
     for line in lines:
         report = read(line, address)
-        if report is not None:
-            forwards.follow(report.ports - set(fixed), close=patience.over(report.engine))
-            forwards.warn_ipv6_only(report.six - report.ports)
+        if report is None:
+            continue
+        close = patience.over(report.engine)
+        forwards.follow(report.ports - set(fixed), close=close)
+        if localhost is not None:
+            localhost.follow(report.localhost, close=close)
+        forwards.warn_ipv6_only(report.six - report.ports)
 
 
 def main(argv: list[str]) -> int:
-    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
+    """`[--localhost=FIXED] QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
 
-    FIXED is a comma list of guest ports that are forwarded anyway, LOCK the file of machine.forwarder_lock.
+    FIXED are comma lists of guest ports: those that are forwarded anyway, and those that are not to be on localhost.
+    LOCK is the file of machine.forwarder_lock.
     """
+    on_localhost = argv.pop(0).partition("=")[2] if argv[0].startswith("--localhost=") else None
     qmp_path, guest_path, log_path, address, fixed_text, *lock = argv
-    fixed = {("tcp", int(number)) for number in fixed_text.split(",") if number}
+    fixed = _numbers(fixed_text)
     _to_background()
     held = forwarder_lock.hold(lock[0]) if lock else None
     if lock and held is None:
         return 1  # another one serves it already, or the machine is being switched off
+    localhost: Localhost | None = None
     try:
         with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
             guest.connect(guest_path)
-            forwards = Forwards(qmp.monitor, address, log_to(log_path))
-            forwards.open = existing(qmp.monitor("info usernet"), address, fixed)
+            listing, say = qmp.monitor("info usernet"), log_to(log_path)
+            forwards = Forwards(qmp.monitor, address, say)
+            forwards.open = existing(listing, address, fixed)
+            if on_localhost is not None:
+                localhost = _localhost(qmp, listing, forwards, _numbers(on_localhost), log_path)
             logs = (log_path, os.path.join(os.path.dirname(log_path), paths.CONSOLE))
             threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
             with guest.makefile("r", encoding="ascii", errors="replace") as lines:
-                watch(paced(lines), forwards, address, fixed)
+                watch(paced(lines), forwards, address, fixed, localhost=localhost)
     except (QmpError, OSError):
         pass  # qemu has ended: so do we
-    if held is not None and not _answers(qmp_path):
-        forwarder_lock.release(held, lock[0])
+    if not _answers(qmp_path):
+        if localhost is not None:
+            localhost.end()
+        if held is not None:
+            forwarder_lock.release(held, lock[0])
     return 0
+
+
+def _numbers(text: str) -> set[Port]:
+    """The ports of TCP in a comma list."""
+    return {("tcp", int(number)) for number in text.split(",") if number}
+
+
+def _localhost(qmp: Client, listing: str, forwards: Forwards, fixed: set[Port], log_path: str) -> Localhost:
+    """The forwards on localhost, those of an earlier forwarder among them. One address for all is localhost's, too."""
+    if forwards.address != LOCALHOST:
+        forwards = Forwards(qmp.monitor, LOCALHOST, log_to(log_path))
+        forwards.open = existing(listing, LOCALHOST, fixed)
+    return Localhost(forwards, fixed, os.path.join(os.path.dirname(log_path), paths.FORWARDED_PORTS))
 
 
 def _answers(qmp_path: str) -> bool:

@@ -12,7 +12,7 @@ from machine.drivers.base import DriverContext
 from machine.drivers.images import disks
 from machine.drivers.qemu import accel, argv, assignment, net, paths, process, vm
 from machine.drivers.qemu.base_image import BaseImage
-from machine.drivers.qemu.config import Settings
+from machine.drivers.qemu.config import Settings, own_ports
 from machine.drivers.qemu.warm import WarmStart
 from machine.errors import InProgress
 
@@ -117,15 +117,18 @@ class Instance:
     def start_forwarder(self, machine: argv.Machine) -> None:
         """Start the forwarder, which is expected to run from now on."""
         forwarder_lock.expect(self.file(paths.FORWARDER_LOCK))
-        vm.start_forwarder(machine, self._ctx.run)
+        self._start_forwarder(machine)
 
     def restart_forwarder(self) -> bool:
         """Start the forwarder again if it is not there although the machine runs, and return whether that does."""
         if self.pid():
-            vm.start_forwarder(self.machine(), self._ctx.run)
+            self._start_forwarder(self.machine())
             return True
         disks.remove(self.file(paths.FORWARDER_LOCK))
         return False
+
+    def _start_forwarder(self, machine: argv.Machine) -> None:
+        vm.start_forwarder(machine, self._ctx.run, own_ports(self._recorded.settings, self._ctx))
 
     def warm_start(self) -> WarmStart:
         """Return what knows of templates."""

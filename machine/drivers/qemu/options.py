@@ -11,6 +11,7 @@ DEFAULT_DISK = 20000  # MB
 DEFAULT_BOOT_TIMEOUT = 300  # seconds
 DEFAULT_ACCEL = "auto"
 DEFAULT_WARM = "on"
+DEFAULT_LOCALHOST = "auto"
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -67,6 +68,12 @@ OPTIONS = (
         env="QEMU_WARM",
         default=DEFAULT_WARM,
         help="on: start from a template of its kind, made with the first one; off: boot",
+    ),
+    Option(
+        "qemu-localhost",
+        env="QEMU_LOCALHOST",
+        default=DEFAULT_LOCALHOST,
+        help="on: what containers publish is on localhost too; off: not; auto: unless the machine is in a cluster",
     ),
     Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
 )

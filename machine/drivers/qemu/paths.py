@@ -7,6 +7,7 @@ import os
 import re
 
 from machine import forwarder_lock
+from machine import paths as store_paths
 from machine.errors import DriverError
 
 DISK = "disk.qcow2"  # the machine's own, over a shared base image
@@ -15,6 +16,7 @@ PID = "qemu.pid"
 CONSOLE = "console.log"
 FORWARDS = "forward.log"
 FORWARDER_LOCK = forwarder_lock.FILE  # shows whether the forwarder runs
+FORWARDED_PORTS = store_paths.FORWARDED_PORTS  # which of the machine's ports are open on localhost
 BASE = "base.img"  # a copy of an image that others could change
 SAVED = "saved.memory"  # there while the machine is suspended
 SAVING = "saved.memory.part"
@@ -23,7 +25,7 @@ QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
 SOCKETS = (QMP, QMP_FORWARD, GUEST)
-FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, BASE, DISK, RESTORING, SAVED, SAVING)
+FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, FORWARDED_PORTS, BASE, DISK, RESTORING, SAVED, SAVING)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import machine
 from machine import port_holder
@@ -112,7 +112,7 @@ def launch(machine: argv.Machine, run: Run) -> None:
         paths.prepare(machine.sockets)
     for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
         disks.remove(os.path.join(machine.sockets, name))
-    for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.CONSOLE):
+    for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.FORWARDED_PORTS, paths.CONSOLE):
         disks.remove(os.path.join(machine.directory, name))
     try:
         run(argv.build(machine), timeout=START_SECONDS)
@@ -148,13 +148,18 @@ def explained(error: CommandFailed, name: str) -> DriverError:
     return DriverError(brief, details=said, resolution=resolution)
 
 
-def start_forwarder(vm: argv.Machine, run: Run) -> None:
-    """Start the forwarder, which keeps the forwards in step with the ports that containers publish."""
+def start_forwarder(vm: argv.Machine, run: Run, own_ports: Sequence[int] | None) -> None:
+    """Start the forwarder, which keeps the forwards in step with the ports that containers publish.
+
+    They are on localhost too, without `own_ports` of the machine; None: they are not.
+    """
     fixed = ",".join(str(guest) for _, guest in vm.forwards)
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
     sockets = (os.path.join(vm.sockets, name) for name in (paths.QMP_FORWARD, paths.GUEST))
     log, lock = (os.path.join(vm.directory, name) for name in (paths.FORWARDS, paths.FORWARDER_LOCK))
-    words = [sys.executable, "-m", "machine.drivers.qemu.forwarder", *sockets, log, vm.place.address, fixed, lock]
+    localhost = [] if own_ports is None else [f"--localhost={','.join(map(str, own_ports))}"]
+    program = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
+    words = [*program, *localhost, *sockets, log, vm.place.address, fixed, lock]
     run(words, cwd=package_root, timeout=30)
 
 

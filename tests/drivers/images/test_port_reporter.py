@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.images import port_reporter, port_reporter_unit
+from machine.drivers.images import port_relay, port_reporter, port_reporter_unit
 
 ANY4, ANY6 = port_reporter.ANY4, port_reporter.ANY6
 
@@ -29,7 +29,11 @@ def test_what_is_open() -> None:
     seen = report(
         ("tcp", ANY4, 22, "1"), ("tcp", ANY6, 22, "2"), ("tcp", ANY6, 2376, "3"), ("tcp", of("127.0.0.1"), 9, "4")
     )
-    assert seen == {"open": [("tcp", 22), ("tcp", 2376)], "bound": [], "six": [], "engine": "3"}
+    assert seen == {
+        "open": [("tcp", 22), ("tcp", 2376)],
+        **{key: [] for key in ("bound", "local", "local6", "six")},
+        "engine": "3",
+    }
 
 
 def test_ports_at_the_addresses_of_machines() -> None:
@@ -57,7 +61,7 @@ def test_the_kernels_own_tables_and_ss() -> None:
 
 
 def test_rules() -> None:
-    bound = [("tcp", "127.84.7.1", 8080)]
+    bound = [("tcp", 8080, "127.84.7.1", 8081)]
     assert [
         "-A",
         port_reporter.CHAIN,
@@ -68,7 +72,7 @@ def test_rules() -> None:
         "-j",
         "DNAT",
         "--to-destination",
-        "127.84.7.1:8080",
+        "127.84.7.1:8081",
     ] in list(port_reporter.rules(bound))
     assert ["-I", "PREROUTING", "-d", port_reporter.INSIDE, "-j", port_reporter.CHAIN] not in list(
         port_reporter.rules([])
@@ -169,3 +173,71 @@ def test_the_service_randomizes_before_the_engine_starts_containers(tmp_path: Pa
     subprocess.run(shlex.split(command), check=True, timeout=30)
     assert switch.exists() == bool(containers)
     assert "Before=docker.service" in port_reporter_unit.SERVICE
+
+
+def test_what_is_published_at_loopback_is_told_and_nothing_else_of_it() -> None:
+    six = "0" * 24 + "01000000"
+    found = [
+        ("tcp", of("127.0.0.1"), 8099, "container"),
+        ("tcp", six, 8098, "container"),
+        ("tcp", of("127.0.0.1"), 9, "other"),
+        ("udp", of("127.0.0.53"), 53, "container"),
+        *[("tcp", ANY4, 80, "1"), ("tcp", of("127.0.0.1"), 80, "container")],
+    ]
+    seen = port_reporter.report(found, lambda *_: False, lambda inode: inode == "container")
+    assert (seen["local"], seen["local6"]) == ([("tcp", 8098), ("tcp", 8099)], [("tcp", 8098)])
+    assert seen["open"] == [("tcp", 80)]
+
+
+def test_the_publisher_of_a_socket_is_its_process(tmp_path: Path) -> None:
+    for pid, name, inode in (("10", "docker-proxy", "11"), ("12", "python3", "13")):
+        (tmp_path / pid / "fd").mkdir(parents=True)
+        (tmp_path / pid / "comm").write_text(f"{name}\n")
+        (tmp_path / pid / "fd" / "3").symlink_to(f"socket:[{inode}]")
+    (tmp_path / "14").mkdir()  # it is ending
+    publishers = port_reporter.Publishers(str(tmp_path))
+    assert publishers.published("11")
+    assert not publishers.published("13")
+
+
+def test_a_relay_leads_to_what_is_open_for_ipv6_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real sockets of TCP and UDP at ::1, reached over the port to which the rule leads."""
+    monkeypatch.setitem(sys.modules, "port_relay", port_relay)
+    put: list[list[tuple[str, int, str, int]]] = []
+    leads = port_reporter.Leads(put.append)
+    with (
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as server,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams,
+    ):
+        datagrams.bind(("::1", 0))
+        tcp, udp = server.getsockname()[1], datagrams.getsockname()[1]
+        now = {"open": [], "bound": [], "local": [("tcp", tcp)], "local6": [("tcp", tcp)], "engine": ""}
+        told = leads.follow({**now, "six": [("udp", udp)]})
+        assert (told["local"], told["open"], told["six"]) == ([("tcp", tcp)], [("udp", udp)], [])
+        ways = {(kind, port): (where, own) for kind, port, where, own in put[-1]}
+        with socket.create_connection(ways["tcp", tcp], 10) as client:
+            far, _ = server.accept()
+            client.sendall(b"question")
+            client.shutdown(socket.SHUT_WR)
+            assert far.makefile("rb").read() == b"question", "the end of what is sent is passed on"
+            far.sendall(b"answer")
+            far.close()
+            assert client.makefile("rb").read() == b"answer"
+        for number in range(3):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(10)
+                client.sendto(b"%d" % number, ways["udp", udp])
+                data, sender = datagrams.recvfrom(100)
+                datagrams.sendto(data + b"!", sender)
+                assert client.recv(100) == b"%d!" % number
+        assert leads.follow({**now, "local": [], "local6": [], "six": []})["open"] == []
+        assert put[-1] == []
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(ways["tcp", tcp], 10)
+
+
+def test_without_the_relay_ports_for_ipv6_only_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "port_relay", None)
+    now = {"open": [], "bound": [], "local": [("tcp", 2)], "local6": [("tcp", 2)], "six": [("tcp", 1)], "engine": ""}
+    told = port_reporter.Leads(lambda _: None).follow(now)
+    assert (told["open"], told["local"], told["six"]) == ([], [], [("tcp", 1)])

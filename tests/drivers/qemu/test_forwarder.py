@@ -16,24 +16,10 @@ import pytest
 
 from machine import forwarder_lock
 from machine.drivers.qemu import forwarder, paths
-from machine.drivers.qemu.forwarder import Forwards, Patience, wanted
-from tests.platforms import loopback_addresses, proc
+from machine.drivers.qemu.forwarder import Patience, wanted
+from tests.platforms import proc
 
 ADDRESS = "127.84.0.78"
-
-
-class Monitor:
-    """qemu's monitor, as far as forwards go: `refuses` are ports that cannot be had."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.refuses: set[int] = set()
-
-    def __call__(self, line: str) -> str:
-        self.lines.append(line)
-        if line.startswith("hostfwd_add") and any(f":{port}-" in line for port in self.refuses):
-            return "Could not set up host forwarding rule"
-        return ""
 
 
 def report(*ports: tuple[str, int]) -> str:
@@ -51,35 +37,6 @@ def test_reports() -> None:
 )
 def test_a_report_that_makes_no_sense_changes_nothing(line: str) -> None:
     assert wanted(line, set()) is None
-
-
-def test_ports_come_and_go() -> None:
-    monitor, said = Monitor(), list[str]()
-    forwards = Forwards(monitor, ADDRESS, said.append)
-    forwards.follow({("tcp", 8080), ("udp", 53)})
-    forwards.follow({("tcp", 8080), ("udp", 53)})
-    forwards.follow({("tcp", 8080)})
-    assert monitor.lines == [
-        f"hostfwd_add nat tcp:{ADDRESS}:8080-:8080",
-        f"hostfwd_add nat udp:{ADDRESS}:53-:53",
-        f"hostfwd_remove nat udp:{ADDRESS}:53",
-    ]
-    assert len(said) == 3
-
-
-@loopback_addresses
-def test_a_port_that_cannot_be_had_is_said_once_and_tried_again() -> None:
-    monitor, said = Monitor(), list[str]()
-    monitor.refuses = {18080}
-    forwards = Forwards(monitor, ADDRESS, said.append)
-    forwards.follow({("tcp", 18080)})
-    forwards.follow({("tcp", 18080)})
-    assert len(said) == 1
-    assert "qemu says: Could not set up" in said[0], "the port is free here and now, and an ordinary user may open it"
-    monitor.refuses = set()
-    forwards.follow({("tcp", 18080)})
-    assert forwards.open == {("tcp", 18080)}
-    assert said[1].startswith("opened")
 
 
 def test_what_is_published_at_the_machines_own_address_is_open_too() -> None:
@@ -103,27 +60,6 @@ def test_a_machine_cannot_have_all_files_of_qemu() -> None:
     assert len(found) == forwarder.MOST_PORTS
 
 
-@loopback_addresses
-def test_why_a_port_cannot_be_had_is_found_out() -> None:
-    monitor, said = Monitor(), list[str]()
-    monitor.refuses = {18088}
-    with socket.create_server((ADDRESS, 18088)):
-        forwards = Forwards(monitor, ADDRESS, said.append)
-        forwards.follow({("tcp", 18088)})
-        forwards.follow({("tcp", 18088)})
-    assert len(said) == 1
-    assert f"process {os.getpid()}) has it" in said[0]
-
-
-def test_only_six_is_told_once_and_not_of_a_port_that_is_being_closed() -> None:
-    said = list[str]()
-    forwards = Forwards(Monitor(), ADDRESS, said.append)
-    for ports in ({("tcp", 1)}, {("tcp", 2)}, {("tcp", 2)}, {("tcp", 2)}, set(), {("tcp", 2)}, {("tcp", 2)}):
-        forwards.warn_ipv6_only(ports)
-    assert len(said) == 2
-    assert all("tcp port 2 is open for IPv6 only" in line for line in said)
-
-
 def test_forwards_outlive_a_restart_of_the_engine() -> None:
     """Its port closes, or (when nobody looked in that moment) another socket is there; its containers' come later."""
     clock = [0.0]
@@ -141,22 +77,6 @@ def test_forwards_outlive_a_restart_of_the_engine() -> None:
     assert not patience.over("")
     clock[0] += forwarder.ENGINE_AWAY
     assert patience.over(""), "an engine that stays away keeps nothing open for ever"
-
-
-LISTING = """\
-Hub -1 (nat):
-  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
-  TCP[HOST_FORWARD]  19     127.84.0.78  8080       10.0.2.15  8080     0     0
-  TCP[HOST_FORWARD]  18     127.84.0.78  3376       10.0.2.15  3376     0     0
-  TCP[HOST_FORWARD]  18     127.84.0.78  8081       10.0.2.15    80     0     0
-  UDP[HOST_FORWARD]  17     127.84.0.78    53       10.0.2.15    53     0     0
-  TCP[ESTABLISHED]   16     127.84.0.78  9090       10.0.2.15  9090     0     0
-  TCP[HOST_FORWARD]  17      127.84.0.1  7070       10.0.2.15  7070     0     0
-"""
-
-
-def test_forwards_of_an_earlier_forwarder_are_taken_over() -> None:
-    assert forwarder.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
 
 
 def _start_qemu(qmp: Path) -> subprocess.Popen[bytes]:
