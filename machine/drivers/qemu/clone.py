@@ -30,6 +30,7 @@ CHANGEABLE = {  # option -> field of Settings: what a clone may have that its so
 # any first boot. The engine waits for certificates of its own.
 _SCRIPT = """
 printf '%s\\n' {machine_id} >/etc/machine-id
+sed -i '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts
 rm -rf /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh
 find /var/lib/cloud/instances -mindepth 1 -maxdepth 1 ! -name "$INSTANCE_ID" -exec rm -rf '{{}}' + 2>/dev/null
 root=$(sed -n 's/.*"data-root": *"\\([^"]*\\)".*/\\1/p' /etc/docker/daemon.json 2>/dev/null)
