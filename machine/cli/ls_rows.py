@@ -34,6 +34,7 @@ HEADERS = {
     "IP": "IP",
     "Phase": "PHASE",
     "Ports": "PORTS",
+    "Created": "CREATED",
 }
 STATES = ("running", "paused", "saved", "stopped", "stopping", "starting", "error", "timeout", "missing")
 KEYS = ("swarm", "driver", "state", "name", "label")
@@ -232,4 +233,5 @@ def _fields(row: Row, rows: Sequence[Row], current: str, store: str) -> Struct:
         IP=row.record.address() if row.record else "",
         Phase=row.record.phase if row.record else "",
         Ports=ports,
+        Created=row.record.created if row.record else "",
     )

@@ -147,6 +147,11 @@ class Record:
         self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["Phase"] = phase
 
     @property
+    def created(self) -> str:
+        """When `create` first wrote the record, as 2026-11-29T17:02:11Z; "" for a machine that docker-machine made."""
+        return str(self.raw.get("Machine", {}).get("Created", ""))
+
+    @property
     def keeps_hostname(self) -> bool:
         """Whether the host keeps its own name (--no-hostname) instead of getting the machine's."""
         return self.raw.get("Machine", {}).get("KeepHostname") is True

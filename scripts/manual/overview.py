@@ -67,8 +67,8 @@ JSON_KEYS
 
 STATUSES"""
 JSON_KEYS = {  # command -> what its JSON has
-    "`ls`": "those of its [templates](templates.md): `Name`, `Active`, `State`, `URL`, `IP`, `Phase`, `Error`, ...;"
-    " always a list",
+    "`ls`": "those of its [templates](templates.md): `Name`, `Active`, `State`, `URL`, `IP`, `Phase`, `Created`,"
+    " `Error`, ...; always a list",
     "`ip` `url` `status`": "`Name` and `IP`, `URL`, or `State` and `Phase`",
     "`active`": "`Name`, `URL`",
     "`version`": "`Version`, `Build`; of a machine `Name`, `Version`, `ApiVersion`",

@@ -85,14 +85,28 @@ def test_every_field_has_a_header_in_the_same_order() -> None:
     assert [*row] == [*HEADERS]
 
 
+def test_the_time_of_creation(cli: StoreWithEngines) -> None:
+    new = cli.machine("new", 1)
+    old = cli.machine("old", 1)
+    del old.raw["Machine"]  # docker-machine's records have none
+    cli.store.save(old)
+    cli.broken("bad")
+    assert new.created
+    shown = [{"Name": "bad", "Created": ""}, {"Name": "new", "Created": new.created}, {"Name": "old", "Created": ""}]
+    for line in (("--json",), ("--format", "json")):
+        rows = json.loads(cli.type("ls", *line).out)
+        assert [{key: row[key] for key in ("Name", "Created")} for row in rows] == shown
+    assert cli.type("ls", "--format", "{{.Name}} {{.Created}}", "new").out == f"new {new.created}\n"
+
+
 def test_the_headers_of_all_columns(cli: StoreWithEngines) -> None:
     form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
         " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
-        " {{.IP}} {{.Phase}}"
+        " {{.IP}} {{.Phase}} {{.Ports}} {{.Created}}"
     )
     assert cli.type("ls", "--format", form).out == (
         "NAME ACTIVE ACTIVE_HOST ACTIVE_SWARM DRIVER STATE URL"
-        " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE IP PHASE\n"
+        " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE IP PHASE PORTS CREATED\n"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import json
+import time
 from typing import Any
 
 import pytest
@@ -107,6 +109,23 @@ def test_the_end_of_the_certificates_is_kept_and_does_not_change_the_phase() -> 
     record.certificates_end = "2031-01-31T23:59:59Z"
     assert again(record).certificates_end == "2031-01-31T23:59:59Z"
     assert again(record).phase == "ready"
+
+
+def test_the_time_of_creation_is_kept_and_not_known_of_a_machine_of_docker_machine() -> None:
+    before = int(time.time())
+    record = made({})
+    created = calendar.timegm(time.strptime(record.created, "%Y-%m-%dT%H:%M:%SZ"))
+    assert before <= created <= time.time()
+    assert again(record).created == record.created
+    record.raw["Machine"]["Created"] = None
+    assert again(record).created == ""
+    del record.raw["Machine"]["Created"]
+    assert again(record).created == ""
+    del record.raw["Machine"]
+    old = again(record)
+    assert old.created == ""
+    old.phase = "created"
+    assert again(old).created == ""
 
 
 @pytest.mark.parametrize(
