@@ -10,11 +10,10 @@ import os
 
 from machine import files, paths
 
+Port = tuple[str, int]  # ("tcp" or "udp", number)
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    Port = tuple[str, int]  # ("tcp" or "udp", number)
 
 LOCALHOST = "127.0.0.1"
 LARGEST = 1 << 20  # bytes of the file; 1024 ports with their reasons take 200 KB

@@ -30,6 +30,7 @@ SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
 SWARM_REGISTRY = "registry.db"  # which engines are registered under which token of a classic swarm
 FORWARDER_LOCK = "helper.lock"  # machine.forwarder_lock
 FORWARDED_PORTS = "ports.json"  # machine.forwarded_ports
+FORWARDS, FORWARDS_LOG = "forwards.json", "forwards.log"  # machine forward
 LOG = "machine.log"  # everything every command did to this machine, newest last
 
 

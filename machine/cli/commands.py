@@ -21,6 +21,7 @@ COMMANDS = {
     "drivers": ("machine.cli.drivers", "List the drivers, what each needs, and its flags"),
     "env": ("machine.cli.fast.env", "Print the commands that point the docker client at a machine"),
     "export": ("machine.cli.export", "Write a machine's record to one file, for a colleague"),
+    "forward": ("machine.cli.forward", "Have the published ports of a machine on this computer, over ssh"),
     "help": ("machine.cli.help", "Show this list, or the help of a command"),
     "image": ("machine.cli.image", "List, build, fetch and remove the images of the qemu driver"),
     "import": ("machine.cli.import_", "Read a machine from a file that export wrote"),

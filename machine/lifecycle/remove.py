@@ -15,6 +15,7 @@ from machine.errors import InProgress, MachineError, StoreError
 from machine.lifecycle import abandoned
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.driver_record import open_driver
+from machine.lifecycle.forward import control, state_file
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 from machine.wait import NotYet, until
@@ -35,6 +36,8 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             store.check_removable(name)
         record, driver = None, None
         try:
+            if control.stop(store, name):
+                session.console.info("its ports are not forwarded any more")
             record = store.load(name)
             session.console.step("Removing the machine")
             driver = open_driver(session, record)
@@ -63,6 +66,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
         except MachineError as error:
             session.console.warn(f"its docker context stays: {error.brief}")
         _delete_directory(session, name)
+        store.drop_lock(state_file.lock_name(name))
         store.drop_lock(f"machine-{name}")
     session.console.done(f"{name} is removed")
 

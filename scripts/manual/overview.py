@@ -18,7 +18,7 @@ from manual.markdown import table, with_part
 GROUPS = {  # as the navigation of the site has them
     "Make and remove machines": ("create", "rm", "drivers", "image"),
     "See what there is": ("ls", "status", "ip", "url", "inspect", "active", "version"),
-    "Use a machine": ("env", "config", "context", "ssh", "scp", "mount"),
+    "Use a machine": ("env", "config", "context", "ssh", "scp", "mount", "forward"),
     "Switch on and off": ("start", "stop", "restart", "kill"),
     "Keep machines in order": ("provision", "set", "upgrade", "regenerate-certs"),
     "Share machines": ("export", "import"),
@@ -69,6 +69,8 @@ STATUSES"""
 JSON_KEYS = {  # command -> what its JSON has
     "`ls`": "those of its [templates](templates.md): `Name`, `Active`, `State`, `URL`, `IP`, `Phase`, `Created`,"
     " `Error`, ...; always a list",
+    "`forward --list`": "`machine`, `process`, `address`, `connected`, and `ports`: `protocol`, `port`, `container`,"
+    " `state` (`open`, `waiting` for the link, `refused`), `reason`; always a list",
     "`ip` `url` `status`": "`Name` and `IP`, `URL`, or `State` and `Phase`",
     "`active`": "`Name`, `URL`",
     "`version`": "`Version`, `Build`; of a machine `Name`, `Version`, `ApiVersion`",

@@ -1,0 +1,1 @@
+"""`machine forward`: the published ports of any machine on this computer, over one ssh connection."""
