@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from machine import files, paths
+from machine import docker_config, files, paths
+from machine.docker_config import meta_path, read_object
 from machine.errors import CertificateError, MachineNotFound, StoreError
 
 _MARK = "Machine"  # key in a context's Metadata: {"Name": machine, "Directory": its directory}
@@ -56,7 +57,7 @@ def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] =
             f"the address of {machine} is not known yet, so there is nothing a context could point to",
             resolution=f"machine start {machine}, or machine create --resume {machine}",
         )
-    existing = _read(_meta(environ, name))
+    existing = read_object(meta_path(environ, name))
     if existing is not None and not _belongs_to(existing, machine, cert_dir):
         raise _foreign_context_error(name, existing)
     pems = {} if url.startswith(_LOCAL) else _pems(machine, cert_dir)
@@ -65,7 +66,7 @@ def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] =
     endpoint = {"Host": url, "SkipTLSVerify": False}
     document = {"Name": name, "Metadata": metadata, "Endpoints": {"docker": endpoint}}
     # the part that says whose it is goes first, so that a kill between the two leaves nothing that `remove` misses
-    files.write(_meta(environ, name), json.dumps(document).encode(), files.PUBLIC)
+    files.write(meta_path(environ, name), json.dumps(document).encode(), files.PUBLIC)
     tls = _tls(environ, name)
     if not pems:
         shutil.rmtree(tls, ignore_errors=True)
@@ -80,15 +81,15 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     If it was the current one, the docker client goes back to its default.
     """
     name = context_name(machine)
-    found = _read(_meta(environ, name))
+    found = read_object(meta_path(environ, name))
     if found is None or not _belongs_to(found, machine, cert_dir):
         return False
-    if current(environ) == name:
-        _forget_current(environ)
+    if docker_config.current_context(environ) == name:
+        docker_config.set_current_context("", environ)
     try:
         if os.path.isdir(_tls(environ, name)):
             shutil.rmtree(_tls(environ, name))
-        shutil.rmtree(os.path.dirname(_meta(environ, name)))
+        shutil.rmtree(os.path.dirname(meta_path(environ, name)))
     except OSError as error:
         raise StoreError(
             f"cannot remove the docker context {name}: {(error.strerror or str(error)).lower()}",
@@ -131,26 +132,15 @@ def refresh(environ: Mapping[str, str] = os.environ, *, cert_dir: str = "") -> l
 
 def own_contexts(environ: Mapping[str, str] = os.environ) -> list[Context]:
     """Return every context that this program made, sorted by name."""
-    top = os.path.join(config_dir(environ), "contexts", "meta")
+    top = os.path.join(docker_config.directory(environ), "contexts", "meta")
     try:
         names = os.listdir(top)
     except OSError:
         return []
-    current_name = current(environ)
-    documents = (_read(os.path.join(top, name, "meta.json")) for name in names)
+    current_name = docker_config.current_context(environ)
+    documents = (read_object(os.path.join(top, name, "meta.json")) for name in names)
     found = [_context(document, current_name) for document in documents if document and _mark(document)]
     return sorted(found, key=lambda context: context.name)
-
-
-def current(environ: Mapping[str, str] = os.environ) -> str:
-    """The context chosen by `docker context use`; "" for the default. DOCKER_CONTEXT and DOCKER_HOST override it."""
-    return str((_read(_config(environ)) or {}).get("currentContext") or "")
-
-
-def host_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The engine's URL in context `name`, ours or not; "" if there is no such context."""
-    document = _read(_meta(environ, name))
-    return _context(document, "").host if document else ""
 
 
 def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -160,46 +150,22 @@ def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ)
     written.
     """
     name = context_name(machine)
-    found = _read(_meta(environ, name))
+    found = read_object(meta_path(environ, name))
     if found is None or not _belongs_to(found, machine, cert_dir):
         raise MachineNotFound(
             f"there is no docker context of the machine {machine}",
             resolution=f"machine context create {machine}",
             machine=machine,
         )
-    path = os.path.realpath(_config(environ))
-    content = _read(path)
-    if content == {} and files.read(path).strip() not in (b"", b"{}"):
-        raise StoreError(f"{path} is not JSON", resolution=f"mend that file, or: docker context use {name}")
-    _write_config(path, {**(content or {}), "currentContext": name})
+    docker_config.set_current_context(name, environ)
     return name
-
-
-def config_dir(environ: Mapping[str, str] = os.environ) -> str:
-    """Where the docker client keeps its files."""
-    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
-    return environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
 
 
 def _context(document: dict[str, Any], current_name: str) -> Context:
     mark = _mark(document)
-    endpoints = document.get("Endpoints")
-    docker = endpoints.get("docker") if isinstance(endpoints, dict) else None
-    host = str(docker.get("Host", "")) if isinstance(docker, dict) else ""
+    host = docker_config.endpoint_host(document)
     name = str(document.get("Name", ""))
     return Context(name, str(mark.get("Name", "")), str(mark.get("Directory", "")), host, name == current_name)
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    """A JSON object; {} for a file that is something else, None for no file."""
-    content = files.read(path)
-    if not content:
-        return {} if os.path.lexists(path) else None
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _mark(document: dict[str, Any]) -> dict[str, Any]:
@@ -237,27 +203,5 @@ def _foreign_context_error(name: str, existing: dict[str, Any]) -> StoreError:
     )
 
 
-def _forget_current(environ: Mapping[str, str]) -> None:
-    """Take "currentContext" out of the docker client's config.json, which stays as it is otherwise."""
-    path = os.path.realpath(_config(environ))
-    content = _read(path) or {}
-    content.pop("currentContext", None)
-    _write_config(path, content)
-
-
-def _write_config(path: str, content: dict[str, Any]) -> None:
-    """The docker client's config.json as it writes it, with the mode that it had; 0600 for a new one."""
-    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else files.PRIVATE
-    files.write(path, json.dumps(content, indent="\t", ensure_ascii=False).encode(), mode)
-
-
-def _config(environ: Mapping[str, str]) -> str:
-    return os.path.join(config_dir(environ), "config.json")
-
-
-def _meta(environ: Mapping[str, str], name: str) -> str:
-    return os.path.join(config_dir(environ), "contexts", "meta", sha256(name.encode()).hexdigest(), "meta.json")
-
-
 def _tls(environ: Mapping[str, str], name: str) -> str:
-    return os.path.join(config_dir(environ), "contexts", "tls", sha256(name.encode()).hexdigest())
+    return os.path.join(docker_config.directory(environ), "contexts", "tls", sha256(name.encode()).hexdigest())

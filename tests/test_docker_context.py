@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import docker_context
+from machine import docker_config, docker_context
 from machine.errors import CertificateError, MachineNotFound, StoreError
 from tests.fake_engine import fake_engine
 
@@ -110,7 +110,7 @@ def test_removing_the_current_context_leaves_a_working_client(environ: dict[str,
     config = Path(environ["DOCKER_CONFIG"], "config.json")
     config.write_text(json.dumps({**json.loads(config.read_text()), "detachKeys": "ctrl-ü"}))
     config.chmod(0o600)
-    assert docker_context.current(environ) == "dev"
+    assert docker_config.current_context(environ) == "dev"
     assert docker_context.own_contexts(environ)[0].current
     assert docker_context.remove("dev", environ=environ) is True
     assert docker(environ, "context", "show") == "default"
@@ -204,10 +204,10 @@ def test_broken_contexts_of_others_are_skipped_and_not_touched(
 
 
 def test_the_place_is_dockers(tmp_path: Path) -> None:
-    assert docker_context.config_dir({"HOME": "/home/me"}) == "/home/me/.docker"
-    assert docker_context.config_dir({"HOME": "/home/me", "DOCKER_CONFIG": "/etc/x"}) == "/etc/x"
+    assert docker_config.directory({"HOME": "/home/me"}) == "/home/me/.docker"
+    assert docker_config.directory({"HOME": "/home/me", "DOCKER_CONFIG": "/etc/x"}) == "/etc/x"
     assert docker_context.own_contexts({"HOME": str(tmp_path)}) == []
-    assert docker_context.current({"HOME": str(tmp_path)}) == ""
+    assert docker_config.current_context({"HOME": str(tmp_path)}) == ""
 
 
 def test_a_place_that_cannot_be_written_is_advice(tmp_path: Path, machine: str) -> None:

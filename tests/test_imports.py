@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import certs
+from machine import docker_context
 from machine.store import Record, Store
 from tests.engine.servers import Files, server_context, serving
 
@@ -75,6 +76,7 @@ BOUNDS = {
     "config dev": ASKS_AN_ENGINE,
     "ls": (HEAVY | OURS | {"subprocess", "http", "http.client"}) - {"threading"},
     "status dev": ASKS_A_DRIVER,
+    "active": (HEAVY | OURS | {"subprocess", "http", "http.client"}) - {"threading"},
 }
 
 
@@ -85,7 +87,12 @@ def loaded(store: Store, words: list[str], report: Path) -> tuple[set[str], str]
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "MACHINE_STORAGE_PATH": store.root},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "MACHINE_STORAGE_PATH": store.root,
+            "DOCKER_CONFIG": str(report.parent / "docker"),
+        },
         check=False,
     )
     assert report.exists(), done.stderr
@@ -104,6 +111,9 @@ def test_a_fast_command_loads_nothing_it_does_not_need(line: str, tmp_path: Path
         client = certs.make_client(files.authority, "test")
         for name, content in (("ca.pem", files.authority.cert), ("cert.pem", client.cert), ("key.pem", client.key)):
             Path(store.directory("dev"), name).write_bytes(content)
+        environ = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+        docker_context.write("dev", f"tcp://127.0.0.1:{port}", store.directory("dev"), environ=environ)
+        docker_context.use("dev", cert_dir=store.directory("dev"), environ=environ)
         modules, output = loaded(store, line.split(" "), tmp_path / "report")
     assert output.strip()
     assert modules & BOUNDS[line] == set()

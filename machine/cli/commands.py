@@ -48,5 +48,6 @@ COMMANDS = {
     "swarmd": ("machine.cli.swarmd", "Run a pipeline of backends that speak the Docker API"),
     "upgrade": ("machine.cli.upgrade", "Bring the Docker Engine of machines to the newest version"),
     "url": ("machine.cli.fast.url", "Print the URLs of machines' engines"),
+    "use": ("machine.cli.use", "Point docker at a machine: make its context docker's current one"),
     "version": ("machine.cli.version", "Print this program's version, or those of machines' engines"),
 }

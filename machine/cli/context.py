@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 HELP = """Make, update or remove the docker contexts of machines; afterwards `docker --context NAME ...` works.
 
   create   make the context, or bring its address and certificates up to date (also: update)
-  use      make it docker's current context, made or updated before; docker then talks to that machine
+  use      make it docker's current context, made or updated before; the same as `machine use`
   rm       remove it; the docker client goes back to its default if it was the current one
   ls       list the contexts that machine made"""
 
@@ -48,16 +48,11 @@ def _create(app: App, names: list[str]) -> int:
 
 
 def _use(app: App, names: list[str]) -> int:
-    from machine import docker_context
+    from machine.cli.use import use_machine
 
     if len(names) != 1:
         raise UsageError("docker has one current context", resolution=f"machine context use {names[0]}")
-    _create(app, names)
-    record = app.store.load(names[0])
-    docker_context.use(record.name, cert_dir=record.cert_dir(), environ=app.environ)
-    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
-        if app.environ.get(name):
-            app.console.warn(f"${name} is set and goes before the current context: unset {name}")
+    app.print_text(use_machine(app, names[0])["Context"])
     return 0
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Namespace, Parser
     from machine.drivers.base import Driver
+    from machine.lifecycle.current_context import CurrentContext
     from machine.lifecycle.draft import CreateRequest
 
 _DRIVERS = list(registry.TABLE)
@@ -143,7 +144,7 @@ def _create(args: Namespace, app: App, request: CreateRequest) -> int:
         interrupt_resolution=after_interrupt,
     )
     if status == 0:
-        _print_env_command(app, args.names[-1])
+        _print_env_command(app, args.names[-1], request.current_context)
     return status
 
 
@@ -162,9 +163,15 @@ def _no_name_error(args: Namespace, app: App) -> UsageError:
     )
 
 
-def _print_env_command(app: App, name: str) -> None:
-    """Say how docker is pointed at a machine that is ready, and at its classic swarm if this store has its master."""
-    app.console.info(f'To point docker at it: eval "$({_env_command(app, name)})"')
+def _print_env_command(app: App, name: str, current: CurrentContext) -> None:
+    """Say how docker is pointed at a machine that is ready, and at its classic swarm if this store has its master.
+
+    Nothing of the former if docker talks to it now.
+    """
+    from machine import docker_config
+
+    if current.machine != name or docker_config.selection(app.environ)[0] != "currentContext":
+        app.console.info(f'To point docker at it: eval "$({_env_command(app, name)})"')
     if master := _swarm_master(app, name):
         app.console.info(f'or at its whole classic swarm: eval "$({_env_command(app, "--swarm", master)})"')
 
@@ -184,22 +191,24 @@ def _swarm_master(app: App, name: str) -> str:
 def _resume(args: Namespace, app: App) -> int:
     """Continue the creation of the machines and return the exit status."""
     from machine import engine_values
+    from machine.cli.create_request import current_context
     from machine.cli.machine_action import on_each
     from machine.lifecycle import create
     from machine.lifecycle.existing import resume_resolution
 
     _check_resume(args, app)
+    current = current_context(args, app)
     install_url = args.engine_install_url or ""
     if install_url:
         engine_values.check_install_url(install_url)
     status = on_each(
         app,
         args.names,
-        lambda session, name: create.resume(session, name, not args.no_context, install_url),
+        lambda session, name: create.resume(session, name, not args.no_context, install_url, current),
         interrupt_resolution=lambda unfinished: resume_resolution(app.store, unfinished),
     )
     if status == 0:
-        _print_env_command(app, args.names[-1])
+        _print_env_command(app, args.names[-1], current)
     return status
 
 

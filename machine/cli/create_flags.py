@@ -47,6 +47,13 @@ def add_create_flags(parser: Parser, driver_name: str, default_driver: str) -> N
     )
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
     parser.add_argument(
+        "--use",
+        action="store_true",
+        help="Make its docker context the current one, of several machines that of the first one ready; without"
+        " this, where docker has none and neither $DOCKER_HOST nor $DOCKER_CONTEXT is set",
+    )
+    parser.add_argument("--no-use", action="store_true", help="Leave docker's current context as it is")
+    parser.add_argument(
         "--no-hostname", action="store_true", help="Let the host keep its own name instead of the machine's"
     )
 

@@ -12,6 +12,7 @@ from machine.drivers import registry
 from machine.errors import UsageError, masked
 from machine.lifecycle import clone, snapshot
 from machine.lifecycle.clone import CloneRequest
+from machine.lifecycle.current_context import CurrentContext, Wish
 from machine.lifecycle.draft import CreateRequest
 from machine.model import EngineOptions, SwarmOptions
 from machine.options import naming_variables, resolve, variables_of
@@ -44,6 +45,7 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
         swarm=_swarm_options(args, app),
         sans=tuple(args.tls_san),
         docker_context=not args.no_context,
+        current_context=current_context(args, app),
         swarm_mode=_swarm_mode_membership(args),
         keep_hostname=args.no_hostname,
         clone=wanted_clone,
@@ -59,6 +61,20 @@ def _clone_request(args: Namespace, app: App, typed: frozenset[str]) -> CloneReq
         snapshot.check_tag(tag)
     clone.check_source(app.open_session(), name, args.driver, tag)
     return CloneRequest(name, tag, typed)
+
+
+def current_context(args: Namespace, app: App) -> CurrentContext:
+    """Return whether a machine becomes docker's current context, by --use and --no-use.
+
+    Without either it does where docker has none; not for scripts written for docker-machine, which never did that.
+    Raises UsageError for flags that exclude each other.
+    """
+    other = "--no-use" if args.no_use else "--no-context" if args.no_context else ""
+    if args.use and other:
+        raise UsageError(f"--use and {other} exclude each other", resolution="leave one of the two out")
+    if args.use:
+        return CurrentContext(Wish.ALWAYS)
+    return CurrentContext(Wish.NEVER if other or app.prog == "docker-machine" else Wish.IF_NONE)
 
 
 def _check_engine_options(args: Namespace) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from machine import files
+from machine import docker_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,28 +14,13 @@ def docker_host(environ: Mapping[str, str]) -> str:
 
     "" also for a context that does not exist, and for docker's default one.
     """
-    if environ.get("DOCKER_HOST"):
-        return environ["DOCKER_HOST"]
-    if not environ.get("DOCKER_CONTEXT") and not _names_a_context(environ):
-        return ""
-    from machine import docker_context
-
-    name = environ.get("DOCKER_CONTEXT") or docker_context.current(environ)
-    return docker_context.host_of(name, environ) if name not in ("", "default") else ""
+    source, value = docker_config.selection(environ)
+    if source == "DOCKER_HOST" or not source:
+        return value
+    return docker_config.host_of_context(value, environ) if value != docker_config.DEFAULT else ""
 
 
 def describe_target(environ: Mapping[str, str]) -> str:
     """Return for errors what selects the engine that docker talks to: a variable or docker's context."""
-    if environ.get("DOCKER_HOST"):
-        return f"$DOCKER_HOST, {environ['DOCKER_HOST']},"
-    return f"$DOCKER_CONTEXT, {environ['DOCKER_CONTEXT']}," if environ.get("DOCKER_CONTEXT") else "docker's context"
-
-
-def _names_a_context(environ: Mapping[str, str]) -> bool:
-    """Return whether the docker client's configuration names a context, by a search in its bytes."""
-    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
-    path = os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker"), "config.json")
-    try:
-        return b"currentContext" in files.read_plain(path)
-    except OSError:
-        return False
+    source, value = docker_config.selection(environ)
+    return f"docker's current context, {value}," if source == "currentContext" else f"${source}, {value},"

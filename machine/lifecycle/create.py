@@ -25,6 +25,7 @@ from machine.lifecycle import create_steps, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.certificates import check_can_issue, check_readable
 from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
+from machine.lifecycle.current_context import CurrentContext, Wish
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.existing import (
@@ -73,7 +74,9 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
         with naming_variables(request.variables):
             check(session, record, driver)
         with _lock_new_machine(session, name):
-            run_steps(Creation(session, record, driver, request.docker_context), steps_of(driver))
+            run_steps(
+                Creation(session, record, driver, request.docker_context, request.current_context), steps_of(driver)
+            )
     except KeyboardInterrupt:  # before there was anything, or just about then
         resolution = resume_resolution(session.store, [name])
         result = f"{name} is incomplete" if resolution else f"nothing was made of {name}"
@@ -116,6 +119,8 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
             f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
             resolution=f"choose another name, or add -d {record.driver_name}",
         )
+    if request.current_context.wish is Wish.ALWAYS:
+        create_steps.make_context(session, record, request.current_context)
     session.console.done(f"{name} exists already, at {record.url()}: nothing to do", **location(record))
 
 
@@ -139,7 +144,13 @@ def _wait_for_other_create(session: Session, name: str) -> None:
         return
 
 
-def resume(session: Session, name: str, docker_context: bool = True, install_url: str = "") -> None:
+def resume(
+    session: Session,
+    name: str,
+    docker_context: bool = True,
+    install_url: str = "",
+    current_context: CurrentContext | None = None,
+) -> None:
     """Finish a machine whose creation was cut short; a finished one is provisioned again, which changes nothing.
 
     `install_url`, if given, takes the place of the one that `create` was called with, which may be what failed.
@@ -152,10 +163,13 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
             session.store.save(record)
         check_readable(session)
         driver = open_driver(session, record)
-        if not record.reached("ready"):
+        current_context = current_context or CurrentContext()
+        if record.reached("ready"):
+            current_context = current_context.for_finished()
+        else:
             check_before_resume(session, record, driver)
         steps = steps_of(driver)[1:]  # it is recorded
-        run_steps(Creation(session, record, driver, docker_context, recorded=True), steps)
+        run_steps(Creation(session, record, driver, docker_context, current_context, recorded=True), steps)
 
 
 def steps_of(driver: Driver) -> tuple[CreateStep, ...]:

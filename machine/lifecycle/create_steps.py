@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from machine import docker_context
 from machine.drivers.base import Driver
@@ -11,6 +11,7 @@ from machine.errors import DriverError, MachineError
 from machine.lifecycle import disk_growth, host_conflict, pending_changes, provision, ssh_keys, waiting
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
+from machine.lifecycle.current_context import CurrentContext
 from machine.lifecycle.driver_record import open_driver, save_driver_state, save_endpoint
 from machine.model import Endpoint, State
 from machine.session import LOCK_SECONDS, Session
@@ -25,6 +26,7 @@ class Creation:
     record: Record
     driver: Driver
     docker_context: bool
+    current_context: CurrentContext = field(default_factory=CurrentContext)
     recorded: bool = False  # whether the record is on disk: from there on there is something to resume
     boot_seconds: float | None = None  # what is left of the time to boot; None: all of it (the driver's `boot_timeout`)
     endpoint: Endpoint | None = None  # known once the machine is reachable
@@ -150,11 +152,18 @@ def _endpoint_of(creation: Creation) -> Endpoint:
 
 
 def _make_context(creation: Creation) -> None:
-    """Make a docker context of the machine's name, if one is wanted; one that somebody else made is left alone."""
-    session, record = creation.session, creation.record
-    if not creation.docker_context:
-        return
+    if creation.docker_context:
+        make_context(creation.session, creation.record, creation.current_context)
+
+
+def make_context(session: Session, record: Record, current_context: CurrentContext) -> None:
+    """Make a docker context of the machine's name, if one is wanted; one that somebody else made is left alone.
+
+    It becomes docker's current one if it is the first of this command and nothing speaks against it.
+    """
     try:
         docker_context.write(record.name, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
         session.console.warn(f"no docker context was made: {error.brief}")
+        return
+    current_context.offer(session, record)

@@ -14,6 +14,7 @@ from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
 from machine.lifecycle import clone
 from machine.lifecycle.clone import CloneRequest
+from machine.lifecycle.current_context import CurrentContext
 from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
@@ -34,6 +35,7 @@ class CreateRequest:
     swarm: SwarmOptions
     sans: tuple[str, ...] = ()
     docker_context: bool = True
+    current_context: CurrentContext = field(default_factory=CurrentContext)  # one for all machines of the command
     swarm_mode: MembershipRequest | None = None  # Docker's own clusters
     variables: Mapping[str, str] = field(default_factory=dict)
     clone: CloneRequest | None = None

@@ -8,6 +8,7 @@ from machine.clusters import table as clusters
 from machine.drivers.base import Driver, Priced
 from machine.errors import MASK, DriverError
 from machine.lifecycle.create import CREATE
+from machine.lifecycle.current_context import becomes_current
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts
 from machine.session import Session
@@ -33,7 +34,9 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     lines += [f"{number}. {step.description.format(**details)}" for number, step in enumerate(CREATE, 2)]
     lines += [line for hooks in all_hooks for line in hooks.join_lines(record)]
     if request.docker_context:
-        lines.append(f"{len(CREATE) + 2}. make the docker context {name}")
+        wish = request.current_context.wish
+        use = ", and docker's current one" if becomes_current(wish, session.environ) else ""
+        lines.append(f"{len(CREATE) + 2}. make the docker context {name}{use}")
     return [*lines, *_script_lines(record, request)] if script else lines
 
 

@@ -7,13 +7,14 @@ import math
 import os
 from collections.abc import Collection
 
-from machine import docker_context, files, paths, secrets
+from machine import files, paths, secrets
 from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError, StoreError
 from machine.lifecycle import abandoned
 from machine.lifecycle.account import refuse_other_account
+from machine.lifecycle.current_context import remove_context
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.forward import control, state_file
 from machine.session import LOCK_SECONDS, Session
@@ -61,10 +62,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             abandoned.end_processes(session, name)
             if driver is None:
                 abandoned.show_ids(session, name)
-        try:
-            docker_context.remove(name, cert_dir=store.directory(name), environ=session.environ)
-        except MachineError as error:
-            session.console.warn(f"its docker context stays: {error.brief}")
+        remove_context(session, name)
         _delete_directory(session, name)
         store.drop_lock(state_file.lock_name(name))
         store.drop_lock(f"machine-{name}")

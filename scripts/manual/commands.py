@@ -38,6 +38,7 @@ GUIDES = {  # the pages under docs/ that say more of a command
     "swarm": ("swarm.md", "hybrid.md"),
     "swarm-mode": ("swarm-mode.md",),
     "swarmd": ("swarmd.md", "add-a-backend.md"),
+    "use": ("certificates.md#docker-contexts",),
     "upgrade": ("provisioning.md",),
 }
 

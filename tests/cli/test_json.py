@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import __version__, docker_context
+from machine import __version__, docker_config
 from machine.build import commit
 from tests.cli.typed import StoreWithEngines
 
@@ -148,7 +148,7 @@ def test_docker_s_current_context_counts(cli: StoreWithEngines) -> None:
     assert cli.type("active").status == 4
     used = cli.type("context", "use", "dev")
     assert (used.status, used.out) == (0, "dev\n")
-    assert docker_context.current(cli.environ) == "dev"
+    assert docker_config.current_context(cli.environ) == "dev"
     assert cli.type("active").out == "dev\n"
     assert cli.type("ls", "--format", "{{.Name}} {{.Active}}").out == "dev *\nother -\n"
     elsewhere = {"DOCKER_HOST": cli.store.load("other").url()}
@@ -162,7 +162,7 @@ def test_docker_s_current_context_counts(cli: StoreWithEngines) -> None:
 
 def test_context_use_keeps_what_else_docker_is_configured_with(cli: StoreWithEngines) -> None:
     cli.machine("dev", 1)
-    config = Path(docker_context.config_dir(cli.environ), "config.json")
+    config = Path(docker_config.directory(cli.environ), "config.json")
     config.parent.mkdir(exist_ok=True)
     config.write_text('{"auths": {"r": {}}}')
     config.chmod(0o640)

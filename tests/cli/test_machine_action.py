@@ -208,7 +208,7 @@ def test_an_unknown_driver_in_the_environment_is_named(store: Path, monkeypatch:
 
 def test_the_driver_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "none")
-    assert CommandLine(["create", "--url", "tcp://h:1", "x"]).status == 0
+    assert CommandLine(["create", "--url", "tcp://h:1", "--no-use", "x"]).status == 0
 
 
 def test_progress_as_json(store: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) ->
     other = str(tmp_path / "other store")
     made = CommandLine(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
     assert f"$(machine -s '{other}' env x)" in made.err
-    assert "-s" not in none().err
+    assert "-s" not in none("m", "--no-use").err
 
 
 def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_resume_without_a_name_tells_which_machine_may_be_meant(
 
 def test_create_and_resume_end_with_how_docker_is_pointed_at_the_machine(store: Path) -> None:
     line = 'To point docker at it: eval "$(machine env m)"'
-    assert none().err.splitlines()[-1] == line
+    assert none("m", "--no-use").err.splitlines()[-1] == line
     assert CommandLine(["create", "--resume", "m"]).err.splitlines()[-1] == line
     config = store / "machines" / "m" / "config.json"
     record = json.loads(config.read_text())

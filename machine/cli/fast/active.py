@@ -62,5 +62,5 @@ def _no_active_machine(app: App, reason: str) -> int:
         return FAILED
     raise MachineNotFound(
         f"No active host found: {reason}",
-        resolution='eval "$(machine env NAME)" makes a machine the active one, or: machine context use NAME',
+        resolution='eval "$(machine env NAME)" makes a machine the active one, or: machine use NAME',
     )
