@@ -208,7 +208,7 @@ def test_an_unknown_driver_in_the_environment_is_named(store: Path, monkeypatch:
 
 def test_the_driver_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "none")
-    assert CommandLine(["create", "--url", "tcp://h:1", "--no-use", "x"]).status == 0
+    assert CommandLine(["create", "--url", "tcp://h:1", "x"]).status == 0
 
 
 def test_progress_as_json(store: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_finished_machine_that_is_off_is_not_to_be_thrown_away(store: Path, co
 
 def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) -> None:
     other = str(tmp_path / "other store")
-    made = CommandLine(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
+    made = CommandLine(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "--no-use", "x"])
     assert f"$(machine -s '{other}' env x)" in made.err
     assert "-s" not in none("m", "--no-use").err
 

@@ -282,7 +282,7 @@ def test_main_lets_nothing_out(cli: StoreWithEngines) -> None:
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("shell", "ssh"), ("delete", "rm"), ("use", "env"), ("up", "create, or machine start"), ("list", "ls")],
+    [("shell", "ssh"), ("delete", "rm"), ("switch", "use"), ("up", "create, or machine start"), ("list", "ls")],
 )
 def test_words_of_other_programs_are_told_the_command_that_does_it(
     cli: StoreWithEngines, word: str, meant: str
