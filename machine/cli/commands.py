@@ -14,6 +14,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "active": ("machine.cli.fast.active", "Print which machine docker is pointed at"),
+    "autostart": ("machine.cli.autostart", "Start machines when you log in to this computer"),
     "completion": ("machine.cli.completion", "Print a completion script for bash, zsh or fish"),
     "config": ("machine.cli.fast.config", "Print the docker client's flags for a machine"),
     "context": ("machine.cli.context", "Make, use, update or remove the docker context of a machine"),
@@ -38,6 +39,7 @@ COMMANDS = {
     "scp": ("machine.cli.scp", "Copy files to, from and between machines"),
     "set": ("machine.cli.set", "Change memory, processors or disk of machines that exist"),
     "snapshot": ("machine.cli.snapshot", "Keep states of a machine, and come back to them"),
+    "socket": ("machine.cli.socket", "Serve the engine of a machine at a unix socket of this computer"),
     "ssh": ("machine.cli.ssh", "Log in to a machine or run a command on it"),
     "start": ("machine.cli.start", "Start machines"),
     "status": ("machine.cli.fast.status", "Print the states of machines"),

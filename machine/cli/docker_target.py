@@ -6,7 +6,9 @@ from machine import docker_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from machine.store import Record
 
 
 def docker_host(environ: Mapping[str, str]) -> str:
@@ -18,6 +20,17 @@ def docker_host(environ: Mapping[str, str]) -> str:
     if source == "DOCKER_HOST" or not source:
         return value
     return docker_config.host_of_context(value, environ) if value != docker_config.DEFAULT else ""
+
+
+def url_behind_socket(current: str, records: Iterable[Record], environ: Mapping[str, str]) -> str:
+    """Return the URL of the machine whose unix socket (`machine socket`) is at the URL `current`, else `current`."""
+    if current.startswith("unix://"):
+        from machine.socket_path import socket_url
+
+        for record in records:
+            if socket_url(record.root, record.name, environ) == current:
+                return record.url()
+    return current
 
 
 def describe_target(environ: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from machine.cli.connect import at_work, swarm_url
-from machine.cli.docker_target import docker_host
+from machine.cli.docker_target import docker_host, url_behind_socket
 from machine.errors import MachineError, UsageError
 from machine.forwarded_ports import LOCALHOST, marks, names, of_machine
 from machine.template.values import Struct
@@ -160,7 +160,7 @@ def fields(rows: Sequence[Row], environ: Mapping[str, str], store: str = "") -> 
 
     `store` is the one that was named on the command line, "" if none was.
     """
-    current = docker_host(environ)
+    current = url_behind_socket(docker_host(environ), (row.record for row in rows if row.record), environ)
     return [_fields(row, rows, current, store) for row in rows]
 
 

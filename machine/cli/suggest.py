@@ -22,6 +22,7 @@ ALIASES = {
     "terminate": "rm",
     "del": "rm",
     "switch": "use",
+    "enable": "autostart",
     "up": "create, or machine start",
     "add": "create",
     "new": "create",

@@ -12,7 +12,7 @@ from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError, StoreError
-from machine.lifecycle import abandoned
+from machine.lifecycle import abandoned, at_login, socket_process
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.current_context import remove_context
 from machine.lifecycle.driver_record import open_driver
@@ -63,10 +63,21 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             if driver is None:
                 abandoned.show_ids(session, name)
         remove_context(session, name)
+        at_login.remove_all(session, name)
+        _end_socket(session, name)
         _delete_directory(session, name)
         store.drop_lock(state_file.lock_name(name))
         store.drop_lock(f"machine-{name}")
     session.console.done(f"{name} is removed")
+
+
+def _end_socket(session: Session, name: str) -> None:
+    """End the process that serves the machine's unix socket, if there is one."""
+    try:
+        if socket_process.stop(session, name):
+            session.console.info("its unix socket is gone, too")
+    except MachineError as error:
+        session.console.warn(f"its unix socket stays: {error.brief}; to end it: machine socket --stop {name}")
 
 
 def _delete_directory(session: Session, name: str) -> None:

@@ -35,6 +35,8 @@ GUIDES = {  # the pages under docs/ that say more of a command
     "ls": ("templates.md",),
     "provision": ("provisioning.md",),
     "regenerate-certs": ("certificates.md",),
+    "autostart": ("first-laptop.md",),
+    "socket": ("security.md#what-each-listener-demands", "first-laptop.md"),
     "swarm": ("swarm.md", "hybrid.md"),
     "swarm-mode": ("swarm-mode.md",),
     "swarmd": ("swarmd.md", "add-a-backend.md"),

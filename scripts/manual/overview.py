@@ -18,8 +18,8 @@ from manual.markdown import table, with_part
 GROUPS = {  # as the navigation of the site has them
     "Make and remove machines": ("create", "rm", "drivers", "image"),
     "See what there is": ("ls", "status", "ip", "url", "inspect", "active", "version"),
-    "Use a machine": ("use", "env", "config", "context", "ssh", "scp", "mount", "forward"),
-    "Switch on and off": ("start", "stop", "restart", "kill"),
+    "Use a machine": ("use", "env", "config", "context", "socket", "ssh", "scp", "mount", "forward"),
+    "Switch on and off": ("start", "stop", "suspend", "restart", "kill", "autostart"),
     "Keep machines in order": ("provision", "set", "upgrade", "regenerate-certs"),
     "Share machines": ("export", "import"),
     "Many engines as one": ("swarm", "swarm-mode", "swarmd"),
@@ -73,6 +73,9 @@ JSON_KEYS = {  # command -> what its JSON has
     " `state` (`open`, `waiting` for the link, `refused`), `reason`; always a list",
     "`ip` `url` `status`": "`Name` and `IP`, `URL`, or `State` and `Phase`",
     "`active`": "`Name`, `URL`",
+    "`use`": "`Name`, `Context`, `URL`",
+    "`socket`": "`Name`, `URL`",
+    "`autostart`": "`Name`, `Autostart`, `File`; always a list",
     "`version`": "`Version`, `Build`; of a machine `Name`, `Version`, `ApiVersion`",
     "`inspect`": "the record, as [on disk](store.md)",
     "`drivers`": "`Name`, `Machine`, `Needs`, `Proved`, `Options` (a list of `Flag`, `Kind`, `Variable`, `Default`,"

@@ -26,7 +26,7 @@ def run(args: Namespace, app: App) -> int:
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """
     from machine.cli.connect import swarm_url
-    from machine.cli.docker_target import describe_target, docker_host
+    from machine.cli.docker_target import describe_target, docker_host, url_behind_socket
     from machine.cli.ls_rows import power_resolution, read_rows
     from machine.cli.poll import fill_in_states
 
@@ -34,7 +34,9 @@ def run(args: Namespace, app: App) -> int:
     if not current:
         return _no_active_machine(app, "neither $DOCKER_HOST nor a docker context is set")
     active = []
-    for row in read_rows(app.store, app.store.names()):
+    rows = read_rows(app.store, app.store.names())
+    current = url_behind_socket(current, (row.record for row in rows if row.record), app.environ)
+    for row in rows:
         url = row.record.url() if row.record else ""
         if row.record and (
             url == current or (row.options("SwarmOptions").get("Master") and swarm_url(row.record, url) == current)

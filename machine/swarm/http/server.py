@@ -64,7 +64,7 @@ class Server:
 
         try:
             if address.path:
-                _make_room(address.path)
+                remove_dead_socket(address.path)
                 before = os.umask(0o117)  # 0660, as Docker's own socket
                 try:
                     listener = await loop.create_unix_server(stream, address.path, backlog=backlog)
@@ -148,7 +148,7 @@ def _listen_error(address: Address, error: OSError, flag: str) -> UsageError:
     )
 
 
-def _make_room(path: str) -> None:
+def remove_dead_socket(path: str) -> None:
     """Remove the socket of a program that is gone. Raises UsageError if somebody listens there or it is no socket."""
     try:
         mode = os.stat(path).st_mode
