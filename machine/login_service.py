@@ -11,6 +11,7 @@ Nothing here needs root. Neither file has a secret in it.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from machine.process import Completed, run
 KINDS = ("start", "socket")
 _VARIABLES = ("PATH", "DOCKER_CONFIG", "XDG_CONFIG_HOME")  # that a login may not set
 _SECONDS = 20.0  # for systemctl or launchctl
+_NOT_IN_PROGRAM = re.compile(r"""[\x00-\x1f\x7f"'\\]""")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@+,")
 
 Run = Callable[..., Completed]
@@ -239,8 +241,13 @@ def _unlink(path: str) -> None:
 
 
 def _command_line(argv: Sequence[str]) -> str:
-    """Return words as systemd reads them. A `$` begins a variable everywhere but in the program's path."""
+    """Return words as systemd reads them. A `$` begins a variable everywhere but in the program's path.
+
+    A path with quotes or backslashes is no program to systemd, and goes through a shell.
+    """
     program, *arguments = argv
+    if _NOT_IN_PROGRAM.search(program):
+        program, *arguments = ["/bin/sh", "-c", 'exec "$0" "$@"', *argv]
     return " ".join([_quoted(program), *(_quoted(word).replace("$", "$$") for word in arguments)])
 
 
