@@ -29,6 +29,7 @@ _NEW_NAME = ("create", "import")  # their NAME is one that is not there yet
 _VALUES = {  # flags whose values are known
     "--shell": "bash zsh sh fish tcsh powershell cmd emacs",
     "--log-format": "text json",
+    "--engine-proxy": "env off",
     "--swarm-mode": "manager worker",
     "--swarm-availability": "active pause drain",
     "--filter": "driver= label= name= state= swarm=",

@@ -30,6 +30,7 @@ _RECORDED_FLAGS = (
     "tls_san",
     "engine_opt",
     "engine_env",
+    "engine_proxy",
     "engine_label",
     "engine_insecure_registry",
     "engine_registry_mirror",

@@ -7,7 +7,7 @@ from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machine.cli.parser import Parser
+    from machine.cli.parser import Group, Parser
 
 MANAGER_FLAGS = ("swarm_host", "swarm_strategy", "swarm_opt")  # they mean something beside --swarm-master only
 SWARM_MODE_FLAGS = (  # they mean something beside --swarm-mode only
@@ -82,6 +82,7 @@ def add_engine_flags(parser: Parser) -> None:
     engine.add_argument(
         "--engine-env", action="append", default=[], metavar="K=V", help="A variable in dockerd's environment"
     )
+    add_engine_proxy(engine)
     engine.add_argument("--engine-label", action="append", default=[], metavar="K=V", help="A label of the engine")
     engine.add_argument(
         "--engine-insecure-registry", action="append", default=[], metavar="HOST", help="A registry without TLS"
@@ -98,6 +99,16 @@ def add_engine_flags(parser: Parser) -> None:
     )
     engine.add_argument(
         "--tls-san", action="append", default=[], metavar="NAME", help="One more name or address for the certificate"
+    )
+
+
+def add_engine_proxy(group: Group, default: str = "for machines on this computer env, for others off") -> None:
+    """Add the flag that says which proxies engine and package manager use."""
+    group.add_argument(
+        "--engine-proxy",
+        default="",
+        metavar="env|off|URL",
+        help=f"Proxy of the engine and of apt: that of this environment, none, or this one (default: {default})",
     )
 
 

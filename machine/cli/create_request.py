@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine import engine_values
+from machine import engine_proxy, engine_values
 from machine.cli import driver_flags
 from machine.cli.create_flags import MANAGER_FLAGS, SWARM_MODE_FLAGS
 from machine.clusters.swarm_mode import membership
@@ -32,6 +32,7 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
     engine = _engine_options(args, app)
     options, typed = registry.find(args.driver).traits.options, driver_flags.typed_values(args)
     variables = _engine_variables(args, app) | variables_of(options, typed, app.environ)
+    engine_proxy.check_flag(args.engine_proxy)
     with naming_variables(variables):
         engine_values.check(engine)
     wanted_clone = _clone_request(args, app, frozenset(typed))
@@ -47,6 +48,7 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
         docker_context=not args.no_context,
         current_context=current_context(args, app),
         swarm_mode=_swarm_mode_membership(args),
+        engine_proxy=args.engine_proxy,
         keep_hostname=args.no_hostname,
         clone=wanted_clone,
     )

@@ -21,7 +21,7 @@ from machine.errors import (
     PreflightFailed,
     StoreError,
 )
-from machine.lifecycle import create_steps, host_conflict, ssh_keys
+from machine.lifecycle import create_steps, engine_proxies, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.certificates import check_can_issue, check_readable
 from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
@@ -71,12 +71,12 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
     try:
         record, driver = draft_machine(session, name, request)
         warn_about_clusters(session, record)
+        proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
         with naming_variables(request.variables):
             check(session, record, driver)
         with _lock_new_machine(session, name):
-            run_steps(
-                Creation(session, record, driver, request.docker_context, request.current_context), steps_of(driver)
-            )
+            made = Creation(session, record, driver, request.docker_context, request.current_context, proxies=proxies)
+            run_steps(made, steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then
         resolution = resume_resolution(session.store, [name])
         result = f"{name} is incomplete" if resolution else f"nothing was made of {name}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from machine import docker_context
 from machine.drivers.base import Driver
+from machine.engine_proxy import Proxies
 from machine.errors import DriverError, MachineError
-from machine.lifecycle import disk_growth, host_conflict, pending_changes, provision, ssh_keys, waiting
+from machine.lifecycle import disk_growth, engine_proxies, host_conflict, pending_changes, provision, ssh_keys, waiting
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.current_context import CurrentContext
@@ -29,6 +30,7 @@ class Creation:
     current_context: CurrentContext = field(default_factory=CurrentContext)
     recorded: bool = False  # whether the record is on disk: from there on there is something to resume
     boot_seconds: float | None = None  # what is left of the time to boot; None: all of it (the driver's `boot_timeout`)
+    proxies: Proxies = field(default_factory=dict)  # of the engine
     endpoint: Endpoint | None = None  # known once the machine is reachable
 
 
@@ -57,6 +59,7 @@ def record_machine(creation: Creation) -> None:
         host_conflict.check(session, record, existing)
         session.store.add(record.name)
         try:
+            engine_proxies.keep(session, record, creation.proxies)
             save_driver_state(session, record, driver)
         except BaseException:  # no platform was asked for anything yet, so nothing is lost with the record
             session.store.delete(record.name)

@@ -39,6 +39,7 @@ class CreateRequest:
     swarm_mode: MembershipRequest | None = None  # Docker's own clusters
     variables: Mapping[str, str] = field(default_factory=dict)
     clone: CloneRequest | None = None
+    engine_proxy: str = ""  # --engine-proxy
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 

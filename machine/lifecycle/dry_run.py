@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from machine import names, paths, printable, redaction
+from machine import engine_proxy, names, paths, printable, redaction
 from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver, Priced
 from machine.errors import MASK, DriverError
+from machine.lifecycle import engine_proxies
 from machine.lifecycle.create import CREATE
 from machine.lifecycle.current_context import becomes_current
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
@@ -21,6 +22,8 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     warn_about_clusters(session, record)
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_prices(driver)]
     lines += _engine_options(request)
+    proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
+    lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(proxies)]
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]
     if not driver.traits.has_host:

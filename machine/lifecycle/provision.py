@@ -13,7 +13,7 @@ from machine.clusters import table as clusters
 from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
-from machine.lifecycle import certificates, preload, waiting
+from machine.lifecycle import certificates, engine_proxies, preload, waiting
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import Endpoint, State
@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 HOST_GATEWAY_SINCE = (20, 10)  # the release of Docker that brought `--add-host NAME:host-gateway`
 
 
-def provision(session: Session, name: str) -> None:
-    """Bring a machine to what its record says; a finished one is left as it is, nothing is restarted."""
+def provision(session: Session, name: str, engine_proxy: str = "") -> None:
+    """Bring a machine to what its record says; a finished one is left as it is, nothing is restarted.
+
+    `engine_proxy` is a value of --engine-proxy: the machine's proxies are those from now on; "" keeps what it has.
+    """
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"provision {name}"):
         record = session.store.load(name)
+        if engine_proxy:
+            traits = registry.find_recorded(record.driver_name, name).traits
+            engine_proxies.keep(session, record, engine_proxies.wanted(session, traits, engine_proxy))
         endpoint, shell = log_in(session, record)
         with shell:
             outcome = apply_plan(session, record, endpoint, shell)
@@ -54,7 +60,8 @@ def upgrade(session: Session, name: str) -> None:
             session.console.step("Upgrading Docker")
             with provisioning.names_in_errors(name, endpoint.ssh_user, endpoint.address):
                 facts = provisioning.gather(shell, session.console.debug)
-                result = provisioning.upgrade_engine(facts, shell, session.console.info, record.engine_options().env)
+                env = [*engine_proxies.variables(session, record, endpoint), *record.engine_options().env]
+                result = provisioning.upgrade_engine(facts, shell, session.console.info, env)
         for note in result.notes:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)
@@ -140,6 +147,7 @@ def _apply_plan(
     )
     for hooks in all_hooks:
         spec = hooks.extend_spec(session, record, endpoint, spec)
+    spec = engine_proxies.extend_spec(session, record, endpoint, spec)
     session.console.step(f"Setting up Docker on {facts.distro}")
     outcome = provisioning.apply_steps(provisioning.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Collection
 
-from machine import files, paths, secrets
+from machine import engine_proxy, files, paths, secrets
 from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
@@ -93,7 +93,7 @@ def _delete_directory(session: Session, name: str) -> None:
 
 def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
     keys = [option.key for option in driver.secret_options(record.driver_object) if option.secret]
-    secrets.forget(session.store.directory(record.name), keys, session.environ)
+    secrets.forget(session.store.directory(record.name), [*keys, engine_proxy.SECRET], session.environ)
 
 
 def _remove_all(session: Session, driver: Driver) -> None:

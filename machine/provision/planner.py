@@ -17,6 +17,7 @@ from machine.provision import (
     engine_config_files,
     install,
     live_restore,
+    package_proxies,
     proxy,
     rollback,
     services,
@@ -54,6 +55,9 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     yield from changes
     names += [step.name for step in changes]
     names += yield from classic_swarm.steps(facts, spec)
+    of_packages = package_proxies.steps(facts, spec)
+    yield from of_packages
+    names += [step.name for step in of_packages]
     notes += [
         f"{step.path} was a link on the machine; now it is a file of its own, and what the link led to is as it was"
         for step in changes

@@ -39,6 +39,7 @@ class Spec:
     host_gateway: str = (
         ""  # what host.docker.internal means in containers (--add-host ...:host-gateway), "" for dockerd's own
     )
+    package_proxies: tuple[str, ...] = field(default=(), repr=False)  # "K=V", also among the engine's variables
     swarm: SwarmServices | None = None
     swarm_mode: bool = False  # it is, or is to be, a node of Docker's own swarm mode
 

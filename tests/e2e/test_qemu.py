@@ -16,6 +16,7 @@ import pytest
 from machine.drivers.qemu import paths
 from machine.drivers.qemu.qmp import Client
 from tests.e2e.vms import left, program, qemu_pid
+from tests.forward_proxy import ForwardProxy
 from tests.program import Ended, Program
 
 __all__ = ["program"]
@@ -221,6 +222,26 @@ def test_provisioning_again_changes_nothing(program: Program) -> None:
     before = program("ssh", "dev", started).fine().out
     program("provision", "dev").fine()
     assert program("ssh", "dev", started).fine().out == before
+
+
+@needs_dev
+def test_a_proxy_of_this_computer_leads_engine_and_apt(program: Program) -> None:
+    """Where no registry and no mirror is reached, they are asked for by the proxy all the same."""
+    proxy = ForwardProxy("me:hunter2")
+    try:
+        proxies = dict.fromkeys(("HTTP_PROXY", "https_proxy"), proxy.url)
+        program("provision", "dev", "--engine-proxy", "env", environ=proxies).fine()
+        assert f"HTTPS Proxy: http://xxxxx:xxxxx@10.0.2.2:{proxy.port}" in docker(program, "docker info")
+        docker(program, "docker pull -q none.example/x || true")
+        program("ssh", "dev", "sudo apt-get -o Acquire::Retries=0 update || true").fine()
+        assert "CONNECT none.example:443" in proxy.asked
+        assert any(line.startswith("GET http://") and "/dists/" in line for line in proxy.asked)
+        assert "nothing changed" in program("provision", "dev").fine().err
+    finally:
+        proxy.close()
+    program("provision", "dev", "--engine-proxy", "off").fine()
+    assert "Proxy:" not in docker(program, "docker info")
+    assert "machine" not in program("ssh", "dev", "ls /etc/apt/apt.conf.d").fine().out
 
 
 @needs_dev
