@@ -85,8 +85,7 @@ KEYS: dict[str, tuple[str, Any]] = {
 def from_values(values: Values) -> Settings:
     """The settings that option values ask for; UsageError names the flag that makes no sense."""
     given = {option.name.removeprefix("virtualbox-"): values[option.name] for option in OPTIONS}
-    if given["cpu-count"] != -1 and not 1 <= given["cpu-count"] <= 64:
-        raise _wrong("cpu-count", given["cpu-count"], "a number from 1 to 64, or -1 for all of this host's")
+    check_sizes(given["memory"], given["cpu-count"], given["disk-size"])
     if given["import-boot2docker-vm"] and not given["boot2docker-url"]:
         raise UsageError(
             "--virtualbox-import-boot2docker-vm needs the ISO that boots that disk",
@@ -96,9 +95,9 @@ def from_values(values: Values) -> Settings:
     if given["share-folder"]:
         split_share(str(given["share-folder"]))
     return Settings(
-        memory=_least(given, "memory", LEAST_MEMORY, "MB"),
+        memory=given["memory"],
         cpus=given["cpu-count"],
-        disk=_least(given, "disk-size", LEAST_DISK, "MB"),
+        disk=given["disk-size"],
         image=_text(given, "image", "debian-13, debian-12, a URL or a path"),
         mirror=str(given["image-mirror"]).strip().rstrip("/"),
         boot2docker=str(given["boot2docker-url"]).strip(),
@@ -119,6 +118,14 @@ def from_values(values: Values) -> Settings:
         program=given["program"],
         install_path=given["install-path"],
     )
+
+
+def check_sizes(memory: int, cpus: int, disk: int) -> None:
+    """Raise UsageError, which names the flag, for a size that no machine has. Memory and disk are in MB."""
+    if cpus != -1 and not 1 <= cpus <= 64:
+        raise _wrong("cpu-count", cpus, "a number from 1 to 64, or -1 for all of this host's")
+    _least({"memory": memory}, "memory", LEAST_MEMORY, "MB")
+    _least({"disk-size": disk}, "disk-size", LEAST_DISK, "MB")
 
 
 def dump(settings: Settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
@@ -19,6 +20,7 @@ from machine.drivers.base import Driver, DriverContext, Traits
 from machine.drivers.images import console, image_spec, nat, seed
 from machine.drivers.images.cache import Cache, classify
 from machine.drivers.virtualbox import (
+    change,
     client,
     config,
     errors,
@@ -167,6 +169,20 @@ class VirtualBoxDriver(Driver):
     def snapshots(self) -> VBoxSnapshots:
         """Return the machine's snapshots, which VirtualBox keeps."""
         return VBoxSnapshots(self.vbox, self._vm())
+
+    def current_values(self) -> Values:
+        return change.values_of(self.settings)
+
+    def change(self, values: Values) -> None:
+        self.settings = change.changed(self.ctx, self.vbox, self._vm(), self.settings, values)
+
+    def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
+        if self.state() is not State.STOPPED:
+            return ()
+        return change.apply_off(self.vbox, self._vm(), self.settings, self.ctx.directory, names)
+
+    def wanted_disk(self) -> int:
+        return self.settings.disk
 
     def remove(self) -> None:
         """The machine with its disks; then what was never attached; the shared host-only network stays."""

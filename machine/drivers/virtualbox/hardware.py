@@ -58,12 +58,16 @@ def network(vbox: VBox, vm: str, info: dict[str, str], wanted: HardwareSpec) -> 
         vbox.modify(vm, "--natpf1", f"ssh,{rule}")
 
 
+def cpus(settings: Settings) -> int:
+    """How many processors the machine has; -1 stands for all of this host's."""
+    return os.cpu_count() or 1 if settings.cpus == -1 else settings.cpus
+
+
 def base(settings: Settings) -> list[str]:
     """The words of modifyvm that need no look at the host."""
-    cpus = os.cpu_count() or 1 if settings.cpus == -1 else settings.cpus
     words = {
         "--ostype": "Linux26_64",
-        "--cpus": str(cpus),
+        "--cpus": str(cpus(settings)),
         "--memory": str(settings.memory),
         "--acpi": "on",
         "--ioapic": "on",

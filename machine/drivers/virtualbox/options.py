@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import DISK, VALUE, Option
 
 DEFAULT_IMAGE = "debian-13"
 DEFAULT_DISK = 20000  # MB
@@ -12,16 +12,29 @@ USER = "machine"
 BOOT2DOCKER_USER = "docker"
 
 OPTIONS = (
-    Option("virtualbox-memory", "int", env="VIRTUALBOX_MEMORY_SIZE", default=1024, help="memory in MB"),
+    Option(
+        "virtualbox-memory",
+        "int",
+        env="VIRTUALBOX_MEMORY_SIZE",
+        default=1024,
+        help="memory in MB",
+        changeable=VALUE,
+    ),
     Option(
         "virtualbox-cpu-count",
         "int",
         env="VIRTUALBOX_CPU_COUNT",
         default=1,
         help="virtual CPUs; -1 for all of this host's",
+        changeable=VALUE,
     ),
     Option(
-        "virtualbox-disk-size", "int", env="VIRTUALBOX_DISK_SIZE", default=DEFAULT_DISK, help="size of the disk in MB"
+        "virtualbox-disk-size",
+        "int",
+        env="VIRTUALBOX_DISK_SIZE",
+        default=DEFAULT_DISK,
+        help="size of the disk in MB",
+        changeable=DISK,
     ),
     Option(
         "virtualbox-image",

@@ -22,7 +22,7 @@ def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> No
     """Raises PreflightFailed, or one of errors.py that is one too, for the first thing that is not right."""
     with preflight_errors():
         _program(vbox)
-        _host(vbox, wanted)
+        check_host(vbox, wanted)
         taken = vbox.machines()
         if wanted.imported and wanted.imported not in taken.values():
             raise PreflightFailed(
@@ -58,7 +58,8 @@ def _program(vbox: VBox) -> None:
         )
 
 
-def _host(vbox: VBox, wanted: Settings) -> None:
+def check_host(vbox: VBox, wanted: Settings) -> None:
+    """Raise PreflightFailed where this host has no hardware virtualization, or less memory than the machine."""
     host = vbox.host()
     if not wanted.no_vtx_check and host.get("Processor supports HW virtualization") == "no":
         raise PreflightFailed(
