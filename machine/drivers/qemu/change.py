@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from machine.drivers.base import DriverContext
@@ -13,16 +14,21 @@ from machine.drivers.qemu.config import FLAGS, Settings
 from machine.drivers.qemu.options import DEFAULT_DISK, OPTIONS
 from machine.drivers.qemu.qmp import Client
 from machine.errors import CommandFailed, DriverError, PreflightFailed
-from machine.options import Values
+from machine.options import Values, resolve
 
 CPUS, MEMORY, DISK, PUBLISH = "qemu-cpu-count", "qemu-memory", "qemu-disk-size", "qemu-publish"
+FIELDS = {CPUS: "cpus", MEMORY: "memory", DISK: "disk", PUBLISH: "publish"}  # of Settings
 RESIZE_SECONDS = 60.0
 
 
 def values_of(settings: Settings) -> dict[str, Any]:
     """Return the values of the options that can be changed, by their names."""
-    values = config.to_values(settings)
-    return {option.name: values[option.name] for option in OPTIONS if option.changeable}
+    return {
+        MEMORY: settings.memory,
+        CPUS: settings.cpus,
+        DISK: settings.disk,
+        PUBLISH: [f"{host}:{guest}" for host, guest in settings.publish],
+    }
 
 
 def changed(ctx: DriverContext, settings: Settings, values: Values, place: net.NetworkAddress) -> Settings:
@@ -30,7 +36,8 @@ def changed(ctx: DriverContext, settings: Settings, values: Values, place: net.N
 
     `place` is where its ports are open. Raises UsageError or PreflightFailed, which names the flag, where it cannot.
     """
-    wanted = config.from_values({**config.to_values(settings), **values})
+    parsed = config.from_values({**resolve(OPTIONS, {}, {}), **values})
+    wanted = replace(settings, **{field: getattr(parsed, field) for name, field in FIELDS.items() if name in values})
     if MEMORY in values:
         preflight.check_size(wanted)
     if DISK in values:

@@ -62,23 +62,6 @@ def from_values(values: Values) -> Settings:
     )
 
 
-def to_values(settings: Settings) -> dict[str, Any]:
-    """The option values that `from_values` makes these settings of."""
-    return {
-        "qemu-image": settings.image,
-        "qemu-cpu-count": settings.cpus,
-        "qemu-memory": settings.memory,
-        "qemu-disk-size": settings.disk,
-        "qemu-boot-timeout": settings.boot_timeout,
-        "qemu-publish": [f"{host}:{guest}" for host, guest in settings.publish],
-        "qemu-ssh-user": settings.user,
-        "qemu-accel": settings.accel,
-        "qemu-image-mirror": settings.mirror,
-        "qemu-warm": WARM[0] if settings.warm else WARM[1],
-        "qemu-program": settings.program,
-    }
-
-
 def publish(words: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """`HOST:GUEST` port pairs (`PORT` alone is both).
 
