@@ -36,6 +36,7 @@ from machine.lifecycle.existing import (
     resume_resolution,
 )
 from machine.options import naming_variables
+from machine.provision import resolutions
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
@@ -206,6 +207,7 @@ def _add_resume_resolution(error: MachineError, record: Record) -> None:
     name = record.name
     if f"--resume {name}" in error.resolution:
         return
+    error.resolution = resolutions.without_again(error.resolution)
     resolution = incomplete_resolution(name)
     fault = error.fixed_input or ("a flag" if f"--{record.driver_name}-" in error.resolution else "")
     if fault:

@@ -54,6 +54,11 @@ _RESOLUTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
+def without_again(resolution: str) -> str:
+    """Return advice without its last words, that `machine provision` goes on: for a machine that is not made yet."""
+    return re.sub(r"[;,:] then: machine provision \S+$", "", resolution)
+
+
 def resolution_for(output: str) -> str:
     """Return what to type for the first known cause in the `output` of a step; "" if there is none."""
     for pattern, advice in _RESOLUTIONS:

@@ -100,10 +100,7 @@ def test_the_time_of_creation(cli: StoreWithEngines) -> None:
 
 
 def test_the_headers_of_all_columns(cli: StoreWithEngines) -> None:
-    form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
-        " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
-        " {{.IP}} {{.Phase}} {{.Ports}} {{.Created}}"
-    )
+    form = "table " + " ".join(f"{{{{.{field}}}}}" for field in HEADERS)
     assert cli.type("ls", "--format", form).out == (
         "NAME ACTIVE ACTIVE_HOST ACTIVE_SWARM DRIVER STATE URL"
         " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE IP PHASE PORTS CREATED\n"

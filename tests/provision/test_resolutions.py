@@ -9,7 +9,7 @@ import pytest
 from machine.errors import ProvisionError
 from machine.provision import script
 from machine.provision.apply import run_batch
-from machine.provision.resolutions import resolution_for
+from machine.provision.resolutions import resolution_for, without_again
 from machine.provision.steps import Run
 from tests.provision.test_apply import LocalShell
 
@@ -52,3 +52,16 @@ def test_an_unknown_cause_leaves_the_resolution_of_the_step(
         run_batch([Run("x", f"echo {shlex.quote(said)}\nexit 1", resolution="do y")], LocalShell())
     assert (caught.value.brief, caught.value.details) == ("failed to x", said)
     assert resolution in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("advice", "left"),
+    [
+        ("make room on its disk; then: machine provision w1", "make room on its disk"),
+        ("when it has ended, then: machine provision NAME", "when it has ended"),
+        ("machine provision w1", "machine provision w1"),
+        ("", ""),
+    ],
+)
+def test_a_machine_that_is_not_made_yet_is_not_provisioned_but_resumed(advice: str, left: str) -> None:
+    assert without_again(advice) == left

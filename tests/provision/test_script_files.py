@@ -39,7 +39,7 @@ def test_every_script_is_installed_with_the_package() -> None:
 
 
 def test_every_script_is_used() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "machine/provision").glob("*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "machine").rglob("*.py"))
     assert {path.stem for path in FILES} == set(re.findall(r'script_files\.read\(\s*"(\w+)"', code))
 
 
