@@ -35,6 +35,18 @@ def missing(path: str) -> bool:
         os.close(descriptor)
 
 
+def holder(path: str) -> int:
+    """The pid of the process that holds the lock now, 0 when none does, or none that has written its pid."""
+    descriptor = _open(path)
+    if descriptor < 0:
+        return 0
+    try:
+        text = os.read(descriptor, 20).strip()
+        return int(text) if text.isdigit() and not _lock(descriptor) else 0
+    finally:
+        os.close(descriptor)
+
+
 def hold(path: str) -> int | None:
     """Take the lock: a descriptor to be kept open. None when another forwarder has it, or none is expected."""
     descriptor = _open(path)

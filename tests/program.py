@@ -51,6 +51,7 @@ class Program:
             "HOME": str(self.place),
             "DOCKER_CONFIG": str(self.place / ".docker"),
             "MACHINE_STORAGE_PATH": str(self.store),
+            "MACHINE_SHARE": "none",  # the few tests that are about it say otherwise
             "PYTHONPATH": str(ROOT),
         }
 

@@ -63,6 +63,7 @@ def unpack(
     record = Record.parse(contents[paths.CONFIG], store.root, name)
     _check_pair(contents, source, old)
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
+    machine.pop("Shares", None)  # a file from elsewhere does not decide which directories here a machine gets
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
     missing = _missing(manifest, _add_settings(record, added_settings))

@@ -49,8 +49,13 @@ class App:
         return self._store
 
     def _ensure_forwarder(self, record: Record) -> None:
-        """Start a machine's forwarder again if it has ended; called whenever a record is loaded."""
+        """Start a machine's processes here again that have ended; called whenever a record is loaded."""
         import os
+
+        if record.shares():
+            from machine.lifecycle import share
+
+            share.restart(self.open_session(), record)
 
         from machine import paths
 

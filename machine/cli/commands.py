@@ -38,6 +38,7 @@ COMMANDS = {
     "rm": ("machine.cli.rm", "Remove machines"),
     "scp": ("machine.cli.scp", "Copy files to, from and between machines"),
     "set": ("machine.cli.set", "Change memory, processors or disk of machines that exist"),
+    "share": ("machine.cli.share", "Give machines directories of this computer"),
     "snapshot": ("machine.cli.snapshot", "Keep states of a machine, and come back to them"),
     "socket": ("machine.cli.socket", "Serve the engine of a machine at a unix socket of this computer"),
     "ssh": ("machine.cli.ssh", "Log in to a machine or run a command on it"),

@@ -27,6 +27,7 @@ bring: `machine drivers` shows what each needs. `machine create -d DRIVER --help
 # Flags of the engine and of clusters that --resume would pass over, as attributes of the parsed arguments.
 _RECORDED_FLAGS = (
     "no_hostname",
+    "share",
     "tls_san",
     "engine_opt",
     "engine_env",
@@ -171,6 +172,11 @@ def _print_env_command(app: App, name: str, current: CurrentContext) -> None:
     """
     from machine import docker_config
 
+    record = app.store.load(name)
+    if registry.find(record.driver_name).traits.has_host and not record.shares():
+        app.console.info(
+            f"Bind mounts (-v) show directories of {name}: machine share {name} PATH gives it one of this computer's"
+        )
     if current.machine != name or docker_config.selection(app.environ)[0] != "currentContext":
         app.console.info(f'To point docker at it: eval "$({_env_command(app, name)})"')
     if master := _swarm_master(app, name):

@@ -45,6 +45,14 @@ def add_create_flags(parser: Parser, driver_name: str, default_driver: str) -> N
         metavar="plan|script",
         help="Print what would be done and touch nothing; =script: also the script that would run on the machine",
     )
+    parser.add_argument(
+        "--share",
+        action="append",
+        default=None,
+        metavar="PATH[:ro]",
+        help="Directory of this computer that it gets at the same path, or none (default, of a machine on this computer"
+        " that is in no cluster: the home directory) [$MACHINE_SHARE]",
+    )
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
     parser.add_argument(
         "--use",

@@ -16,6 +16,7 @@ from machine.lifecycle.current_context import CurrentContext, Wish
 from machine.lifecycle.draft import CreateRequest
 from machine.model import EngineOptions, SwarmOptions
 from machine.options import naming_variables, resolve, variables_of
+from machine.share import spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,23 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
         engine_proxy=args.engine_proxy,
         keep_hostname=args.no_hostname,
         clone=wanted_clone,
+        shares=_shares(args, app),
     )
+
+
+def _shares(args: Namespace, app: App) -> tuple[spec.Share, ...]:
+    """Return the directories to be shared: those of the flags, else of the variable, else what is usual.
+
+    Usual is the home directory for a machine on this computer that is in no cluster, whose users would see it, too.
+    """
+    variable = app.environ.get("MACHINE_SHARE", "")
+    typed = args.share if args.share is not None else [part for part in variable.split(",") if part]
+    if typed:
+        return tuple(spec.parse_all(typed, writable=True))
+    if args.swarm or args.swarm_master or args.swarm_mode or not registry.find(args.driver).traits.shares_home:
+        return ()
+    home = spec.home(app.environ)
+    return (spec.Share(home, True),) if home else ()
 
 
 def _clone_request(args: Namespace, app: App, typed: frozenset[str]) -> CloneRequest | None:

@@ -70,6 +70,7 @@ class Traits:
     restart_over_ssh: bool = False  # True: the caller reboots the host over ssh
     existing_host: bool = False  # True: the host was there before, so a refused login is final
     behind_nat: bool = False  # True: only this computer, and machines of the same driver, reach it
+    shares_home: bool = False  # True: machines of this computer, which get its user's home directory unless told
     host_gateway: str = ""  # the address at which a machine reaches the computer that it runs on
     boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
     firewall: str = "the firewall"  # what the platform calls the thing that lets packets in

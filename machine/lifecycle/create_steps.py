@@ -9,7 +9,16 @@ from machine import docker_context
 from machine.drivers.base import Driver
 from machine.engine_proxy import Proxies
 from machine.errors import DriverError, MachineError
-from machine.lifecycle import disk_growth, engine_proxies, host_conflict, pending_changes, provision, ssh_keys, waiting
+from machine.lifecycle import (
+    disk_growth,
+    engine_proxies,
+    host_conflict,
+    pending_changes,
+    provision,
+    share,
+    ssh_keys,
+    waiting,
+)
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.current_context import CurrentContext
@@ -115,6 +124,7 @@ def finish_machine(creation: Creation) -> None:
     """
     session, record = creation.session, creation.record
     provision.finish(session, record, _endpoint_of(creation))
+    share.resume(session, record)
     _make_context(creation)
     provision.record_ready(session, record)  # before the last line, which scripts wait for
     session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **location(record))

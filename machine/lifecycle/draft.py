@@ -19,6 +19,7 @@ from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
 from machine.session import Session
+from machine.share.spec import Share, checked, to_record
 from machine.store import Record
 
 
@@ -40,6 +41,7 @@ class CreateRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     clone: CloneRequest | None = None
     engine_proxy: str = ""  # --engine-proxy
+    shares: tuple[Share, ...] = ()  # directories of this computer
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
@@ -77,6 +79,7 @@ def draft_machine(session: Session, name: str, request: CreateRequest) -> tuple[
                 resolution="leave it out",
             )
         record.keep_hostname()
+    _write_shares(session, record, request.shares, has_host=cls.traits.has_host)
     for hooks in all_hooks:
         hooks.write_record(draft, record)
     hide_secrets(session, cls.traits.options, request.values)
@@ -101,6 +104,15 @@ def _configure(session: Session, record: Record, cls: type[Driver], request: Cre
         if request.clone:
             clone.take_over(session, driver, request.clone)
     return driver
+
+
+def _write_shares(session: Session, record: Record, shares: Sequence[Share], *, has_host: bool) -> None:
+    """Write the directories into the record that the machine shall have. Raises UsageError for one it cannot have."""
+    if shares and not has_host:
+        raise UsageError(
+            f"--share has no effect with the driver {record.driver_name}, which has no host", resolution="leave it out"
+        )
+    record.set_shares(to_record(checked(share, session.store.root) for share in shares))
 
 
 def warn_about_clusters(session: Session, record: Record) -> None:

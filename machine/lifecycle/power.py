@@ -6,7 +6,7 @@ from machine import clients
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
-from machine.lifecycle import guest_clock, pending_changes, provision, waiting
+from machine.lifecycle import guest_clock, pending_changes, provision, share, waiting
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
@@ -30,6 +30,8 @@ def power(session: Session, name: str, verb: Verb) -> None:
             return
         state = driver.state()
         if state is TARGET_STATE[verb]:
+            if verb is Verb.START:
+                share.resume(session, record)
             session.console.done(f"{name} is already {state.lower()}")
             return
         if state is State.MISSING:
@@ -78,16 +80,19 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
         except WaitTimeout as error:
             error.details = f"{error.details}\n{waiting.diagnostics(driver)}".strip()
             raise
+        share.resume(session, record)
         return
     with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
         provision.apply_plan(session, record, endpoint, shell)
     provision.finish(session, record, endpoint)
+    share.resume(session, record)
     provision.record_ready(session, record)
 
 
 def stop(session: Session, driver: Driver, verb: Verb) -> None:
     """Shut the machine down, or switch it off for Verb.KILL; one that does not shut down is switched off, too."""
     name = driver.ctx.name
+    share.pause(session, name)
     session.console.step("Stopping the machine" if verb is Verb.STOP else "Switching the machine off at once")
     driver.power(verb)
     seconds = driver.shutdown_timeout() if verb is Verb.STOP else OFF_SECONDS

@@ -12,7 +12,7 @@ from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError, StoreError
-from machine.lifecycle import abandoned, at_login, socket_process
+from machine.lifecycle import abandoned, at_login, share, socket_process
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.current_context import remove_context
 from machine.lifecycle.driver_record import open_driver
@@ -41,6 +41,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
                 session.console.info("its ports are not forwarded any more")
             record = store.load(name)
             session.console.step("Removing the machine")
+            share.pause(session, name)
             driver = open_driver(session, record)
             if not force:
                 refuse_other_account(session, record, driver)
@@ -59,6 +60,7 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)
             session.console.warn(f"{error.brief}; its record is removed anyway, look for leftovers")
+            share.pause(session, name)
             abandoned.end_processes(session, name)
             if driver is None:
                 abandoned.show_ids(session, name)

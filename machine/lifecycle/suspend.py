@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.drivers.base import Driver, Suspends
 from machine.errors import DriverError, NotSupported
-from machine.lifecycle import waiting
+from machine.lifecycle import share, waiting
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.power import OFF_SECONDS, missing_error
 from machine.model import State
@@ -31,6 +31,7 @@ def suspend(session: Session, name: str) -> None:
                 f"{name} is {state}: only a running machine can be suspended", resolution=f"machine start {name}"
             )
         session.console.step("Suspending the machine")
+        share.pause(session, name)  # a connection does not outlive it; start makes another one
         suspending.suspend()
         waiting.wait_for_state(session, driver, State.SAVED, OFF_SECONDS)
     session.console.done(f"{name} is suspended; machine start {name} goes on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 HIDDEN = (  # keys, tokens and passwords, and what is as good as these
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".oci", ".bluemix", ".terraform.d", ".vault-token"),
@@ -30,7 +31,7 @@ READ_ONLY = (  # what a login, a shell, git or the desktop runs as the user
 )
 
 
-def hidden(home: str, store: str, environ: dict[str, str] | os._Environ[str] = os.environ) -> list[str]:
+def hidden(home: str, store: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The absolute paths that are never shared with the home directory: `store` is that of this program."""
     found = [os.path.join(home, name) for name in HIDDEN]
     for variable in ("DOCKER_CONFIG", "GNUPGHOME", "CLOUDSDK_CONFIG", "AZURE_CONFIG_DIR", "PASSWORD_STORE_DIR"):

@@ -64,7 +64,7 @@ _SIZE, _OWNER, _PERMISSIONS, _TIMES, _EXTENDED = 0x1, 0x2, 0x4, 0x8, 0x80000000 
 _MOST_EXTENSIONS = 16  # of one set of attributes
 
 
-class BadPacket(Exception):  # noqa: N818 (what came, not what we did)
+class BadPacket(Exception):
     """A packet that is not as the protocol says."""
 
 

@@ -1,4 +1,4 @@
-"""An SFTP server for one tree: a packet in, a packet out. It knows no connection, and believes no number of the machine.
+"""An SFTP server for one tree: a packet in, a packet out. It knows no connection, and believes no number it is sent.
 
 Requests are answered one after the other, so a machine that sends many, or does not read the answers, costs no memory.
 """

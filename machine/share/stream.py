@@ -1,4 +1,4 @@
-"""The conversation over a stream: packets are cut out of what comes, and each answer is sent before the next is read."""
+"""The conversation over a stream: packets are cut out of what comes; answers are sent before more is read."""
 
 from __future__ import annotations
 

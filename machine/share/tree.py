@@ -29,10 +29,14 @@ Path = tuple[bytes, ...]
 
 
 class Tree:
-    """The directory `root`, which is open as long as this is. `policy` is asked again and again, and may change."""
+    """The directory `root`, an absolute path without links, which is open as long as this is.
+
+    `policy` is asked again and again, and may change. Raises OSError if there is no such directory, or a link on the
+    way to it.
+    """
 
     def __init__(self, root: str, policy: Callable[[], Policy], *, writable: bool) -> None:
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root = _open_root(root)
         self._policy = policy
         self.writable = writable
 
@@ -84,9 +88,7 @@ class Tree:
             permissions = 0o644 if wanted.mode is None else wanted.mode & PERMISSIONS
             descriptor = os.open(name, mode | _OPEN, permissions, dir_fd=directory)
             try:
-                found = self._visible(os.fstat(descriptor))
-                if not stat.S_ISREG(found.st_mode):
-                    raise _refused(path)
+                _require_plain(self._visible(os.fstat(descriptor)), name)
                 if flags & TRUNCATE and change:
                     os.ftruncate(descriptor, 0)
             except BaseException:
@@ -119,8 +121,7 @@ class Tree:
         found = os.fstat(descriptor)
         _check_owner(found, wanted)
         if wanted.size is not None:
-            if not stat.S_ISREG(found.st_mode):
-                raise _refused(b"")
+            _require_plain(found, b"")
             os.ftruncate(descriptor, wanted.size)
         if wanted.mode is not None:
             os.fchmod(descriptor, wanted.mode & PERMISSIONS)
@@ -173,9 +174,7 @@ class Tree:
         return os.statvfs(self._root)
 
     @contextmanager
-    def _place(
-        self, path: bytes, *, change: bool = False, stays: bool = False
-    ) -> Iterator[tuple[int, bytes, Verdict]]:
+    def _place(self, path: bytes, *, change: bool = False, stays: bool = False) -> Iterator[tuple[int, bytes, Verdict]]:
         """The open directory that a path is in, its name there, and what may be done with it.
 
         `change`: it is about to be made, changed, replaced, moved or removed; with `stays` it is there afterwards.
@@ -239,8 +238,21 @@ class Tree:
             raise
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(name)
+        _require_plain(found, name)
+
+
+def _open_root(root: str) -> int:
+    """A descriptor of a directory by its absolute path, on which there is no link: one came later than the share."""
+    current = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parts = [part for part in root.split("/") if part]
+    for at, part in enumerate(parts):
+        look = os.O_RDONLY if at == len(parts) - 1 else _LOOK
+        try:
+            following = os.open(part, look | os.O_DIRECTORY | _SAFE, dir_fd=current)
+        finally:
+            os.close(current)
+        current = following
+    return current
 
 
 def split(path: bytes) -> Path:
@@ -263,8 +275,10 @@ def _exists(directory: int, name: bytes) -> bool:
     return True
 
 
-def _refused(name: bytes) -> OSError:
-    return PermissionError(errno.EACCES, f"neither a directory nor a plain file: {os.fsdecode(name)}")
+def _require_plain(found: os.stat_result, name: bytes) -> None:
+    """Raise PermissionError for what is not a plain file."""
+    if not stat.S_ISREG(found.st_mode):
+        raise PermissionError(errno.EACCES, f"neither a directory nor a plain file: {os.fsdecode(name)}")
 
 
 def _check_owner(found: os.stat_result, wanted: Attributes) -> None:

@@ -77,6 +77,7 @@ MACHINE_OPTIONAL: Schema = {  # in some machines' "Machine"
     "SwarmMode": dict,
     "Imported": str,
     "PendingChanges": list,
+    "Shares": dict,
 }
 
 BASE_DRIVER: Schema = {  # in every driver's object

@@ -235,6 +235,18 @@ class Record:
         own = (paths.machine(self.root, self.name, file) for file in (paths.SSH_KEY, paths.OLD_SSH_KEY))
         return next((path for path in own if os.path.exists(path)), "")
 
+    def shares(self) -> dict[str, Any]:
+        """The directories of this computer that the machine shall have, by their paths; see machine.share.spec."""
+        found = self.raw.get("Machine", {}).get("Shares")
+        return dict(found) if isinstance(found, dict) else {}
+
+    def set_shares(self, shares: Mapping[str, Any]) -> None:
+        """Write down which directories of this computer the machine shall have."""
+        own = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
+        own.pop("Shares", None)
+        if shares:
+            own["Shares"] = dict(shares)
+
     def cert_dir(self) -> str:
         """DOCKER_CERT_PATH: the machine's directory in the store that it was loaded from."""
         return paths.machine(self.root, self.name)

@@ -18,7 +18,7 @@ from manual.markdown import table, with_part
 GROUPS = {  # as the navigation of the site has them
     "Make and remove machines": ("create", "rm", "drivers", "image"),
     "See what there is": ("ls", "status", "ip", "url", "inspect", "active", "version"),
-    "Use a machine": ("use", "env", "config", "context", "socket", "ssh", "scp", "mount", "forward"),
+    "Use a machine": ("use", "env", "config", "context", "socket", "ssh", "scp", "mount", "forward", "share"),
     "Switch on and off": ("start", "stop", "suspend", "restart", "kill", "autostart"),
     "Keep machines in order": ("provision", "set", "upgrade", "regenerate-certs"),
     "Share machines": ("export", "import"),

@@ -269,6 +269,21 @@ def test_a_record_of_docker_machine_travels_too(mine: Store, theirs: Store, tmp_
     assert record.ssh_key_path() == str(Path(theirs.directory("old"), "id_rsa"))
 
 
+def test_no_file_from_elsewhere_shares_a_directory_of_ours(mine: Store, theirs: Store, tmp_path: Path) -> None:
+    add(mine, "elsewhere", "generic", {"IPAddress": "192.0.2.1"})
+    record = mine.load("elsewhere")
+    record.set_shares({"/home": {"Writable": True, "Target": "/home"}})
+    mine.save(record)
+    archive.export(mine, "elsewhere", str(tmp_path / "x"), True)
+    contents = bundle.unpack((tmp_path / "x").read_bytes(), "x")
+    assert b"/home" not in contents["config.json"]
+    config = json.loads(contents["config.json"])
+    config["Machine"]["Shares"] = {"/home": {"Writable": True, "Target": "/home"}}
+    contents["config.json"] = json.dumps(config).encode()
+    archive.unpack(theirs, bundle.pack(contents), "x")
+    assert theirs.load("elsewhere").shares() == {}
+
+
 @pytest.mark.parametrize("driver", ["qemu", "virtualbox"])
 def test_a_virtual_machines_record_names_no_file_of_this_computer(
     mine: Store, theirs: Store, tmp_path: Path, driver: str

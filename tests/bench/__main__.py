@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import adopt, clouds, hypervisor, ls, openstack, startup, virtual
+from tests.bench import adopt, clouds, hypervisor, ls, openstack, share, startup, virtual
 from tests.bench.figures import Row, table
 from tests.bench.subject import Subject, install
 
@@ -20,6 +20,7 @@ SECTIONS: dict[str, tuple[Callable[[Subject], Iterator[Row]], ...]] = {
     "create": (adopt.rows,),
     "clouds": (clouds.rows, openstack.rows, hypervisor.rows),
     "vm": (virtual.rows,),
+    "share": (share.rows,),
 }
 ALWAYS = ("startup", "ls", "create", "clouds")
 
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--vm", action="store_true", help="boot virtual machines too (minutes)")
     parser.add_argument("--program", metavar="PATH", help="measure this `machine` instead of a fresh installation")
     args = parser.parse_args(argv)
-    chosen = args.only.split(",") if args.only else [*ALWAYS, *["vm"] * args.vm]
+    chosen = args.only.split(",") if args.only else [*ALWAYS, *["vm", "share"] * args.vm]
     unknown = [name for name in chosen if name not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; there are: {', '.join(SECTIONS)}")

@@ -18,6 +18,7 @@ OTHER_MEANINGS = {  # a word that is a driver's name too, and stands for somethi
     "port_holder.py": {"qemu"},  # a program that holds a port
     "engine_values.py": {"none"},  # an install URL
     "provision/install.py": {"none"},  # an install URL
+    "share/spec.py": {"none"},  # no directory is shared
     "swarm/events.py": {"plugin"},  # an object of an engine
     "swarm": {"none"},  # a network of an engine, the health of a container, an empty value
     "swarmd": {"none"},  # a network of the simulated engine

@@ -12,6 +12,7 @@ import pytest
 
 from machine.share import credentials, policy, protocol
 from machine.share.protocol import Kind, Status, string, u32, u64
+from machine.share.tree import Tree
 from tests.share.conversation import NOTHING, Conversation, mode, names
 
 SECRET = b"secret of the host"
@@ -213,6 +214,21 @@ def test_a_pipe_a_socket_and_a_device_are_not_opened(machine: Conversation, home
     device = Conversation(Path("/dev"), writable=True)
     assert device.open(b"/null", protocol.WRITE) is Status.PERMISSION_DENIED
     device.close()
+
+
+def test_a_share_that_became_a_link_is_not_served(machine: Conversation, home: Path) -> None:
+    """Of two shares one is above the other, and the machine makes a link of the lower one before it connects again."""
+    lower = os.path.realpath(home / "project" / "inner")
+    assert machine.status(Kind.MKDIR, string(b"/project/inner"), NOTHING) is Status.OK
+    Conversation(Path(lower)).close()
+    assert machine.status(Kind.RMDIR, string(b"/project/inner")) is Status.OK
+    assert machine.status(Kind.SYMLINK, string(b"/etc"), string(b"/project/inner")) is Status.OK
+    with pytest.raises(OSError, match="inner"):
+        Tree(lower, policy.Policy, writable=False)
+    assert machine.rename(b"/project", b"/moved") is Status.OK
+    assert machine.status(Kind.SYMLINK, string(b"/"), string(b"/project")) is Status.OK
+    with pytest.raises(OSError, match="project"):
+        Tree(f"{os.path.dirname(lower)}/etc", policy.Policy, writable=False)
 
 
 def test_the_root_stays(machine: Conversation) -> None:

@@ -25,6 +25,7 @@ PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "systemd-timesyncd", "iproute2", "netbase", "kmod", "e2fsprogs", "procps"),
     *("openssh-server", "sudo", "cloud-init", "docker.io", "apparmor", "iptables", "ca-certificates", "curl"),
     *("python3-minimal", "rsync", "gnupg", "less", "iputils-ping", "initramfs-tools", "zstd", "busybox-static"),
+    "sshfs",  # for directories of this computer (machine.share); with fuse3 and glib 5 MB
 )
 EXTRA = {"trixie": ("docker-cli",), "bookworm": ()}
 PARTITIONED = ("cloud-guest-utils", "fdisk")  # what grows a partition at the first boot

@@ -58,6 +58,7 @@ class QemuDriver(Driver):
         needs="the programs qemu-system and qemu-img",
         can_power=True,
         behind_nat=True,
+        shares_home=True,
         host_gateway=nat.GATEWAY,
     )
 

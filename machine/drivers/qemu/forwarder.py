@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from machine import files, forwarded_ports, forwarder_lock
+from machine import background, files, forwarded_ports, forwarder_lock
 from machine.drivers.qemu import paths
 from machine.drivers.qemu.forwards import Forwards, existing
 from machine.drivers.qemu.qmp import Client, QmpError
@@ -166,7 +166,7 @@ def main(argv: list[str]) -> int:
     on_localhost = argv.pop(0).partition("=")[2] if argv[0].startswith("--localhost=") else None
     qmp_path, guest_path, log_path, address, fixed_text, *lock = argv
     fixed = _numbers(fixed_text)
-    _to_background()
+    background.to_background()
     held = forwarder_lock.hold(lock[0]) if lock else None
     if lock and held is None:
         return 1  # another one serves it already, or the machine is being switched off
@@ -253,19 +253,6 @@ def cut(path: str) -> None:
             file.write(end)
     except OSError:  # there is none, or the disk is full: truncating has made room, if anything could
         return
-
-
-def _to_background() -> None:
-    """Leave the caller: a session of its own, no terminal, nothing open (os.fork twice)."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
 
 
 if __name__ == "__main__":

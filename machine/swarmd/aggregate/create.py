@@ -12,6 +12,7 @@ from typing import Any
 
 from machine.swarm.parsing.request_json import write
 from machine.swarm.pipeline import ApiError, Reply, Request
+from machine.swarm.placing import bind_warnings
 from machine.swarm.placing.name_reservations import NameReservations, check_name, conflict
 from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
@@ -50,7 +51,8 @@ class ContainerCreator:
             try:
                 if node:
                     request = request.with_path(request.path, {**request.query, "name": [name]})
-                return await self._create_on(member, request, placement.volumes)
+                reply = await self._create_on(member, request, placement.volumes)
+                return await bind_warnings.add(reply, config)
             finally:
                 del member.creating[key]
 

@@ -20,6 +20,7 @@ from machine.swarm.manager.routes.needed_objects import locate, replaced_by
 from machine.swarm.manager.routes.node_prefixes import resolve_colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import HANDLERS
 from machine.swarm.pipeline import JSON, ApiError, NotConnected, Reply, Request
+from machine.swarm.placing import bind_warnings
 from machine.swarm.placing.name_reservations import check_name
 from machine.swarm.placing.relocate import choose_engine_with_moves
 from machine.swarm.scheduler.expressions import BadExpression, Expression
@@ -45,7 +46,7 @@ async def create(context: ManagerContext, request: Request) -> Reply:
     name = request.query_value("name").strip("/")
     check_name(name)
     with context.names.reserve(name, in_use=bool(context.cluster.index.with_name(name))):
-        return await make(context, request, body, name)
+        return await bind_warnings.add(await make(context, request, body, name), body)
 
 
 class RescheduleState(NamedTuple):

@@ -1,0 +1,207 @@
+"""The process that serves one share to one machine: `python -m machine.lifecycle.share_service STORE NAME TAG`.
+
+It logs in, mounts the share there and answers what the machine asks, and does that again after every break. While it
+works it holds the share's lock file (machine.forwarder_lock); it ends when that file is gone. What comes of it is in
+the share's state file, which `machine share` shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+from machine import background, clients, forwarder_lock
+from machine.errors import MachineError
+from machine.lifecycle import share_files
+from machine.lifecycle.share_files import State
+from machine.provision import packages
+from machine.share import credentials, mount, policy, server, stream, tree
+from machine.share.protocol import BadPacket
+from machine.share.spec import Share, from_record
+from machine.ssh.client import SshShell
+from machine.store import Record, Store
+
+GIVE_UP = 600.0  # seconds without a connection after which the machine is taken to be off
+LOGIN_SECONDS = 30.0
+INSTALL_SECONDS = 600.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # between two logins
+LOOK_EVERY = 10.0  # seconds between two looks at the lock file, and at what is hidden
+OPEN_FILES = server.MOST_HANDLES + 256
+MOST_STDERR = 8192  # bytes kept of what a machine says beside the conversation
+
+
+class Refused(Exception):
+    """The machine cannot have this share, now or later."""
+
+
+class Ended(Exception):
+    """Nobody wants the share any more."""
+
+
+@dataclass
+class Service:
+    """One share and its place in the store."""
+
+    store: Store
+    name: str
+    tag: str
+    known_policy: policy.Policy = field(default_factory=policy.Policy)
+
+    def run(self) -> None:
+        """Serve until nobody wants the share any more, or the machine is off or refuses it."""
+        pause, lost_at = FIRST_PAUSE, time.monotonic()
+        while True:
+            try:
+                record, share = self._wanted()
+                if self._serve_once(record, share):
+                    pause, lost_at = FIRST_PAUSE, time.monotonic()
+                reason = "the connection ended"
+            except Ended:
+                return
+            except Refused as error:
+                self._say(State.FAILED, str(error))
+                return
+            except (MachineError, OSError, EOFError, BadPacket) as error:
+                reason = error.brief if isinstance(error, MachineError) else str(error)
+            if time.monotonic() - lost_at > GIVE_UP:
+                self._say(State.FAILED, f"no connection for {GIVE_UP / 60:g} minutes: {reason}")
+                return
+            self._say(State.CONNECTING, reason)
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _wanted(self) -> tuple[Record, Share]:
+        """The record and the share. Raises Ended when it is not wanted any more."""
+        if not os.path.exists(share_files.lock(self.store, self.name, self.tag)):
+            raise Ended
+        record = self.store.load(self.name)
+        for share in from_record(record.shares()):
+            if share.tag(self.store.root, self.name) == self.tag:
+                return record, share
+        raise Ended
+
+    def _serve_once(self, record: Record, share: Share) -> bool:
+        """Log in, mount and serve to the end of the connection; return whether it was mounted."""
+        endpoint = record.endpoint()
+        if endpoint is None:
+            return False
+        root = share.target
+        self._judge(root)
+        try:
+            served = tree.Tree(root, lambda: self.known_policy, writable=share.writable)
+        except OSError as error:
+            raise Refused(f"{root} of this computer is not the directory any more that was shared: {error}") from None
+        try:
+            with clients.connect(record, endpoint, LOGIN_SECONDS) as shell:
+                said = self._converse(shell, share, root, served)
+                if mount.NO_SSHFS in said:
+                    self._install(shell)
+                    said = self._converse(shell, share, root, served)
+        finally:
+            served.close()
+        for word in said:
+            if word in mount.REFUSALS:
+                raise Refused(mount.REFUSALS[word][0])
+        return mount.MOUNTED in said
+
+    def _converse(self, shell: SshShell, share: Share, root: str, served: tree.Tree) -> list[str]:
+        """Run the mount command and answer its requests to its end; return what the script said."""
+        channel = shell.open(LOGIN_SECONDS)
+        said: list[str] = []
+        try:
+            channel.exec_command(mount.mount(share, self.tag))
+            reader = threading.Thread(target=self._follow, args=(channel.makefile_stderr("rb"), said), daemon=True)
+            reader.start()
+            channel.settimeout(LOOK_EVERY)
+
+            def receive(count: int) -> bytes:
+                while True:
+                    try:
+                        return channel.recv(count)
+                    except TimeoutError:
+                        self._wanted()
+                        self._judge(root)
+
+            def send(data: bytes) -> None:
+                channel.settimeout(None)  # a machine that does not read may take its time: nothing piles up here
+                channel.sendall(data)
+                channel.settimeout(LOOK_EVERY)
+
+            stream.serve(receive, send, server.Server(served))
+            reader.join(LOOK_EVERY)
+        finally:
+            channel.close()
+        return said
+
+    def _follow(self, lines: object, said: list[str]) -> None:
+        """Note what the script says, and drop what else comes on its stderr."""
+        left = MOST_STDERR
+        with contextlib.suppress(OSError, EOFError):
+            while line := lines.readline(256):  # type: ignore[attr-defined]  # paramiko's file
+                left -= len(line)
+                word = mount.said(line.decode("utf-8", "replace"))
+                if left > 0 and word in (mount.MOUNTED, *mount.REFUSALS):
+                    said.append(word)
+                    if word == mount.MOUNTED:
+                        self._say(State.MOUNTED, "")
+
+    def _judge(self, root: str) -> None:
+        """Find out anew what is hidden: credentials may have come or moved."""
+        hidden: list[str] = []
+        read_only: list[str] = []
+        for home in {os.path.expanduser("~"), pwd.getpwuid(os.getuid()).pw_dir}:
+            hidden += credentials.hidden(home, self.store.root)
+            read_only += credentials.read_only(home)
+        self.known_policy = policy.build(root, hidden, read_only)
+
+    def _install(self, shell: SshShell) -> None:
+        self._say(State.INSTALLING, "")
+        script = "".join(
+            f"if command -v {manager} >/dev/null 2>&1; then\n"
+            f"{packages.install(manager, [mount.PACKAGES.get(manager, mount.PACKAGE)])}"
+            "exit\nfi\n"
+            for manager in packages.MANAGERS
+        )
+        result = shell.run(mount.as_root(script), timeout=INSTALL_SECONDS)
+        if result.status != 0:
+            raise Refused(f"sshfs could not be installed there: {result.output[-200:]}")
+
+    def _say(self, state: State, text: str) -> None:
+        with contextlib.suppress(OSError, MachineError):
+            share_files.write_state(self.store, self.name, self.tag, state, text)
+
+
+def main(argv: list[str]) -> int:
+    """Serve the share of these arguments in the background; status 1 when another process does so already."""
+    root, name, tag = argv
+    background.to_background()
+    store = Store(root)
+    path = share_files.lock(store, name, tag)
+    held = forwarder_lock.hold(path)
+    if held is None:
+        return 1
+    _raise_open_files()
+    os.umask(0)  # a mode that a machine asks for has its own umask in it already; what is ours has a mode of its own
+    try:
+        Service(store, name, tag).run()
+    finally:
+        forwarder_lock.release(held, path)
+    return 0
+
+
+def _raise_open_files() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < OPEN_FILES:
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""Which directory is shared, and how: what was typed, and what stands in the record. Pure, but for `checked`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from machine.errors import UsageError
+
+NONE = "none"
+LONGEST = 1024  # bytes of a path that is shared
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A directory of this computer, which a machine has at the same path."""
+
+    path: str  # absolute, as it was typed: links in it are kept, for bind mounts are typed like that, too
+    writable: bool
+    # What `path` led to when it was shared, without links. Only this is ever served: a machine that may change a
+    # directory above could make a link to somewhere else of `path`.
+    target: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.path} ({'read-write' if self.writable else 'read-only'})"
+
+    def tag(self, store: str, machine: str) -> str:
+        """What names this share on the machine and in the store: the same each time, and no other computer's."""
+        text = "\0".join((platform.node(), os.path.abspath(store), machine, self.path))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def parse(text: str, *, writable: bool) -> Share:
+    """The share that PATH, PATH:ro or PATH:rw means; `writable` where it says neither.
+
+    Raises UsageError for a path that no machine can have.
+    """
+    path, _, mode = text.rpartition(":")
+    if not path or mode not in ("ro", "rw"):
+        path, mode = text, "rw" if writable else "ro"
+    path = os.path.normpath(os.path.abspath(os.path.expanduser(path)))
+    if path.startswith("//"):
+        path = path[1:]
+    if path == "/":
+        raise UsageError("the whole file system cannot be shared", resolution="name a directory")
+    if not path.isprintable() or len(os.fsencode(path)) > LONGEST:
+        raise UsageError(f"{path!r} cannot be shared: its name is too long or not printable", resolution="rename it")
+    return Share(path, mode == "rw")
+
+
+def parse_all(texts: Iterable[str], *, writable: bool) -> list[Share]:
+    """The shares of several words, the last word for a path being the one that counts; none for `none`.
+
+    Raises UsageError for `none` beside others.
+    """
+    words = [word for word in texts if word]
+    if NONE in words and len(set(words)) > 1:
+        raise UsageError("--share none and a directory exclude each other", resolution="leave one of them out")
+    return list(
+        {share.path: share for share in (parse(word, writable=writable) for word in words if word != NONE)}.values()
+    )
+
+
+def from_record(found: Mapping[str, Any]) -> list[Share]:
+    """The shares of a record; what nobody can have typed is left out."""
+    shares = []
+    for path, about in found.items():
+        target = about.get("Target") if isinstance(about, dict) else None
+        if isinstance(target, str) and all(_is_plain(one) for one in (path, target)):
+            shares.append(Share(path, about.get("Writable") is True, target))
+    return shares
+
+
+def to_record(shares: Iterable[Share]) -> dict[str, Any]:
+    """What stands in a record for these shares."""
+    return {share.path: {"Writable": share.writable, "Target": share.target} for share in shares}
+
+
+def _is_plain(path: str) -> bool:
+    return os.path.isabs(path) and os.path.normpath(path) == path and path not in ("/", "//")
+
+
+def checked(share: Share, store: str) -> Share:
+    """The share with the directory that its path leads to now.
+
+    Raises UsageError unless there is one, and it is no part of the store of machines.
+    """
+    target, place = os.path.realpath(share.path), os.path.realpath(store)
+    if not os.path.isdir(target) or not _is_plain(target):
+        raise UsageError(f"there is no directory {share.path} to share", resolution=f"mkdir -p {share.path}")
+    if target == place or target.startswith(place + os.sep):
+        raise UsageError(
+            f"{share.path} is part of the store, and its keys open every machine: it is never shared",
+            resolution="share a directory beside it",
+        )
+    return replace(share, target=target)
+
+
+def home(environ: Mapping[str, str]) -> str:
+    """The home directory, where a machine can have it at the same path; "" otherwise: its root has /root itself."""
+    path = os.path.normpath(environ.get("HOME") or os.path.expanduser("~"))
+    return path if os.path.isabs(path) and path not in ("/", "/root") and os.path.isdir(path) else ""
