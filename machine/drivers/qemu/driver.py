@@ -46,6 +46,7 @@ QMP_STATES = {
     "inmigrate": State.STARTING,
     "shutdown": State.STOPPING,
 }
+GOES_ON_WHEN_TOLD = ("paused", "prelaunch", "postmigrate", "suspended", "io-error")  # states in qemu's words
 
 
 class QemuDriver(Driver):
@@ -272,7 +273,7 @@ class QemuDriver(Driver):
         self._instance.start_forwarder(machine)
 
     def _resume(self) -> None:
-        if vm.status(self._instance.socket(paths.QMP)) in ("paused", "prelaunch", "suspended", "io-error"):
+        if vm.status(self._instance.socket(paths.QMP)) in GOES_ON_WHEN_TOLD:
             vm.command(self._instance.socket(paths.QMP), "cont")
 
     def _start_from_template(self, image: Image) -> bool:

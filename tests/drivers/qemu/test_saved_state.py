@@ -12,6 +12,7 @@ import pytest
 from machine.drivers.base import Snapshot
 from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots
 from machine.drivers.qemu.driver import QemuDriver
+from machine.drivers.qemu.qmp import Client
 from machine.drivers.qemu.suspension import Suspension
 from machine.drivers.record_keys import SAVED_MEMORY
 from machine.errors import DriverError, UsageError
@@ -161,3 +162,16 @@ def test_the_record_of_a_clone_names_its_source_and_nothing_of_its_network() -> 
         "TemplateDisk": "t",
         "CloneOf": {"Machine": "dev", "Snapshot": "one"},
     }
+
+
+def test_a_machine_goes_on_whose_suspend_was_killed_before_its_memory_was_in_place(made: Made) -> None:
+    """Its qemu has written all of it, and waits."""
+    made.start()
+    with Client(str(Path(made.driver.sockets, paths.QMP)), 30) as client:
+        client.command("stop")
+    part = Path(made.ctx.directory, paths.SAVING)
+    part.write_bytes(b"memory")
+    assert made.driver.state() is State.PAUSED
+    made.driver.power(Verb.START)
+    assert made.driver.state() is State.RUNNING
+    assert not part.exists()
