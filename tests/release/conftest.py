@@ -1,4 +1,4 @@
-"""The artefacts of a release, built once for a run of tests, whatever the number of its workers."""
+"""The artefacts of a release, built once for a run of tests, whatever the number of its stages and workers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.release.checkout import checkout, git
+from tests.runner.shared import shared_directory
 
 VERSION = "9.8.7"
 
@@ -17,8 +18,7 @@ VERSION = "9.8.7"
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The directory with all that `make release` makes of this tree with a tag v9.8.7."""
-    base = tmp_path_factory.getbasetemp()
-    place = (base if worker_id == "master" else base.parent) / "release"
+    place = shared_directory(tmp_path_factory, worker_id) / "release"
     place.mkdir(exist_ok=True)
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

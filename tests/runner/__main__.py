@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 
 from tests.runner import report
 from tests.runner.run import run
+from tests.runner.shared import SHARED
 from tests.runner.stages import BY_NAME, GROUPS, Stage
 
 
@@ -21,7 +23,9 @@ def main(names: Sequence[str]) -> int:
             return 2
         groups += GROUPS.get(name) or [[BY_NAME[name]]]
     began = time.monotonic()
-    results = run(groups, to_the_end=list(names) != ["check"])
+    with tempfile.TemporaryDirectory(prefix="machine-tests-", ignore_cleanup_errors=True) as shared:
+        os.environ[SHARED] = shared
+        results = run(groups, to_the_end=list(names) != ["check"])
     print()
     for line in report.lines(results, time.monotonic() - began):
         print(line)
