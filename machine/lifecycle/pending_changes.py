@@ -31,6 +31,8 @@ def apply(session: Session, record: Record, driver: Driver) -> None:
     if not record.pending_changes or not isinstance(driver, Changeable):
         return
     changeable: Changeable = driver
+    known = {option.name for option in driver.traits.options if option.changeable}
+    _strike_off(session, record, set(record.pending_changes) - known)  # of another version of the driver
 
     def attempt() -> set[str]:
         try:

@@ -163,6 +163,15 @@ def test_taken_back_before_the_restart(session: Session) -> None:
     assert recorded(session) == (1, [])
 
 
+def test_a_note_that_the_driver_does_not_know_is_struck_off(session: Session) -> None:
+    Rack.state = State.STOPPED
+    record = session.store.load("dev")
+    record.pending_changes = ["rack-of-a-newer-version"]
+    session.store.save(record)
+    power(session, "dev", Verb.START)
+    assert recorded(session) == (1, [])
+
+
 def test_a_dry_run_writes_nothing(session: Session) -> None:
     before = session.store.load("dev").encode()
     outcome = change.change(session, "dev", {"rack-size": 4}, with_restart=True, dry_run=True)

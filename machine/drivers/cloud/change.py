@@ -40,8 +40,8 @@ class ChangesMachine(CloudDriver[C]):
         wanted = replace(self.config, **found)
         with preflight_errors(), self.reading("what there is"):
             self.check_change(self._machine(), wanted, list(values))
-        for name, value in found.items():
-            setattr(self.config, name, value)  # in place: the client reads it, too
+        for name in found:
+            setattr(self.config, name, getattr(wanted, name))  # in place, as the check has spelled it
 
     def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
         try:

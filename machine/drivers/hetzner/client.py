@@ -75,6 +75,12 @@ class Api:
         """poweron, shutdown, poweroff or reboot; it is on its way afterwards."""
         self._ask(f"{verb} the server", lambda cloud: cloud.request("POST", f"/servers/{server}/actions/{verb}"))
 
+    def change_type(self, server: int, name: str) -> None:
+        """Change the type of a server that is off, its disk included; it is locked until that is done."""
+        body = {"server_type": name, "upgrade_disk": True}
+        path = f"/servers/{server}/actions/change_type"
+        self._ask("change the type of the server", lambda cloud: cloud.request("POST", path, json=body))
+
     def delete(self, kind: Kind, number: int) -> None:
         """Remove a thing; absent is success, InUse while something else needs it."""
         with contextlib.suppress(errors.NotFound):

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import account, errors, firewall, lookup, ssh_key
-from machine.drivers.cloud.driver import CloudDriver, Provider
-from machine.drivers.hetzner import requests
+from machine.drivers.cloud.change import ChangesMachine
+from machine.drivers.cloud.driver import Provider
+from machine.drivers.hetzner import change, requests
 from machine.drivers.hetzner.client import Api, Kind
 from machine.drivers.hetzner.config import OWN_LABEL, Config
 from machine.drivers.hetzner.errors import ERRORS
@@ -23,7 +24,7 @@ STATES |= {"stopping": State.STOPPING, "deleting": State.STOPPING, "running": St
 POWER_ACTIONS = {Verb.START: "poweron", Verb.RESTART: "reboot", Verb.STOP: "shutdown", Verb.KILL: "poweroff"}
 
 
-class HetznerDriver(CloudDriver[Config]):
+class HetznerDriver(ChangesMachine[Config]):
     """A machine that is one server."""
 
     traits: ClassVar[Traits] = Traits(
@@ -150,6 +151,16 @@ class HetznerDriver(CloudDriver[Config]):
         walls = [wall for number in numbers if (wall := self.api.get(Kind.FIREWALL, number))]
         names = f"its firewalls ({', '.join(str(wall.name) for wall in walls)})"
         return firewall.explain(requests.rules(walls), self.config.ssh_port, names) if walls else ""
+
+    def disk_gigabytes(self) -> int:
+        """Hetzner chooses it with the type."""
+        return 0
+
+    def check_change(self, machine: Any, wanted: Config, names: Sequence[str]) -> None:  # noqa: ARG002 (there is one)
+        change.check_type(self.api, machine, wanted)
+
+    def change_machine(self, machine: Any, name: str) -> bool:  # noqa: ARG002
+        return change.change_type(self.api, machine, self.config.server_type)
 
     def remove_all(self) -> None:
         """The server and all that was made with it. Raises InProgress while the server is still going."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import VALUE, Option
 
 API = "https://api.hetzner.cloud/v1"
 IMAGE = "ubuntu-24.04"
@@ -32,7 +32,11 @@ OPTIONS = (
         help="x86 or arm: which of the images of that name; empty: the server type's",
     ),
     Option(
-        "hetzner-server-type", env="HETZNER_TYPE", default=SERVER_TYPE, help="type of the server, by name in any case"
+        "hetzner-server-type",
+        env="HETZNER_TYPE",
+        default=SERVER_TYPE,
+        help="type of the server, by name in any case",
+        changeable=VALUE,
     ),
     Option("hetzner-server-location", env="HETZNER_LOCATION", help="location, such as fsn1; empty: Hetzner chooses"),
     Option("hetzner-ssh-user", env="HETZNER_SSH_USER", default="root", help="login of the image"),

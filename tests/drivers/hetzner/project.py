@@ -307,6 +307,18 @@ class Project:
         self.due[number] = [(time.monotonic() + self.let_go, "gone")]
         return self.action("delete_server", number)
 
+    def change_type(self, number: int, body: Json) -> Json:
+        """As the API's description has it: of a server that is off, to one of its processor, no disk shrinks."""
+        server, size = self._unlocked(number), self.catalogue.server_type(body["server_type"])
+        if server["status"] != "off":
+            raise Refusal(409, "server_not_stopped", "server is not stopped")
+        if size["architecture"] != server["server_type"]["architecture"] or size["disk"] < server["primary_disk_size"]:
+            raise invalid("server_type", "unsupported server type")
+        server["server_type"] = size
+        if body["upgrade_disk"]:
+            server["primary_disk_size"] = size["disk"]
+        return self.action("change_server_type", number)
+
     def act(self, number: int, verb: str) -> Json:
         server = self._unlocked(number)
         now, on = time.monotonic(), server["status"] == "running"

@@ -122,6 +122,8 @@ class Server(LoopbackServer):
 
     def _post(self, project: Project, kind: str, action: tuple[int, str | None], body: Any) -> Found:
         number, verb = action
+        if kind == "servers" and verb == "change_type":
+            return 201, {"action": project.change_type(number, body)}
         if kind == "servers" and verb:
             return 201, {"action": project.act(number, verb)}
         if kind == "servers":
