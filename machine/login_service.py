@@ -180,8 +180,9 @@ def _tell(run: Run, argv: Sequence[str]) -> list[str]:
     try:
         run(list(argv), timeout=_SECONDS)
     except (CommandFailed, CommandTimeout) as error:
-        said = " ".join((error.details or error.brief).split())[:300]
-        return [f"it counts from the next login on, for `{' '.join(argv)}` failed: {said}"]
+        command = " ".join(argv)
+        said = " ".join((error.details or error.brief).split()).removeprefix(command).strip()[:300]
+        return [f"it counts from the next login on, for `{command}` failed: {said}"]
     return []
 
 

@@ -18,7 +18,8 @@ from tests.ordinary_user import run_as_somebody
 ROOT = Path(__file__).parents[1]
 TESTS = (
     *("archive", "authority", "store", "ssh", "drivers/images", "drivers/qemu"),
-    *("test_console.py", "test_docker_context.py", "test_files.py", "test_lock.py", "test_modes.py", "test_secrets.py"),
+    *("test_console.py", "test_docker_config.py", "test_docker_context.py", "test_files.py", "test_lock.py"),
+    *("test_login_service.py", "test_modes.py", "test_secrets.py", "lifecycle/test_engine_socket.py"),
 )
 
 
