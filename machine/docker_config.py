@@ -16,10 +16,11 @@ from machine.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any
 
 DEFAULT = "default"  # docker's name of the context that there always is
+NONE = ("", DEFAULT)  # what config.json has where no context was chosen
 LOCK_SECONDS = 10.0  # for another command of ours that is writing config.json
 
 
@@ -48,7 +49,7 @@ def selection(environ: Mapping[str, str]) -> tuple[str, str]:
         if environ.get(variable):
             return variable, environ[variable]
     name = current_context(environ)
-    return ("currentContext", name) if name not in ("", DEFAULT) else ("", "")
+    return ("currentContext", name) if name not in NONE else ("", "")
 
 
 def current_context(environ: Mapping[str, str] = os.environ) -> str:
@@ -69,8 +70,10 @@ def override_warnings(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def set_current_context(name: str, environ: Mapping[str, str]) -> None:
+def set_current_context(name: str, environ: Mapping[str, str], replaces: Collection[str] | None = None) -> bool:
     """Write the context that docker uses from now on into config.json, "" for docker's default.
+
+    With `replaces`, only in the place of one of these; False if another one is the current one by now.
 
     All else in the file stays, as do its mode, and the link that leads to it. Raises StoreError for a file that is
     damaged, somebody else's or read-only: that is left as it is.
@@ -81,12 +84,16 @@ def set_current_context(name: str, environ: Mapping[str, str]) -> None:
     with lock.hold(lock.of_user("docker-config"), seconds=LOCK_SECONDS, what=what):
         path = _config_path(environ)
         content = _read_config(path)
-        if content.get("currentContext", "") == name:
-            return
+        old = content.get("currentContext", "")
+        if replaces is not None and old not in replaces:
+            return False
+        if old == name:
+            return True
         content.pop("currentContext", None)
         if name:
             content["currentContext"] = name
         files.write(path, json.dumps(content, indent="\t").encode(), _mode(path, name))
+    return True
 
 
 def endpoint_host(document: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -85,7 +85,7 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     if found is None or not _belongs_to(found, machine, cert_dir):
         return False
     if docker_config.current_context(environ) == name:
-        docker_config.set_current_context("", environ)
+        docker_config.set_current_context("", environ, (name,))
     try:
         if os.path.isdir(_tls(environ, name)):
             shutil.rmtree(_tls(environ, name))
@@ -143,9 +143,12 @@ def own_contexts(environ: Mapping[str, str] = os.environ) -> list[Context]:
     return sorted(found, key=lambda context: context.name)
 
 
-def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ) -> str:
+def use(
+    machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ, replaces: Collection[str] | None = None
+) -> str:
     """Make a machine's context the current one, as `docker context use` does; returns the context's name.
 
+    With `replaces`, only in the place of one of these contexts; "" if another one is the current one by now.
     Raises MachineNotFound if the machine has no context of ours, StoreError if docker's configuration cannot be
     written.
     """
@@ -157,8 +160,7 @@ def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ)
             resolution=f"machine context create {machine}",
             machine=machine,
         )
-    docker_config.set_current_context(name, environ)
-    return name
+    return name if docker_config.set_current_context(name, environ, replaces) else ""
 
 
 def _context(document: dict[str, Any], current_name: str) -> Context:

@@ -75,6 +75,16 @@ def test_a_new_file_is_private_and_an_old_one_keeps_its_mode_and_content(environ
     assert os.listdir(config.parent) == ["config.json"]
 
 
+def test_only_what_is_expected_is_replaced(environ: dict[str, str], config: Path) -> None:
+    """Two commands at once: the one that comes second leaves what the first has chosen."""
+    assert docker_config.set_current_context("dev", environ, docker_config.NONE)
+    assert not docker_config.set_current_context("other", environ, docker_config.NONE)
+    assert not docker_config.set_current_context("", environ, ("other",))
+    assert json.loads(config.read_text()) == {"currentContext": "dev"}
+    assert docker_config.set_current_context("", environ, ("dev",))
+    assert docker_config.set_current_context("other", environ, docker_config.NONE)
+
+
 def test_a_link_stays_and_its_target_is_changed(environ: dict[str, str], config: Path, tmp_path: Path) -> None:
     target = tmp_path / "dotfiles" / "docker.json"
     target.parent.mkdir()

@@ -46,10 +46,17 @@ class CurrentContext:
             if self.machine or not becomes_current(self.wish, session.environ):
                 return
             try:
-                name = docker_context.use(record.name, cert_dir=record.cert_dir(), environ=session.environ)
+                name = docker_context.use(
+                    record.name,
+                    cert_dir=record.cert_dir(),
+                    environ=session.environ,
+                    replaces=None if self.wish is Wish.ALWAYS else docker_config.NONE,
+                )
             except MachineError as error:
                 advice = f": {error.resolution}" if error.resolution else ""
                 session.console.warn(f"docker's current context stays as it is, for {error.brief}{advice}")
+                return
+            if not name:  # another command was faster
                 return
             self.machine = record.name
         session.console.info(f"docker's current context is now {name}; to go back: machine use --unset")
