@@ -13,6 +13,7 @@ from machine.lifecycle.current_context import becomes_current
 from machine.lifecycle.draft import CreateRequest, draft_machine, warn_about_clusters
 from machine.provision import sample_facts
 from machine.session import Session
+from machine.share.spec import from_record
 from machine.store import Record
 
 
@@ -24,6 +25,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     lines += _engine_options(request)
     proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
     lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(proxies)]
+    lines += [f"  shared with it: {share.words}" for share in from_record(record.shares())]
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]
     if not driver.traits.has_host:
