@@ -41,13 +41,15 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
                 session.console.info("its ports are not forwarded any more")
             record = store.load(name)
             session.console.step("Removing the machine")
-            share.pause(session, name)
             driver = open_driver(session, record)
             if not force:
                 refuse_other_account(session, record, driver)
             removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=also_removed)
             for hooks in clusters.hooks_of(record):
                 hooks.leave(session, record, removal)
+            if removal.keep_host:
+                share.unmount_all(session, record)
+            share.pause(session, name)
             _remove_all(session, driver)
             _forget_secrets(session, record, driver)
         except MachineError as error:

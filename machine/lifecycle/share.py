@@ -126,6 +126,12 @@ def pause(session: Session, name: str) -> None:
     _end(session, name, share_files.tags(session.store, name))
 
 
+def unmount_all(session: Session, record: Record) -> None:
+    """Unmount the shares of a host that stays, and remove their empty directories there, if it can be reached."""
+    for share in from_record(record.shares()):
+        _unmount(session, record, share)
+
+
 def wait(session: Session, record: Record, shares: Iterable[Share]) -> list[tuple[Share, State, str]]:
     """Wait until the machine has these shares; return those that it has not got, with their state and the reason.
 
