@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from machine.drivers.images.cache import Boot
-from machine.drivers.qemu import net, paths
+from machine.drivers.qemu import guard, net, paths
 from machine.drivers.qemu.qmp import NAT
 from machine.hostport import ENGINE_PORT, MANAGER_PORT
 
@@ -39,6 +39,7 @@ class Machine:
     board: str = ""  # the versioned name of the hardware around the processor; "": qemu's newest
     machine_id: str = ""  # of a clone, whose disk has another's: systemd.machine_id= of kernel-command-line(7)
     paused: bool = False  # it does nothing before QMP tells it to go on
+    guarded: bool = False  # what it sends passes through the forwarder, which keeps it from this host's loopback
     incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
 
@@ -142,9 +143,30 @@ def _network(machine: Machine) -> list[str]:
     return [
         *("-netdev", nat),
         *("-device", f"virtio-net-pci,netdev={NAT},mac={machine.nat_mac},romfile="),
+        *_guard(machine),
         *("-netdev", lan),
         *("-device", f"virtio-net-pci,netdev=lan,mac={net.lan_mac(machine.place.peer)},romfile="),
     ]
+
+
+def _guard(machine: Machine) -> list[str]:
+    """Two filters before the NAT: one gives all that the machine sends away, the next takes back what may go on.
+
+    https://www.qemu.org/docs/master/system/qemu-manpage.html, filter-redirector. While nobody is connected it is lost.
+    """
+    if not machine.guarded:
+        return []
+    # what the machine sends goes through the filters in the reverse order: first away, and on from where it comes back
+    ends = (("in", "indev", paths.GUARD_IN), ("out", "outdev", paths.GUARD_OUT))
+    words = []
+    for name, key, socket in ends:
+        path = _escape(f"{machine.sockets}/{socket}")
+        words += ["-chardev", f"socket,id={guard.OBJECTS}-{name},path={path},server=on,wait=off"]
+        words += [
+            "-object",
+            f"filter-redirector,id={guard.OBJECTS}{name},netdev={NAT},queue=rx,{key}={guard.OBJECTS}-{name}",
+        ]
+    return words
 
 
 def _identity(machine: Machine) -> list[str]:

@@ -18,6 +18,7 @@ FLAGS = DriverFlags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 WARM = ("on", "off")
 LOCALHOST = ("auto", "on", "off")
+HOST_ACCESS = ("on", "off")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -38,6 +39,7 @@ class Settings:
     mirror: str
     program: str
     warm: bool = True  # start from a template
+    host_access: bool = True  # to what listens on this host's loopback
     localhost: str = options.DEFAULT_LOCALHOST  # one of LOCALHOST
 
 
@@ -58,6 +60,7 @@ def from_values(values: Values) -> Settings:
         mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
         warm=FLAGS.one_of("warm", str(values["qemu-warm"]), WARM) == "on",
+        host_access=FLAGS.one_of("host-access", str(values["qemu-host-access"]), HOST_ACCESS) == "on",
         localhost=FLAGS.one_of("localhost", str(values["qemu-localhost"]), LOCALHOST),
     )
 
@@ -95,6 +98,7 @@ def dump(settings: Settings) -> dict[str, Any]:
         "Program": settings.program,
         "Warm": settings.warm,
         "Localhost": settings.localhost,
+        "HostAccess": settings.host_access,
     }
 
 
@@ -112,6 +116,7 @@ def load(data: Mapping[str, Any]) -> Settings:
         mirror=str(data.get("ImageMirror") or options.DEFAULT_MIRROR),
         program=str(data.get("Program") or ""),
         warm=bool(data.get("Warm", True)),
+        host_access=bool(data.get("HostAccess", True)),
         localhost=str(data.get("Localhost") or options.DEFAULT_LOCALHOST),
     )
 

@@ -19,7 +19,7 @@ import threading
 import time
 
 from machine import background, files, forwarded_ports, forwarder_lock
-from machine.drivers.qemu import paths
+from machine.drivers.qemu import guard, paths
 from machine.drivers.qemu.forwards import Forwards, existing
 from machine.drivers.qemu.qmp import Client, QmpError
 from machine.errors import StoreError
@@ -158,11 +158,12 @@ def watch(
 
 
 def main(argv: list[str]) -> int:
-    """`[--localhost=FIXED] QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
+    """`[--guard=SOCKETS] [--localhost=FIXED] QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
 
     FIXED are comma lists of guest ports: those that are forwarded anyway, and those that are not to be on localhost.
-    LOCK is the file of machine.forwarder_lock.
+    LOCK is the file of machine.forwarder_lock. SOCKETS is the directory of the sockets of machine.drivers.qemu.guard.
     """
+    sockets = argv.pop(0).partition("=")[2] if argv[0].startswith("--guard=") else ""
     on_localhost = argv.pop(0).partition("=")[2] if argv[0].startswith("--localhost=") else None
     qmp_path, guest_path, log_path, address, fixed_text, *lock = argv
     fixed = _numbers(fixed_text)
@@ -173,6 +174,10 @@ def main(argv: list[str]) -> int:
     localhost: Localhost | None = None
     try:
         with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
+            if sockets:
+                frames, back = (os.path.join(sockets, name) for name in (paths.GUARD_OUT, paths.GUARD_IN))
+                guard.renew(qmp)
+                guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR))
             guest.connect(guest_path)
             listing, say = qmp.monitor("info usernet"), log_to(log_path)
             forwards = Forwards(qmp.monitor, address, say)

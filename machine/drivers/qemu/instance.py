@@ -59,6 +59,7 @@ class Instance:
             lan=net.lan_of(self._ctx.store),
             nat_mac=net.nat_mac(self._ctx.machine_id),
             forwards=argv.forwards(place, settings.publish),
+            guarded=not settings.host_access,
             boot=self.images.cache.boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
             unrandomized=bool(self._recorded.data.get("Unrandomized")),

@@ -12,6 +12,7 @@ DEFAULT_BOOT_TIMEOUT = 300  # seconds
 DEFAULT_ACCEL = "auto"
 DEFAULT_WARM = "on"
 DEFAULT_LOCALHOST = "auto"
+DEFAULT_HOST_ACCESS = "on"
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -74,6 +75,12 @@ OPTIONS = (
         env="QEMU_LOCALHOST",
         default=DEFAULT_LOCALHOST,
         help="on: what containers publish is on localhost too; off: not; auto: unless the machine is in a cluster",
+    ),
+    Option(
+        "qemu-host-access",
+        env="QEMU_HOST_ACCESS",
+        default=DEFAULT_HOST_ACCESS,
+        help="off: the machine does not reach what listens on this computer's loopback (host.docker.internal)",
     ),
     Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
 )

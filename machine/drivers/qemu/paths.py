@@ -24,7 +24,8 @@ RESTORING = "restoring"  # there while a machine that starts from a template has
 QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
-SOCKETS = (QMP, QMP_FORWARD, GUEST)
+GUARD_OUT, GUARD_IN = "guard-out.sock", "guard-in.sock"  # of what the machine sends, for `guard`
+SOCKETS = (QMP, QMP_FORWARD, GUEST, GUARD_OUT, GUARD_IN)
 FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, FORWARDED_PORTS, BASE, DISK, RESTORING, SAVED, SAVING)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107

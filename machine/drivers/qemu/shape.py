@@ -35,6 +35,7 @@ def of_template(machine: argv.Machine, directory: str, sockets: str, uuid: str) 
         lan=None,
         nat_mac=NAT_MAC,
         forwards=(),
+        guarded=False,  # what is saved does not know of it
         incoming=False,
     )
 

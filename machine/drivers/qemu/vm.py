@@ -158,7 +158,8 @@ def start_forwarder(vm: argv.Machine, run: Run, own_ports: Sequence[int] | None)
     sockets = (os.path.join(vm.sockets, name) for name in (paths.QMP_FORWARD, paths.GUEST))
     log, lock = (os.path.join(vm.directory, name) for name in (paths.FORWARDS, paths.FORWARDER_LOCK))
     localhost = [] if own_ports is None else [f"--localhost={','.join(map(str, own_ports))}"]
-    program = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
+    guarded = [f"--guard={vm.sockets}"] if vm.guarded else []
+    program = [sys.executable, "-m", "machine.drivers.qemu.forwarder", *guarded]
     words = [*program, *localhost, *sockets, log, vm.place.address, fixed, lock]
     run(words, cwd=package_root, timeout=30)
 

@@ -98,3 +98,12 @@ def test_a_real_qemu_takes_it_but_for_the_files(accel: str) -> None:
     done = subprocess.run(built(accel=accel), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "Could not open '/store/machines/dev/" in done.stderr or "/store/machines/dev" in done.stderr
+
+
+def test_what_a_machine_without_access_to_its_host_sends_goes_through_the_guard_first() -> None:
+    """qemu goes through the filters of what a card's peer gets in the reverse order."""
+    words = built(guarded=True)
+    filters = [word for word in words if word.startswith("filter-redirector")]
+    assert [word.rpartition(",")[2] for word in filters] == ["indev=guard-in", "outdev=guard-out"]
+    assert all(",netdev=nat,queue=rx," in word for word in filters)
+    assert not any("guard" in word for word in built())

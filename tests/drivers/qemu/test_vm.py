@@ -131,7 +131,7 @@ def _opens(address: str, port: int) -> bool:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(tmp_path, "vm-test", qemu_publish=["18081:8081"])
+    made = Machine(tmp_path, "vm-test", qemu_publish=["18081:8081"], qemu_host_access="off")
     try:
         yield made
     finally:
@@ -165,6 +165,14 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
     assert _opens(address, 18081), "--qemu-publish"
     machine.ssh("sudo systemctl stop web18080")
     machine.wait("the end of that forward", lambda: not _opens(address, 18080), 30)
+
+    with socket.create_server(("127.0.0.1", 0)) as secret:
+        port = secret.getsockname()[1]
+        for target in ("10.0.2.2", "255.255.255.255"):
+            assert "closed" in machine.ssh(f"timeout 5 bash -c '</dev/tcp/{target}/{port}' && echo open || echo closed")
+        secret.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            secret.accept()
 
     driver.power(Verb.STOP)
     machine.wait("an orderly end", machine.is_in(State.STOPPED), 90)
