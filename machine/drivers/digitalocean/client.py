@@ -101,6 +101,11 @@ class Api:
         """power_on, shutdown, power_off or reboot; it is on its way afterwards."""
         self._ask(kind.replace("_", " "), "POST", f"{DROPLET.path}/{droplet_id}/actions", {"type": kind})
 
+    def resize(self, droplet_id: int, size: str) -> None:
+        """Change memory and processors of a droplet that is off; its disk stays."""
+        body = {"type": "resize", "size": size, "disk": False}
+        self._ask("resize", "POST", f"{DROPLET.path}/{droplet_id}/actions", body)
+
     def join_firewall(self, firewall_id: str, tag: str) -> None:
         """Have the firewall select, from now on, the droplets with the tag."""
         path = f"{FIREWALL.path}/{_in_path(firewall_id)}/tags"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, firewall, lookup
-from machine.drivers.cloud.driver import CloudDriver, Json, Provider
-from machine.drivers.digitalocean import removal, requests
+from machine.drivers.cloud.change import ChangesMachine
+from machine.drivers.cloud.driver import Json, Provider
+from machine.drivers.digitalocean import change, removal, requests
 from machine.drivers.digitalocean.client import ACCOUNT, DROPLET, FIREWALL, RESERVED_IP, SSH_KEY, VOLUME, Api
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import ERRORS
@@ -19,7 +21,7 @@ POWER_ACTIONS = {Verb.START: "power_on", Verb.RESTART: "reboot", Verb.STOP: "shu
 STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
-class DigitalOceanDriver(CloudDriver[Config]):
+class DigitalOceanDriver(ChangesMachine[Config]):
     """A machine that is one droplet."""
 
     traits: ClassVar[Traits] = Traits(
@@ -197,6 +199,16 @@ class DigitalOceanDriver(CloudDriver[Config]):
         return (
             firewall.explain(requests.rules(guards), self.config.ssh_port, f"its firewalls ({names})") if guards else ""
         )
+
+    def disk_gigabytes(self) -> int:
+        """It stays as it is."""
+        return 0
+
+    def check_change(self, machine: Json, wanted: Config, names: Sequence[str]) -> None:  # noqa: ARG002 (there is one)
+        change.check_size(self.api, machine, wanted)
+
+    def change_machine(self, machine: Json, name: str) -> bool:  # noqa: ARG002
+        return change.change_size(self.api, machine, self.config.size)
 
     def remove_all(self) -> None:
         """The droplet and all that was made with it. Raises InProgress while its volume is still attached."""

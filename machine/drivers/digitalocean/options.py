@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import VALUE, Option
 
 API = "https://api.digitalocean.com"
 NEW = "new"  # of --digitalocean-reserved-ip
@@ -33,7 +33,7 @@ OPTIONS = (
         help="image, by slug; or by id, as snapshots and own images have one",
     ),
     Option("digitalocean-region", env="DIGITALOCEAN_REGION", default="nyc3", help="region, by slug"),
-    Option("digitalocean-size", env="DIGITALOCEAN_SIZE", default="s-1vcpu-1gb", help="size, by slug"),
+    Option("digitalocean-size", env="DIGITALOCEAN_SIZE", default="s-1vcpu-1gb", help="size, by slug", changeable=VALUE),
     Option("digitalocean-ssh-user", env="DIGITALOCEAN_SSH_USER", default="root", help="login of the image"),
     Option("digitalocean-ssh-port", "int", env="DIGITALOCEAN_SSH_PORT", default=22, help="port of its sshd"),
     Option(

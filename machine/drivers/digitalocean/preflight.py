@@ -67,6 +67,11 @@ def _one(api: Api, kind: ResourceType, key: str, missing: errors.ErrorClass, sai
         raise ERRORS.error(missing, f"{said} {key}", error.details) from None
 
 
+def size_of(api: Api, slug: str) -> Json:
+    """A size by its slug. Raises BadSize if there is none."""
+    return _of_slug(api, SIZE, slug, errors.BadSize)
+
+
 def _of_slug(api: Api, kind: ResourceType, slug: str, missing: errors.ErrorClass) -> Json:
     """A region or a size, which the API only lists."""
     found = next((one for one in api.list_all(kind) if one.get("slug") == slug), None)

@@ -307,7 +307,22 @@ class Account:
             if number in volume["droplet_ids"]:
                 self.held[key] = time.monotonic() + self.let_go
 
-    def act(self, number: int, kind: str) -> Json:
+    def resize(self, number: int, body: Json) -> Json:
+        droplet = self.one(self.droplets, number)
+        if number in self.ready:
+            raise unprocessable("Droplet already has a pending event.")
+        if droplet["status"] != "off":
+            raise unprocessable("Droplet is currently on. Please power it off to run this event.")
+        size = next((one for one in self.sizes() if one["slug"] == body["size"]), None)
+        if size is None or size["disk"] < droplet["disk"]:
+            raise unprocessable("You specified an invalid size for Droplet creation.")
+        droplet |= {"size_slug": size["slug"], "size": size, "memory": size["memory"], "vcpus": size["vcpus"]}
+        self.ready[number] = (time.monotonic() + self.boot, "off")
+        return self._action("resize", number, "droplet")
+
+    def act(self, number: int, kind: str, body: Json) -> Json:
+        if kind == "resize":
+            return self.resize(number, body)
         droplet = self.one(self.droplets, number)
         if number in self.ready:
             raise unprocessable("Droplet already has a pending event.")

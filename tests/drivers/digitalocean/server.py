@@ -98,7 +98,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("POST", "droplets", lambda a, w, q, b: (202, {"droplet": a.make_droplet(b), "links": {"actions": []}})),
     ("GET", "droplets/([0-9]+)", lambda a, w, q, b: (200, {"droplet": a.droplet(int(w[0]))})),
     ("DELETE", "droplets/([0-9]+)", _done(lambda a, w, b: a.delete_droplet(int(w[0])))),
-    ("POST", "droplets/([0-9]+)/actions", lambda a, w, q, b: (201, {"action": a.act(int(w[0]), b["type"])})),
+    ("POST", "droplets/([0-9]+)/actions", lambda a, w, q, b: (201, {"action": a.act(int(w[0]), b["type"], b)})),
     ("GET", "droplets/([0-9]+)/firewalls", _page("firewalls", lambda a, q: a.walls_of(a.droplet(int(q["droplet"]))))),
 ]
 
