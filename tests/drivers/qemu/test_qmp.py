@@ -28,14 +28,16 @@ def qemu(tmp_path: Path) -> Iterator[str]:
     path = str(tmp_path / "q")
     words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
     process = subprocess.Popen([*words, "-qmp", f"unix:{path},server=on,wait=off"])
-    for _ in range(600):
-        if os.path.exists(path):
-            break
-        time.sleep(0.05)
-    Client(path, timeout=60).close()  # on a busy computer its start takes longer than a client waits
-    yield path
-    process.kill()
-    process.wait()
+    try:
+        for _ in range(600):
+            if os.path.exists(path):
+                break
+            time.sleep(0.05)
+        Client(path, timeout=60).close()  # on a busy computer its start takes longer than a client waits
+        yield path
+    finally:
+        process.kill()
+        process.wait()
 
 
 @needs_qemu
