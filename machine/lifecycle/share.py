@@ -44,6 +44,7 @@ def add(session: Session, name: str, shares: Collection[Share]) -> None:
         record.set_shares(to_record([*(share for share in known if share.path not in paths), *shares]))
         session.store.save(record)
         failed = wait(session, record, start(session, record, shares))
+        _forget(session, record, [share for share, state, _ in failed if state is State.FAILED])
     if failed:
         raise CommandFailed(
             "\n".join(f"{name} has not got {share.path}: {text}" for share, _, text in failed),
@@ -124,6 +125,14 @@ def resume(session: Session, record: Record) -> None:
 def pause(session: Session, name: str) -> None:
     """End the processes of a machine's shares, which stay in its record."""
     _end(session, name, share_files.tags(session.store, name))
+
+
+def _forget(session: Session, record: Record, refused: Collection[Share]) -> None:
+    """Take what the machine cannot have out of its record."""
+    if refused:
+        record.set_shares(to_record(share for share in from_record(record.shares()) if share not in refused))
+        session.store.save(record)
+        _end(session, record.name, [share.tag(session.store.root, record.name) for share in refused])
 
 
 def unmount_all(session: Session, record: Record) -> None:
