@@ -15,6 +15,7 @@ from tests.bench.subject import Subject, timed
 
 FILES, MEGABYTES = 5000, 200
 OWN = "/var/tmp/bench"
+MAKE = f"mkdir -p {OWN}/many; cd {OWN}/many; seq {FILES} | xargs touch; head -c {MEGABYTES << 20} /dev/zero >../large"
 LIST = "ls -l {place}/many | wc -l"
 READ = "cat {place}/large | wc -c"
 WHAT = (f"qemu: ls -l of {FILES} shared files", f"qemu: {MEGABYTES} MB read from a share")
@@ -31,7 +32,7 @@ def rows(subject: Subject) -> Iterator[Row]:
             file.write(bytes(range(256)) * 4096)
     try:
         subject.ours("create", "--share", str(place), "bench-share", store="vm")
-        _ssh(subject, f"cp -r {place} {OWN}")
+        _ssh(subject, MAKE)
         for what, command, count in ((WHAT[0], LIST, FILES + 1), (WHAT[1], READ, MEGABYTES << 20)):
             on_share = partial(_timed, subject, command, place, count)
             on_disk = partial(_timed, subject, command, Path(OWN), count)
