@@ -30,6 +30,7 @@ _VALUES = {  # flags whose values are known
     "--shell": "bash zsh sh fish tcsh powershell cmd emacs",
     "--log-format": "text json",
     "--engine-proxy": "env off",
+    "--at-login": "on off",
     "--swarm-mode": "manager worker",
     "--swarm-availability": "active pause drain",
     "--filter": "driver= label= name= state= swarm=",

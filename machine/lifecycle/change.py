@@ -67,11 +67,11 @@ def change(
 
 def _act(session: Session, record: Record, driver: Driver, state: State, *, with_restart: bool) -> None:
     """Give the machine what it can have in its state; with `with_restart`, the rest too if it runs."""
-    pending_changes.apply(session, record, driver)
+    done = pending_changes.apply(session, record, driver)
     if state in _OFF:
         session.console.done(f"{record.name} is off, and has it with its next start: machine start {record.name}")
         return
-    needed = set(record.pending_changes) - pending_changes.disks_of(driver)
+    needed = set(record.pending_changes) - done
     if needed and with_restart:
         restart(session, record, driver)
         return

@@ -7,7 +7,7 @@ short is done by the next `set` or `start`.
 from __future__ import annotations
 
 from machine.drivers.base import Changeable, Driver
-from machine.errors import InProgress
+from machine.errors import DriverError, InProgress
 from machine.lifecycle import waiting
 from machine.options import DISK
 from machine.provision import script_files
@@ -23,13 +23,14 @@ GROW_COMMAND_SECONDS = 300.0  # a large file system on a slow disk
 MIN_FRACTION = 0.8  # of the disk: file systems keep something for themselves
 
 
-def apply(session: Session, record: Record, driver: Driver) -> None:
+def apply(session: Session, record: Record, driver: Driver) -> set[str]:
     """Give the machine what its state allows, and strike off all but disks, whose file systems are to grow.
 
-    Raises WaitTimeout if the platform does not come to an end with something.
+    Returns the names of the options that it has now, disks among them. Raises WaitTimeout if the platform does not
+    come to an end with something, DriverError if it refuses.
     """
     if not record.pending_changes or not isinstance(driver, Changeable):
-        return
+        return set()
     changeable: Changeable = driver
     known = {option.name for option in driver.traits.options if option.changeable}
     _strike_off(session, record, set(record.pending_changes) - known)  # of another version of the driver
@@ -49,6 +50,24 @@ def apply(session: Session, record: Record, driver: Driver) -> None:
         resolution=f"machine status {record.name} shows what it does; then run this command again",
     )
     _strike_off(session, record, done - disks_of(driver))
+    return done
+
+
+def apply_before_start(session: Session, record: Record, driver: Driver) -> DriverError | None:
+    """Give a machine that is about to start what was changed; return the error if the platform refuses.
+
+    A refusal keeps no machine off: it starts as it was, and the error is raised when it runs. Raises WaitTimeout while
+    the platform is still at it.
+    """
+    try:
+        apply(session, record, driver)
+    except DriverError as error:
+        wanted = " ".join(f"--{name}" for name in record.pending_changes)
+        session.console.warn(f"{record.name} starts without what was changed ({wanted}): {error.brief}")
+        take_back = f"machine set {record.name} with the values that it had takes it back"
+        error.resolution = f"{error.resolution}; {take_back}" if error.resolution else take_back
+        return error
+    return None
 
 
 def disks_of(driver: Driver) -> set[str]:
@@ -61,14 +80,20 @@ def grow_root(session: Session, record: Record, driver: Driver) -> None:
 
     What else it can have while it runs, it gets.
     """
-    apply(session, record, driver)  # of a machine that went on with its saved memory nothing was yet
-    grown = disks_of(driver) & set(record.pending_changes)
+    done = apply(session, record, driver)  # of a machine that went on with its saved memory nothing was yet
+    grown = disks_of(driver) & set(record.pending_changes) & done
     if not grown or not isinstance(driver, Changeable):
         return
+    grow(session, record, driver, driver.wanted_disk())
+    _strike_off(session, record, grown)
+
+
+def grow(session: Session, record: Record, driver: Driver, megabytes: int) -> None:
+    """Grow the root file system of a machine to its disk of that size, and say what it has."""
     session.console.step("Growing the root file system")
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
-        disk, file_system = _grow(session, shell, driver.wanted_disk())
+        disk, file_system = _grow(session, shell, megabytes)
     if not disk:
         session.console.warn(
             f"the root file system of {record.name} is not on a disk of its own, and has not grown with it"
@@ -81,7 +106,6 @@ def grow_root(session: Session, record: Record, driver: Driver) -> None:
         )
     else:
         session.console.info(f"the root file system of {record.name} has {file_system} MB")
-    _strike_off(session, record, grown)
 
 
 def _grow(session: Session, shell: Shell, wanted: int) -> tuple[int, int]:

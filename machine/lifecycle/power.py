@@ -32,6 +32,7 @@ def power(session: Session, name: str, verb: Verb) -> None:
         if state is TARGET_STATE[verb]:
             if verb is Verb.START:
                 share.resume(session, record)
+                pending_changes.grow_root(session, record, driver)
             session.console.done(f"{name} is already {state.lower()}")
             return
         if state is State.MISSING:
@@ -51,17 +52,24 @@ def start(session: Session, record: Record, driver: Driver, *, suspended: bool =
     """Power the machine on and wait for its engine; a new address means a new certificate.
 
     `suspended`: it goes on with its saved memory, and its clock with the time at which it was suspended, so that is set
-    before anybody looks at a certificate.
+    before anybody looks at a certificate. Raises DriverError, once it runs, if what was changed of it was refused.
     """
     session.console.step("Resuming the machine" if suspended else "Starting the machine")
-    if not suspended:
-        pending_changes.apply(session, record, driver)
+    refused = None if suspended else pending_changes.apply_before_start(session, record, driver)
     waiting.switch_on(session, driver)
     if suspended and driver.traits.has_host:
         guest_clock.set_now(session, record, driver)
+    _finish_start(session, record, driver, refused)
+
+
+def _finish_start(session: Session, record: Record, driver: Driver, refused: DriverError | None) -> None:
+    """Wait for the engine, grow the root file system if the disk was changed, and raise what was refused before."""
     wait_until_ready(session, record, driver)
-    pending_changes.grow_root(session, record, driver)
+    if refused is None:
+        pending_changes.grow_root(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
+    if refused is not None:
+        raise refused
 
 
 def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
@@ -108,7 +116,11 @@ def stop(session: Session, driver: Driver, verb: Verb) -> None:
 
 
 def restart(session: Session, record: Record, driver: Driver) -> None:
-    """Switch the machine off and on again; a host that only ssh reaches is asked to reboot itself."""
+    """Switch the machine off and on again; a host that only ssh reaches is asked to reboot itself.
+
+    Raises DriverError, once it runs, if what was changed of it was refused.
+    """
+    refused = None
     if driver.traits.restart_over_ssh:
         _reboot(session, record)
     else:
@@ -120,11 +132,9 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
         if state is not State.STOPPED:
             stop(session, driver, Verb.STOP)
         session.console.step("Starting the machine")
-        pending_changes.apply(session, record, driver)
+        refused = pending_changes.apply_before_start(session, record, driver)
         waiting.switch_on(session, driver)
-    wait_until_ready(session, record, driver)
-    pending_changes.grow_root(session, record, driver)
-    session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
+    _finish_start(session, record, driver, refused)
 
 
 def _reboot(session: Session, record: Record) -> None:

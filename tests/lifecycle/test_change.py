@@ -18,7 +18,7 @@ from machine.errors import DriverError, InProgress, MachineNotFound, NotSupporte
 from machine.lifecycle import change, pending_changes
 from machine.lifecycle.power import power
 from machine.model import Endpoint, State, Verb
-from machine.options import VALUE, Option, Values
+from machine.options import DISK, VALUE, Option, Values
 from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.test_waiting import LeapingClock
@@ -34,6 +34,7 @@ class Rack:
     state = State.RUNNING
     size = 1
     started_with = 1
+    refuses = False  # whether the platform refuses to resize it
     calls: ClassVar[list[str]] = []
     die_at: int | None = None
 
@@ -103,6 +104,8 @@ class RackDriver(Driver):
             return names
         if Rack.state is State.RUNNING:
             return ()
+        if Rack.refuses:
+            raise DriverError("no such size", resolution="another size")
         Rack.call("resize")
         Rack.size = self.data["Size"]
         Rack.call("resized")
@@ -116,7 +119,7 @@ class RackDriver(Driver):
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A store with the machine `dev`, which runs."""
     monkeypatch.setitem(registry.TABLE, "rack", f"{__name__}:RackDriver")
-    for name, value in {"state": State.RUNNING, "size": 1, "started_with": 1, "calls": [], "die_at": None}.items():
+    for name, value in {"state": State.RUNNING, "size": 1, "started_with": 1, "calls": [], "die_at": None, "refuses": False}.items():
         monkeypatch.setattr(Rack, name, value)
     made = Session(Store(str(tmp_path)), Console(io.StringIO()), environ={}, clock=LeapingClock())
     made.store.add("dev")
@@ -155,6 +158,46 @@ def test_one_that_is_off_is_changed_and_stays_off(session: Session) -> None:
     Rack.state = State.STOPPED
     outcome = change.change(session, "dev", {"rack-size": 4}, with_restart=True)
     assert (Rack.size, Rack.state, outcome.pending, outcome.running) == (4, State.STOPPED, [], False)
+
+
+@pytest.mark.parametrize("verb", [Verb.START, Verb.RESTART])
+def test_a_refusal_keeps_no_machine_off(session: Session, verb: Verb) -> None:
+    change.change(session, "dev", {"rack-size": 4})
+    Rack.refuses = True
+    if verb is Verb.START:
+        Rack.state = State.STOPPED
+    with pytest.raises(DriverError, match="no such size") as caught:
+        power(session, "dev", verb)
+    assert "another size; machine set dev" in caught.value.resolution
+    assert (Rack.state, Rack.started_with, recorded(session)) == (State.RUNNING, 1, (4, ["rack-size"]))
+    assert change.change(session, "dev", {"rack-size": 1}).pending == [], "taken back"
+
+
+def test_a_disk_that_grows_only_while_the_machine_is_off(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Option("rack-size", "int", default=1, changeable=DISK)
+    monkeypatch.setattr(RackDriver, "traits", replace(RackDriver.traits, options=(disk,)))
+    grown: list[int] = []
+    monkeypatch.setattr(pending_changes, "grow", lambda *_: grown.append(Rack.size))
+    outcome = change.change(session, "dev", {"rack-size": 4})
+    assert (outcome.pending, grown, recorded(session)) == (["rack-size"], [], (4, ["rack-size"])), "it runs"
+    power(session, "dev", Verb.START)
+    assert (grown, recorded(session)) == ([], (4, ["rack-size"])), "it runs already"
+    power(session, "dev", Verb.RESTART)
+    assert (grown, recorded(session)) == ([4], (4, []))
+
+
+def test_start_of_a_machine_that_runs_finishes_what_was_cut_short(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Option("rack-size", "int", default=1, changeable=DISK)
+    monkeypatch.setattr(RackDriver, "traits", replace(RackDriver.traits, options=(disk,)))
+    grown: list[int] = []
+    monkeypatch.setattr(pending_changes, "grow", lambda *_: grown.append(Rack.size))
+    record = session.store.load("dev")
+    record.pending_changes = ["rack-size"]
+    session.store.save(record)
+    power(session, "dev", Verb.START)
+    assert (grown, recorded(session)) == ([1], (1, []))
 
 
 def test_taken_back_before_the_restart(session: Session) -> None:
