@@ -119,7 +119,14 @@ class RackDriver(Driver):
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A store with the machine `dev`, which runs."""
     monkeypatch.setitem(registry.TABLE, "rack", f"{__name__}:RackDriver")
-    for name, value in {"state": State.RUNNING, "size": 1, "started_with": 1, "calls": [], "die_at": None, "refuses": False}.items():
+    for name, value in {
+        "state": State.RUNNING,
+        "size": 1,
+        "started_with": 1,
+        "calls": [],
+        "die_at": None,
+        "refuses": False,
+    }.items():
         monkeypatch.setattr(Rack, name, value)
     made = Session(Store(str(tmp_path)), Console(io.StringIO()), environ={}, clock=LeapingClock())
     made.store.add("dev")
