@@ -175,7 +175,11 @@ class QemuDriver(Driver):
 
     def snapshots(self) -> QemuSnapshots:
         """Return the machine's snapshots, which are in its disk."""
-        return QemuSnapshots(self, self.data, self._instance)
+        return QemuSnapshots(self, self.data, self._instance, self._record_disk)
+
+    def _record_disk(self, megabytes: int) -> None:
+        self.settings = replace(self.settings, disk=megabytes)
+        self.ctx.save(self)
 
     def remove(self) -> None:
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for.

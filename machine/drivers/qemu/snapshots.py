@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from machine.drivers.base import Driver, Snapshot
+from machine.drivers.images import disks
 from machine.drivers.qemu import hardware, paths, vm
 from machine.drivers.qemu.instance import Instance
 from machine.drivers.qemu.qmp import Client
@@ -28,11 +29,15 @@ _NAME = re.compile(rf"{_PREFIX}([A-Za-z0-9][A-Za-z0-9_.-]{{0,62}})")
 
 @dataclass(frozen=True, slots=True)
 class QemuSnapshots:
-    """The snapshots of the machine of `driver`; `data` is the driver's part of its record."""
+    """The snapshots of the machine of `driver`; `data` is the driver's part of its record.
+
+    `record_disk` writes down the MB of the disk.
+    """
 
     driver: Driver
     data: dict[str, Any]
     instance: Instance
+    record_disk: Callable[[int], None]
 
     def all(self) -> list[Snapshot]:
         """Return the machine's snapshots, oldest first. Raises DriverError if its disk cannot be read."""
@@ -54,6 +59,7 @@ class QemuSnapshots:
         wanted = next(one for one in self.all() if one.tag == tag)
         with self._lock():
             self._img("-a", _PREFIX + tag)
+        self.record_disk(disks.inspect(self._disk()).size >> 20)  # that of the snapshot, which may be smaller
         if wanted.memory:
             self._restore_memory(tag)
 

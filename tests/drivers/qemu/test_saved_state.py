@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.base import Snapshot
+from machine.drivers.images import disks
 from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots
 from machine.drivers.qemu.driver import QemuDriver
 from machine.drivers.qemu.qmp import Client
@@ -175,3 +176,16 @@ def test_a_machine_goes_on_whose_suspend_was_killed_before_its_memory_was_in_pla
     made.driver.power(Verb.START)
     assert made.driver.state() is State.RUNNING
     assert not part.exists()
+
+
+def test_a_restored_snapshot_has_the_disk_that_it_had(made: Made) -> None:
+    """And so has the record, where `machine set` has made it larger since."""
+    disk = str(Path(made.ctx.directory, paths.DISK))
+    made.ctx.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "20000M"], timeout=60)
+    made.driver.snapshots().take("small")
+    made.driver.change({"qemu-disk-size": 22000})
+    made.ctx.run(["qemu-img", "resize", "-q", disk, "22000M"], timeout=60)
+    made.driver.snapshots().restore("small")
+    assert disks.inspect(disk).size == 20000 << 20
+    assert made.driver.wanted_disk() == 20000
+    assert QemuDriver.load(made.ctx, made.saved[-1]).wanted_disk() == 20000
