@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
-from machine.errors import UsageError, masked
+from machine.errors import MASK, UsageError, masked
 
 FROM_ENVIRONMENT, OFF = "env", "off"  # what --engine-proxy takes besides a URL
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -27,9 +27,9 @@ def check_flag(value: str) -> None:
     """Raise UsageError for a value of --engine-proxy that is neither env, off nor a URL of a proxy."""
     if value not in ("", FROM_ENVIRONMENT, OFF) and not _is_url(value):
         raise UsageError(
-            f"--engine-proxy cannot be {masked(value)!r:.200}",
+            f"--engine-proxy cannot be {MASK if '@' in value else masked(value)!r:.200}",
             resolution="give env (this environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY), off, or a URL such as"
-            " http://proxy.example:3128",
+            " http://proxy.example:3128; in a password, # is %23, / %2F and ? %3F",
         )
 
 

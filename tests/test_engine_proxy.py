@@ -47,6 +47,16 @@ def test_what_is_no_proxy_is_left_out_with_a_warning_and_refused_as_a_flag(value
         engine_proxy.check_flag(value)
 
 
+@pytest.mark.parametrize(
+    "value", ["http://me:sec#ret@h:1", "http://me:sec/ret@h:1", "http://me:sec?ret@h:1", "me:sec@h:1"]
+)
+def test_a_flag_that_is_no_proxy_is_shown_without_a_password(value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        engine_proxy.check_flag(value)
+    assert "sec" not in caught.value.brief
+    assert "# is %23" in caught.value.resolution
+
+
 @pytest.mark.parametrize("flag", ["", "env", "off", "http://me:secret@proxy.example:3128", "socks5://[fd00::1]:1080"])
 def test_what_the_flag_takes(flag: str) -> None:
     engine_proxy.check_flag(flag)
