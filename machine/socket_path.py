@@ -29,9 +29,10 @@ def socket_path(root: str, name: str, environ: Mapping[str, str], temporary: str
     `temporary` is the directory for users without a runtime directory, and for paths that would be too long.
     """
     parts = () if _is_default(root, environ) else (_hash(os.path.realpath(root)),)
-    fallback = os.path.join(temporary, f"machine-{_user()}-sockets")
+    in_runtime, in_temporary = _our_names()
+    fallback = os.path.join(temporary, in_temporary)
     runtime = _runtime_directory(environ)
-    for top in (os.path.join(runtime, "machine"), fallback) if runtime else (fallback,):
+    for top in (os.path.join(runtime, in_runtime), fallback) if runtime else (fallback,):
         path = os.path.join(top, *parts, f"{name}.sock")
         if len(os.fsencode(path)) <= LONGEST:
             return path
@@ -44,15 +45,25 @@ def socket_url(root: str, name: str, environ: Mapping[str, str]) -> str:
 
 
 def make_directory(path: str) -> None:
-    """Make the directory of a socket, 0700. Raises StoreError if another user has made it, or may enter it."""
+    """Make the directory of a socket, 0700, and ours above it, in which that of another store is.
+
+    Raises StoreError if another user has made one of them, or may enter it.
+    """
     directory = os.path.dirname(path)
-    files.need_directory(directory)
-    status = os.lstat(directory)
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user() or status.st_mode & 0o077:
-        raise StoreError(
-            f"{directory} is not safe for a socket: others own it or may enter it",
-            resolution=f"rm -r {directory}, as whoever owns it; or set XDG_RUNTIME_DIR to a directory of your own",
-        )
+    above = os.path.dirname(directory)
+    for place in (above, directory) if os.path.basename(above) in _our_names() else (directory,):
+        files.need_directory(place)
+        status = os.lstat(place)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user() or status.st_mode & 0o077:
+            raise StoreError(
+                f"{place} is not safe for a socket: others own it or may enter it",
+                resolution=f"rm -r {place}, as whoever owns it; or set XDG_RUNTIME_DIR to a directory of your own",
+            )
+
+
+def _our_names() -> tuple[str, str]:
+    """Return what our directories are called in a runtime directory, and where there is none."""
+    return "machine", f"machine-{_user()}-sockets"
 
 
 def _is_default(root: str, environ: Mapping[str, str]) -> bool:

@@ -176,6 +176,20 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
         engine_socket.listen(str(tmp_path / "link" / "dev.sock"))
 
 
+def test_the_directory_above_that_of_a_store_is_ours_too(tmp_path: Path) -> None:
+    """Whoever owns it could put another directory, and a socket of his own, in the place of ours."""
+    path = socket_path.socket_path(str(tmp_path / "store"), "dev", {"XDG_RUNTIME_DIR": str(tmp_path)})
+    above = Path(path).parent.parent
+    assert above == tmp_path / "machine"
+    above.mkdir()
+    above.chmod(0o755)
+    with pytest.raises(StoreError, match=f"{above} is not safe"):
+        engine_socket.listen(path)
+    assert list(above.iterdir()) == []
+    above.chmod(0o700)
+    engine_socket.listen(path).close()
+
+
 def test_the_path_is_short_enough_and_another_for_each_machine_and_store(tmp_path: Path) -> None:
     environ = {"HOME": "/home/me", "XDG_RUNTIME_DIR": str(tmp_path)}
     default = socket_path.socket_path("/home/me/.docker/machine", "dev", environ)
