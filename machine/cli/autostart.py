@@ -15,7 +15,7 @@ HELP = """Start a machine whenever you log in to this computer, by a systemd use
   machine autostart dev on        from the next login on
   machine autostart dev off       no longer
 
-A machine that runs on this computer is stopped at logout in good order. Nothing needs root."""
+By systemd, a machine that runs on this computer is stopped at logout in good order. Nothing needs root."""
 
 
 def add_arguments(parser: Parser) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 
 from machine import login_service, paths
+from machine.drivers import registry
 from machine.drivers.record_keys import TABLE
-from machine.errors import MachineError
+from machine.errors import MachineError, NotSupported
 from machine.lifecycle import socket_process
 from machine.login_service import LoginService
 from machine.session import Session
@@ -16,7 +17,16 @@ LOG = "login.log"  # in the machine's directory; of launchd, as systemd has its 
 
 
 def start_on(session: Session, record: Record) -> None:
-    """Have the machine started at login from now on. Repeating it brings the service up to date."""
+    """Have the machine started at login from now on. Repeating it brings the service up to date.
+
+    Raises NotSupported for a driver that starts no machines.
+    """
+    traits = registry.find_recorded(record.driver_name, record.name).traits
+    if not traits.can_power:
+        raise NotSupported(
+            f"the driver {traits.name} cannot start a machine, so it cannot at login either",
+            resolution=f"start {record.name} by its own means",
+        )
     keys = TABLE.get(record.driver_name)
     local = keys is not None and keys.local_disk
     service = LoginService(

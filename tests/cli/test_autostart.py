@@ -24,6 +24,13 @@ def units(cli: StoreWithEngines) -> list[str]:
     return sorted(str(path.relative_to(top)) for path in top.rglob("*.service"))
 
 
+def as_driver(cli: StoreWithEngines, driver_name: str) -> None:
+    """Have the machine dev be of another driver, by its record."""
+    record = cli.store.load("dev")
+    record.raw["DriverName"] = driver_name
+    cli.store.save(record)
+
+
 @pytest.fixture(autouse=True)
 def no_session(cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a bus nor a runtime directory leads to a session of whoever runs the tests."""
@@ -35,6 +42,7 @@ def no_session(cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_list_and_off(cli: StoreWithEngines) -> None:
+    as_driver(cli, "hetzner")
     typed = cli.type("autostart", "dev", "on")
     assert typed.status == 0, typed.err
     assert "dev is started at login from now on" in typed.err
@@ -52,16 +60,16 @@ def test_on_list_and_off(cli: StoreWithEngines) -> None:
 
 
 def test_a_machine_of_this_computer_is_stopped_at_logout(cli: StoreWithEngines) -> None:
-    record = cli.store.load("dev")
-    record.raw["DriverName"] = "qemu"
-    cli.store.save(record)
+    as_driver(cli, "qemu")
     assert cli.type("autostart", "dev", "on").status == 0
     unit = Path(json.loads(cli.type("autostart", "--json", "dev").out)[0]["File"]).read_text()
     assert f"--storage-path {cli.store.root} stop dev" in unit.partition("ExecStop=")[2]
 
 
 def test_rm_takes_all_of_it_away(cli: StoreWithEngines) -> None:
+    as_driver(cli, "hetzner")
     assert cli.type("autostart", "dev", "on").status == 0
+    as_driver(cli, "none")
     typed = cli.type("socket", "--at-login", "on", "dev")
     assert typed.status == 0, typed.err
     assert typed.out.startswith("unix:///")
@@ -82,6 +90,7 @@ def test_at_login_off(cli: StoreWithEngines) -> None:
     ("line", "status"),
     [
         (["autostart", "nope", "on"], 4),
+        (["autostart", "dev", "on"], 1),  # nothing starts a machine of the driver none
         (["autostart", "nope"], 4),
         (["autostart", "dev", "maybe"], 2),
         (["autostart", "dev", "on", "--json"], 2),
