@@ -34,6 +34,7 @@ _VALUES = {  # flags whose values are known
     "--swarm-mode": "manager worker",
     "--swarm-availability": "active pause drain",
     "--filter": "driver= label= name= state= swarm=",
+    "--from": MACHINE,
 }
 
 
@@ -68,6 +69,7 @@ class Vocabulary:
         self.words["swarm"] = _swarm_commands()
         self.words["swarmd"] = _swarmd_backends()
         self.words["drivers"] = self.drivers
+        self.words["snapshot"] = ["ls", "restore", "rm", MACHINE]
         self.of_driver: dict[str, dict[str, Argument]] = {}
         for driver in self.drivers:
             typed = _create_flags(driver, environ)
@@ -185,6 +187,8 @@ _ZSH_TAIL = (
     "compdef _machine machine docker-machine",
 )
 
+_FISH_MACHINES = "(machine ls -q 2>/dev/null)"
+
 
 def fish(vocabulary: Vocabulary) -> str:
     """Return the script for fish: one line for each word that can be completed."""
@@ -218,7 +222,7 @@ def fish(vocabulary: Vocabulary) -> str:
     for command in COMMANDS:
         condition = f"__fish_seen_subcommand_from {command}"
         for word in vocabulary.words[command]:
-            completions = {MACHINE: "(machine ls -q 2>/dev/null)", REMOTE: "(__machine_remote)"}.get(word, word)
+            completions = {MACHINE: _FISH_MACHINES, REMOTE: "(__machine_remote)"}.get(word, word)
             files = " -F" if word == REMOTE else ""
             lines.append(f"complete -c machine -n '{condition}'{files} -a '{completions}'")
         lines += _fish_flags(condition, vocabulary.flags[command], vocabulary.drivers)
@@ -234,7 +238,7 @@ def _fish_flags(condition: str, flags: Mapping[str, Argument], drivers: list[str
         values = " ".join(drivers) if "--driver" in argument.flags else _VALUES.get(argument.flags[0], "")
         value = " -r" if argument.follows == VALUE else ""
         if values:
-            value = f" -x -a '{values}'"
+            value = f" -x -a '{_FISH_MACHINES if values == MACHINE else values}'"
         text = str(argument.options.get("help", "")).replace("%%", "%")
         lines.append(f"complete -c machine -n '{condition}' {names}{value} -d {_quote(text)}")
     return lines

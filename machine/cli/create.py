@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.drivers import registry
-from machine.errors import FAILED, DriverError, PreflightFailed, UsageError
+from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ def run(args: Namespace, app: App) -> int:
     if args.dry_run:
         return _dry_run(args, app, request)
 
-    if request.clone and not request.clone.tag:
+    if request.clone and not request.clone.tag and not all(map(app.store.exists, args.names)):
         return _clone_now(args, app, request)
     return _create(args, app, request)
 
 
 def _clone_now(args: Namespace, app: App, request: CreateRequest) -> int:
-    """Make clones of a machine as it is: of a snapshot that is made for that, and removed when all are ready."""
+    """Make clones of a machine as it is: of a snapshot that is made for that, and removed when no clone needs it."""
     from dataclasses import replace
 
     from machine.lifecycle import clone, snapshot
@@ -116,16 +116,14 @@ def _clone_now(args: Namespace, app: App, request: CreateRequest) -> int:
         return 0
     source, session = request.clone.machine, app.open_session()
     tag = clone.snapshot_now(session, source)
-    status = FAILED
     try:
-        status = _create(args, app, replace(request, clone=replace(request.clone, tag=tag)))
+        return _create(args, app, replace(request, clone=replace(request.clone, tag=tag)))
     finally:
-        if status != 0:
+        if clone.is_needed(session, args.names, source, tag):
             app.console.info(f"{source} keeps the snapshot {tag}, which `machine create --resume` needs")
             app.console.info(f"to remove it: machine snapshot rm {source} {tag}")
-    if status == 0:
-        snapshot.remove(session, source, tag)
-    return status
+        else:
+            snapshot.remove(session, source, tag)
 
 
 def _create(args: Namespace, app: App, request: CreateRequest) -> int:

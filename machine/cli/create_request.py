@@ -37,8 +37,8 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
     with naming_variables(variables):
         engine_values.check(engine)
     wanted_clone = _clone_request(args, app, frozenset(typed))
-    if wanted_clone and engine == EngineOptions():
-        engine = app.store.load(wanted_clone.machine).engine_options()
+    if wanted_clone:
+        engine = clone.engine_options(app.store.load(wanted_clone.machine).engine_options(), engine)
     return CreateRequest(
         driver_name=args.driver,
         values=resolve(options, typed, app.environ),

@@ -198,7 +198,10 @@ class Snapshots(Protocol):
         """Make a snapshot with a tag that is free, of a machine that is running or stopped."""
 
     def restore(self, tag: str) -> None:
-        """Bring a machine that is off to what it was. If the snapshot has its memory, START goes on with that."""
+        """Bring a machine that is off to what it was. If the snapshot has its memory, START goes on with that.
+
+        Raises InProgress, with nothing changed, while something has to end first: the caller calls it again.
+        """
 
     def remove(self, tag: str) -> None:
         """Remove a snapshot that is there."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 
 from machine.clusters import table as clusters
 from machine.drivers.base import Clones, Driver
-from machine.errors import NotSupported, UsageError
+from machine.drivers.record_keys import CLONE_OF
+from machine.errors import MachineError, NotSupported, UsageError
 from machine.lifecycle import snapshot
 from machine.lifecycle.driver_record import open_driver
+from machine.model import EngineOptions
 from machine.session import Session
 from machine.store import Record
 
@@ -59,6 +62,29 @@ def take_over(session: Session, driver: Driver, request: CloneRequest) -> None:
     source = open_driver(session, session.store.load(request.machine))
     if isinstance(driver, Clones):
         driver.clone_from(source, request.tag, request.typed)
+
+
+def engine_options(source: EngineOptions, own: EngineOptions) -> EngineOptions:
+    """Return the engine's options of a clone: those of its source, but for what was asked for itself.
+
+    Without the source's data-root, say, the engine would not see the images and volumes that the clone has of it.
+    """
+    usual = EngineOptions()
+    asked = {field.name: getattr(own, field.name) for field in fields(EngineOptions)}
+    return replace(source, **{name: value for name, value in asked.items() if value != getattr(usual, name)})
+
+
+def is_needed(session: Session, names: Iterable[str], source: str, tag: str) -> bool:
+    """Return whether one of these machines is incomplete, and to be made of that snapshot."""
+    for name in names:
+        try:
+            record = session.store.load(name)
+        except MachineError:
+            continue
+        made_of = record.driver_object.get(CLONE_OF)
+        if not record.reached("ready") and made_of == {"Machine": source, "Snapshot": tag}:
+            return True
+    return False
 
 
 def snapshot_now(session: Session, name: str) -> str:

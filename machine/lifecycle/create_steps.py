@@ -12,6 +12,7 @@ from machine.errors import DriverError, MachineError
 from machine.lifecycle import (
     disk_growth,
     engine_proxies,
+    guest_clock,
     host_conflict,
     pending_changes,
     provision,
@@ -92,10 +93,15 @@ def create_machine(creation: Creation) -> None:
 
 
 def start_machine(creation: Creation) -> None:
-    """Switch a machine on that was made before and is off."""
-    if creation.driver.state() is State.STOPPED:
-        pending_changes.apply(creation.session, creation.record, creation.driver)
-        waiting.switch_on(creation.session, creation.driver)
+    """Switch a machine on that was made before and is off, or suspended."""
+    session, record, driver = creation.session, creation.record, creation.driver
+    state = driver.state()
+    if state is State.STOPPED:
+        pending_changes.apply(session, record, driver)
+    if state in (State.STOPPED, State.SAVED):
+        waiting.switch_on(session, driver)
+    if state is State.SAVED:
+        guest_clock.set_now(session, record, driver)
 
 
 def find_address(creation: Creation) -> None:

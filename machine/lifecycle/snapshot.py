@@ -8,13 +8,15 @@ from contextlib import suppress
 
 from machine import clients
 from machine.drivers.base import Driver, HasSnapshots, Snapshot, Snapshots
-from machine.errors import DriverError, MachineError, NotSupported, UsageError
+from machine.errors import DriverError, InProgress, MachineError, NotSupported, UsageError
 from machine.lifecycle import power
 from machine.lifecycle.driver_record import open_driver
 from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
+from machine.wait import NotYet, until
 
+MOST = 200  # of one machine: a disk image with more than 256 is refused as damaged when its machine is started
 SYNC_SECONDS = 60.0  # for the machine to write what it has not written yet
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -41,7 +43,13 @@ def take(session: Session, name: str, tag: str) -> None:
         driver = open_driver(session, record)
         snapshots = of(driver)
         state = _state_for(record, driver, (State.RUNNING, State.STOPPED))
-        if any(one.tag == tag for one in snapshots.all()):
+        known = snapshots.all()
+        if len(known) >= MOST:
+            raise DriverError(
+                f"{name} has {len(known)} snapshots, and cannot have more",
+                resolution=f"remove some: machine snapshot ls {name}, machine snapshot rm {name} TAG...",
+            )
+        if any(one.tag == tag for one in known):
             raise DriverError(
                 f"{name} has a snapshot {tag} already",
                 resolution=f"choose another tag, or remove that one: machine snapshot rm {name} {tag}",
@@ -64,12 +72,32 @@ def restore(session: Session, name: str, tag: str) -> None:
         session.console.step("Restoring the snapshot")
         if state is not State.STOPPED:
             power.stop(session, driver, Verb.KILL)
-        of(driver).restore(tag)
+        _restore(session, driver, tag)
         with_memory = wanted.memory or driver.state() is State.SAVED
         if with_memory:
             power.start(session, record, driver, suspended=True)
     if not with_memory:
         session.console.done(f"{name} is what it was at {tag}, and is off: machine start {name}")
+
+
+def _restore(session: Session, driver: Driver, tag: str) -> None:
+    """Have the platform restore the snapshot, again while something there has to end first. Raises WaitTimeout."""
+    name = driver.ctx.name
+
+    def attempt() -> None:
+        try:
+            of(driver).restore(tag)
+        except InProgress as error:
+            raise NotYet.because(error) from error
+
+    until(
+        attempt,
+        what=f"the platform to restore {name}",
+        seconds=driver.boot_timeout,
+        clock=session.clock,
+        every=0.1,
+        resolution=f"machine status {name} shows what it does; then run this command again",
+    )
 
 
 def remove(session: Session, name: str, tag: str) -> None:

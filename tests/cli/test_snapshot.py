@@ -7,6 +7,8 @@ import pytest
 from machine.cli.snapshot import parse
 from machine.errors import UsageError
 from machine.lifecycle.snapshot import check_tag
+from machine.store import Record
+from tests.cli.typed import StoreWithEngines
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,15 @@ def test_too_few_words_or_too_many(words: str) -> None:
 def test_what_cannot_be_a_tag(tag: str) -> None:
     with pytest.raises(UsageError):
         check_tag(tag)
+
+
+def test_nothing_is_saved_for_clones_that_are_there_already(cli: StoreWithEngines) -> None:
+    """A machine that is gone from this computer: to make a snapshot of it would fail otherwise."""
+    for name in ("dev", "copy"):
+        cli.store.add(name)
+        record = Record.new(cli.store.root, name, "qemu", {})
+        record.phase = "ready"
+        cli.store.save(record)
+    done = cli.type("create", "--from", "dev", "copy")
+    assert "already exists" in done.err
+    assert "Making a snapshot" not in done.err

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from machine.drivers import record_keys
-from machine.drivers.base import DriverContext
+from machine.drivers.base import Driver, DriverContext
 from machine.drivers.images import disks, image_usage
 from machine.drivers.images.templates import DIRECTORY as TEMPLATES
-from machine.drivers.qemu import paths
+from machine.drivers.qemu import paths, vm
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.config import Settings
 from machine.errors import CommandFailed, DriverError, UsageError
@@ -27,15 +27,22 @@ CHANGEABLE = {  # option -> field of Settings: what a clone may have that its so
     "qemu-program": "program",
 }
 # What is the source's alone, removed before sshd and the engine are started; cloud-init then makes keys and users as on
-# any first boot. The engine waits for certificates of its own.
+# any first boot. The engine waits for certificates of its own. A snapshot may be older than the source's leave of a
+# cluster.
 _SCRIPT = """
 printf '%s\\n' {machine_id} >/etc/machine-id
 sed -i '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts
+[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
 rm -rf /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh
+cut -d: -f6 /etc/passwd | sort -u | while IFS= read -r home; do rm -rf "$home/.ssh"; done
 find /var/lib/cloud/instances -mindepth 1 -maxdepth 1 ! -name "$INSTANCE_ID" -exec rm -rf '{{}}' + 2>/dev/null
-root=$(sed -n 's/.*"data-root": *"\\([^"]*\\)".*/\\1/p' /etc/docker/daemon.json 2>/dev/null)
-root=${{root:-/var/lib/docker}}
-rm -rf /etc/docker/*.pem /etc/docker/key.json "$root/engine-id" "$root/swarm"
+{{
+    echo /var/lib/docker
+    cat /etc/docker/daemon.json /etc/systemd/system/docker.service.d/*.conf 2>/dev/null \\
+        | sed -n -e 's|.*"data-root" *: *"\\(/[^"]*\\)".*|\\1|p' -e 's|.*--data-root[= ]"*\\(/[^" ]*\\).*|\\1|p'
+}} | while IFS= read -r root; do rm -rf "$root/engine-id" "$root/swarm"; done
+rm -rf /etc/docker/*.pem /etc/docker/key.json
+rm -rf /etc/machine-swarm.env /var/lib/machine-swarm /etc/systemd/system/machine-swarm-*.service
 rm -rf /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dhcp/* /var/lib/NetworkManager/*lease*
 mkdir -p /run/systemd/system/docker.service.d
 printf '[Unit]\\nConditionPathExists=/etc/docker/server.pem\\n' >/run/systemd/system/docker.service.d/00-clone.conf
@@ -74,23 +81,28 @@ def first_boot(uuid: str) -> tuple[tuple[str, ...], ...]:
     return (("cloud-init-per", "instance", "machine-clone", "sh", "-c", script),)
 
 
-def make_disk(ctx: DriverContext, data: dict[str, Any], images: BaseImage, megabytes: int) -> None:
+def make_disk(driver: Driver, data: dict[str, Any], images: BaseImage, megabytes: int) -> None:
     """Copy the disk of the snapshot that the record names, over the same base; under its name when it is whole.
 
-    Raises DriverError if the source or the snapshot is gone, or there is no room.
+    Raises DriverError if the source or the snapshot is gone, the source stands on another base meanwhile, or there is
+    no room.
     """
-    of = data[record_keys.CLONE_OF]
+    ctx, of = driver.ctx, data[record_keys.CLONE_OF]
     directory = os.path.join(os.path.dirname(ctx.directory), of["Machine"])
     source, disk = os.path.join(directory, paths.DISK), os.path.join(ctx.directory, paths.DISK)
-    own_base = os.path.join(directory, paths.BASE)
-    if images.path(images.recorded()) == own_base:  # a copy that was made for the source alone
-        disks.copy(own_base, os.path.join(ctx.directory, paths.BASE))
-        data[record_keys.BASE] = {**data[record_keys.BASE], "disk": os.path.join(ctx.directory, paths.BASE)}
+    own_base, its_base = os.path.join(ctx.directory, paths.BASE), os.path.join(directory, paths.BASE)
+    if images.path(images.recorded()) == its_base:  # a copy that was made for the source alone
+        disks.copy(its_base, own_base)
+        data[record_keys.BASE] = {**data[record_keys.BASE], "disk": own_base}
+        ctx.save(driver)
     _note_use(ctx, data, images)
     below, below_format = images.seen_from_machine(images.recorded()), images.recorded().format
-    if template := data.get(record_keys.TEMPLATE_DISK):
+    template = data.get(record_keys.TEMPLATE_DISK)
+    if template:
         below = os.path.relpath(os.path.join(images.cache.directory, TEMPLATES, template), ctx.directory)
         below_format = "qcow2"
+    if os.path.exists(source):  # what is copied is what differs from the base: over another one it is nonsense
+        vm.check_disk(source, its_base if below == own_base else below, below_format, plain=not template)
     part = f"{disk}.part"
     words = ["qemu-img", "convert", "-U", "-l", f"snapshot.name=machine-{of['Snapshot']}", "-O", "qcow2"]
     try:

@@ -263,21 +263,29 @@ class QemuDriver(Driver):
             self._instance.power_on()
 
     def _restore_saved(self) -> None:
-        """Start qemu with the machine's saved memory. Raises DriverError if that fails, and the memory stays."""
+        """Start qemu with the machine's saved memory.
+
+        Raises DriverError if that fails: the memory is on disk then as before, or all of it is in qemu, which waits.
+        """
         machine = self._suspension.as_saved(self._instance.machine())
         self._instance.launch(machine)
         try:
             with Client(self._instance.socket(paths.QMP), 30.0) as client:
                 self._suspension.restore(client)
         except DriverError as error:
-            self._instance.kill()
             name = self.ctx.name
-            error.resolution = f"machine kill {name} gives the saved memory up; machine start {name} boots it then"
+            if self._suspension.exists():
+                self._instance.kill()
+                error.resolution = f"machine kill {name} gives the saved memory up; machine start {name} boots it then"
+            else:
+                error.resolution = f"machine start {name} tells it again to go on"
             raise
         self._instance.start_forwarder(machine)
 
     def _resume(self) -> None:
+        """Let a machine go on that waits. One that is still being saved, by nobody any more, would stop at the end."""
         if vm.status(self._instance.socket(paths.QMP)) in GOES_ON_WHEN_TOLD:
+            vm.command(self._instance.socket(paths.QMP), "migrate_cancel")
             vm.command(self._instance.socket(paths.QMP), "cont")
 
     def _start_from_template(self, image: Image) -> bool:
@@ -315,7 +323,7 @@ class QemuDriver(Driver):
         if os.path.exists(disk):
             return
         if self._is_clone():
-            clone.make_disk(self.ctx, self.data, self._images, self.settings.disk)
+            clone.make_disk(self, self.data, self._images, self.settings.disk)
             return
         vm.make_overlay(disk, self._images.seen_from_machine(image), image.format, self.settings.disk, self.ctx.run)
 

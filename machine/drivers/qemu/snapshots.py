@@ -54,9 +54,12 @@ class QemuSnapshots:
     def restore(self, tag: str) -> None:
         """Bring disk and memory to what they were; a machine whose snapshot has its memory runs afterwards.
 
-        The machine is off when this is called.
+        The machine is off when this is called. Raises InProgress while its ports are not free yet, before anything is
+        changed.
         """
         wanted = next(one for one in self.all() if one.tag == tag)
+        if wanted.memory:
+            self.instance.check_ports()
         with self._lock():
             self._img("-a", _PREFIX + tag)
         self.record_disk(disks.inspect(self._disk()).size >> 20)  # that of the snapshot, which may be smaller
@@ -88,13 +91,19 @@ class QemuSnapshots:
                 f"the record of {self.driver.ctx.name} does not say what hardware the memory of {tag} needs",
                 resolution=f"machine start {self.driver.ctx.name} boots the disk of {tag}, which is restored",
             )
-        self.instance.check_ports()
         machine = replace(hardware.as_known(self.instance.machine(), known), paused=True)
         self.instance.launch(machine)
+        try:
+            with Client(self._socket(), SAVE_SECONDS) as client:
+                _monitor(client, f"loadvm {_PREFIX}{tag}")
+                client.command("cont")
+        except BaseException as error:  # with half of its memory it must never run, and `start` would let it
+            self.instance.kill()
+            if isinstance(error, DriverError):
+                name = self.driver.ctx.name
+                error.resolution = f"machine start {name} boots the disk of {tag}, which is restored"
+            raise
         self.instance.start_forwarder(machine)
-        with Client(self._socket(), SAVE_SECONDS) as client:
-            _monitor(client, f"loadvm {_PREFIX}{tag}")
-            client.command("cont")
 
     def _forget(self, tag: str) -> None:
         known = dict(self.data.get(SNAPSHOTS) or {})

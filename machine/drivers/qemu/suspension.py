@@ -60,7 +60,8 @@ class Suspension:
     def restore(self, client: Client) -> None:
         """Restore the memory into the qemu at the other end, which was started from `as_saved`, and let it go on.
 
-        Raises DriverError if that fails; the memory is on disk then as before.
+        Raises DriverError if that fails; the memory is on disk then as before, unless qemu has all of it and does not
+        go on.
         """
         _, unpack = PACKERS[self._known()["packed"]]
         memory.restore(client, unpack, self._file, SAVE_SECONDS)

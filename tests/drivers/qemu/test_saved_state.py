@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +14,18 @@ import pytest
 from machine.drivers.base import Snapshot
 from machine.drivers.images import disks
 from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots
+from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.driver import QemuDriver
+from machine.drivers.qemu.instance import Instance
 from machine.drivers.qemu.qmp import Client
 from machine.drivers.qemu.suspension import Suspension
-from machine.drivers.record_keys import SAVED_MEMORY
+from machine.drivers.record_keys import SAVED_MEMORY, SNAPSHOTS
 from machine.errors import DriverError, UsageError
 from machine.model import State, Verb
 from machine.options import resolve
 from tests.drivers.qemu.test_argv import PLAIN
 from tests.drivers.qemu.test_driver import Made
+from tests.drivers.recording import effects
 
 HARDWARE = {"accel": "tcg", "cpus": 2, "memory": 1024, "unrandomized": True, "board": "pc-i440fx-7.2"}
 
@@ -189,3 +194,97 @@ def test_a_restored_snapshot_has_the_disk_that_it_had(made: Made) -> None:
     assert disks.inspect(disk).size == 20000 << 20
     assert made.driver.wanted_disk() == 20000
     assert QemuDriver.load(made.ctx, made.saved[-1]).wanted_disk() == 20000
+
+
+def test_a_machine_that_goes_on_is_not_saved_any_more(made: Made) -> None:
+    """The program that packs outlives a suspend that is killed, and qemu would stop when all is in its pipe."""
+    made.start()
+    with Client(str(Path(made.driver.sockets, paths.QMP)), 30) as client:
+        client.command("stop")
+    with effects() as found:
+        made.driver.power(Verb.START)
+    said = [json.loads(line)["execute"] for line in found.sent]
+    assert said.index("migrate_cancel") < said.index("cont")
+    assert made.driver.state() is State.RUNNING
+
+
+class FirmwareOnly(Instance):
+    """An instance whose qemu cannot take the memory of any snapshot."""
+
+    def __init__(self, made: Made) -> None:
+        super().__init__(made.driver)
+        self.made = made
+
+    def machine(self) -> argv.Machine:
+        return PLAIN
+
+    def check_ports(self) -> None:
+        pass
+
+    def launch(self, machine: argv.Machine) -> None:
+        assert machine.paused
+        self.made.start()
+
+    def start_forwarder(self, machine: argv.Machine) -> None:
+        raise AssertionError("it does not run")
+
+
+def test_a_machine_whose_memory_could_not_be_restored_never_runs_with_half_of_it(made: Made) -> None:
+    """qemu takes `cont` after a loadvm that failed, and its processor would write to the disk that was restored."""
+    disk = Path(made.ctx.directory, paths.DISK)
+    qemu_img("create", "-f", "qcow2", disk, "16M")
+    with_memory(disk, "machine-one")
+    made.driver.data[SNAPSHOTS] = {"one": HARDWARE}
+    taken = snapshots.QemuSnapshots(made.driver, made.driver.data, FirmwareOnly(made), lambda megabytes: None)
+    assert [(one.tag, one.memory) for one in taken.all()] == [("one", True)]
+    with pytest.raises(DriverError, match="loadvm") as caught:
+        taken.restore("one")
+    assert "boots the disk of one" in caught.value.resolution
+    made.processes[-1].wait(30)
+
+
+def with_memory(disk: Path, tag: str) -> None:
+    """Give the disk a snapshot with the memory of a machine that has not booted."""
+    words = ["qemu-system-x86_64", "-m", "16M", "-nodefaults", "-display", "none", "-accel", "tcg", "-S"]
+    words += ["-drive", f"if=virtio,format=qcow2,file={disk}", "-monitor", "stdio"]
+    subprocess.run(words, input=f"savevm {tag}\nquit\n".encode(), stdout=subprocess.DEVNULL, check=True, timeout=120)
+
+
+def qemu_img(*words: object) -> None:
+    subprocess.run(["qemu-img", *map(str, words)], stdout=subprocess.DEVNULL, check=True)
+
+
+def source(made: Made, *, base: Path) -> Path:
+    """The disk of the machine dev over a base image, with a snapshot; what `made` is a clone of."""
+    disk = Path(made.ctx.directory).parent / "dev" / paths.DISK
+    disk.parent.mkdir()
+    base.write_bytes(b"below".ljust(1 << 20, b"."))
+    qemu_img("create", "-f", "qcow2", "-F", "raw", "-b", base, disk, "2M")
+    qemu_img("snapshot", "-c", "machine-one", disk)
+    Path(made.ctx.directory, paths.DISK).unlink(missing_ok=True)
+    known = {"name": "x", "arch": "amd64", "disk": str(base), "format": "raw"}
+    made.driver.data |= {"Base": known, "CloneOf": {"Machine": "dev", "Snapshot": "one"}}
+    return disk
+
+
+def test_a_clone_has_a_copy_of_what_its_source_has_alone_and_writes_that_down_first(made: Made) -> None:
+    """Else a create that is killed here could not be resumed: its disk would stand on what nobody knows of."""
+    directory = Path(made.ctx.directory)
+    source(made, base=directory.parent / "dev" / paths.BASE)
+    images = BaseImage(made.ctx, made.driver.data)
+    made.saved.clear()
+    clone.make_disk(made.driver, made.driver.data, images, 4)
+    assert [one["Base"]["disk"] for one in made.saved] == [str(directory / paths.BASE)]
+    (directory / paths.DISK).unlink()
+    clone.make_disk(made.driver, made.driver.data, images, 4)  # again
+    qemu_img("check", directory / paths.DISK)
+
+
+def test_no_clone_is_made_of_a_machine_that_stands_on_something_else_meanwhile(made: Made, tmp_path: Path) -> None:
+    """Only what differs from the base is copied. Another machine may have the name of the source by now."""
+    source(made, base=tmp_path / "base")
+    made.driver.data["Base"]["disk"] = str(tmp_path / "other")
+    (tmp_path / "other").write_bytes(b"other".ljust(1 << 20, b"."))
+    with pytest.raises(DriverError, match="not the one that was made for this machine"):
+        clone.make_disk(made.driver, made.driver.data, BaseImage(made.ctx, made.driver.data), 4)
+    assert not Path(made.ctx.directory, paths.DISK).exists()
