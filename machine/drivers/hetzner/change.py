@@ -11,6 +11,7 @@ from machine.drivers.cloud.errors import refuse
 from machine.drivers.hetzner.client import Api
 from machine.drivers.hetzner.config import Config
 from machine.drivers.hetzner.preflight import server_type
+from machine.errors import InProgress
 
 TYPE = "hetzner-server-type"
 
@@ -28,9 +29,14 @@ def check_type(api: Api, server: Any, wanted: Config) -> None:
 
 
 def change_type(api: Api, server: Any, wanted: str) -> bool:
-    """Change the type of a server that is off; return whether it is that now. WrongState while Hetzner is at it."""
+    """Change the type of a server that is off; return whether it is that now.
+
+    Raises InProgress, or WrongState, while Hetzner is at it: its answer says only that it has begun.
+    """
     if str(server.server_type.name) == wanted:
         return True
     if server.status == "off":
         api.change_type(int(server.id), wanted)
-    return bool(server.status == "off")
+    if server.status in ("off", "migrating"):
+        raise InProgress(f"Hetzner is changing the type of the server {server.id}")
+    return False
