@@ -73,7 +73,7 @@ def start(session: Session, name: str) -> str:
 def stop(session: Session, name: str) -> bool:
     """End the process that serves the socket of machine `name`; False if none does. A socket left over is removed.
 
-    Raises WaitTimeout if it does not end.
+    Raises MachineError if it is another user's, WaitTimeout if it does not end.
     """
     path = socket_path.socket_path(session.store.root, name, session.environ)
     if not os.path.lexists(path) and not os.path.exists(paths.lock(session.store.root, lock_name(name))):
@@ -81,10 +81,17 @@ def stop(session: Session, name: str) -> bool:
     ended = False
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         pid = session.store.holder(lock_name(name))
-        if not pid.isdigit():
+        if not pid.isdigit() or int(pid) < 2:  # it did not sign, or not with its id
             break
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.kill(int(pid), number)
+        except ProcessLookupError:
+            pass
+        except PermissionError as error:
+            raise MachineError(
+                f"process {pid}, which serves the socket of {name}, belongs to another user",
+                resolution=f"sudo kill {pid}",
+            ) from error
         ended = True
         with contextlib.suppress(WaitTimeout):
             _wait_for_end(session, name)
