@@ -22,7 +22,7 @@ from machine.errors import CommandFailed, CommandTimeout, MachineError, StoreErr
 from machine.process import Completed, run
 
 KINDS = ("start", "socket")
-_VARIABLES = ("PATH", "DOCKER_CONFIG", "XDG_CONFIG_HOME")  # that a login may not set
+_VARIABLES = ("PATH", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "MACHINE_SECRETS")  # that a login may not set
 _SECONDS = 20.0  # for systemctl or launchctl
 _NOT_IN_PROGRAM = re.compile(r"""[\x00-\x1f\x7f"'\\]""")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@+,")

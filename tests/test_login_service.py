@@ -27,6 +27,11 @@ def service(root: str = "/store", **more: object) -> LoginService:
     return LoginService("start", root, "dev", ("start", "dev"), environment=PATHS, **more)  # type: ignore[arg-type]
 
 
+def test_the_command_finds_programs_and_secrets_as_now_and_no_secret_is_in_its_file() -> None:
+    now = {"PATH": "/opt/bin", "MACHINE_SECRETS": "keyring", "HETZNER_API_TOKEN": "hidden", "XDG_CONFIG_HOME": ""}
+    assert login_service.service_environment(now) == {"PATH": "/opt/bin", "MACHINE_SECRETS": "keyring"}
+
+
 class Manager:
     """Stands for systemctl and launchctl: notes what it is told, and fails if it is to."""
 
