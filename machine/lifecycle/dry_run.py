@@ -24,7 +24,8 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_prices(driver)]
     lines += _engine_options(request)
     proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
-    lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(proxies)]
+    reachable, _ = engine_proxy.seen_from_machine(proxies, driver.traits.host_gateway)
+    lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(reachable)]
     lines += [f"  shared with it: {share.words}" for share in from_record(record.shares())]
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]

@@ -1,0 +1,29 @@
+"""--engine-proxy as typed: what a dry run says of the proxies that a machine would have."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.typed import StoreWithEngines
+
+PROXIES = {"HTTP_PROXY": "http://me:hunter2@127.0.0.1:3128", "HTTPS_PROXY": "http://proxy.example:3128"}
+ELSEWHERE = ("-d", "generic", "--generic-ip-address", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (["-d", "qemu"], ["HTTP_PROXY=http://*****@10.0.2.2:3128", "HTTPS_PROXY=http://proxy.example:3128"]),
+        (["-d", "qemu", "--engine-proxy", "off"], []),
+        ([*ELSEWHERE], []),
+        ([*ELSEWHERE, "--engine-proxy", "env"], ["HTTPS_PROXY=http://proxy.example:3128"]),
+    ],
+)
+def test_a_dry_run_shows_the_proxies_as_the_machine_reaches_them(
+    cli: StoreWithEngines, line: list[str], found: list[str]
+) -> None:
+    done = cli.type("create", "--dry-run", *line, "dev", **PROXIES)
+    assert done.status == 0, done.err
+    mark = "proxy of the engine: "
+    assert [text.strip().removeprefix(mark) for text in done.out.splitlines() if mark in text] == found
+    assert "hunter2" not in done.out + done.err
