@@ -9,7 +9,7 @@ from typing import Any
 
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import disks, image_usage
+from machine.drivers.images import disks, image_usage, qcow2_snapshots
 from machine.drivers.images.templates import DIRECTORY as TEMPLATES
 from machine.drivers.qemu import paths, vm
 from machine.drivers.qemu.base_image import BaseImage
@@ -67,6 +67,20 @@ def settings(source: Settings, own: Settings, typed: Collection[str]) -> Setting
             resolution=f"--qemu-disk-size {source.disk}, or more, or leave it out",
         )
     return wanted
+
+
+def check_size(source: DriverContext, tag: str) -> None:
+    """Raise UsageError if the disk of the source was larger at the snapshot than it is now.
+
+    qemu-img copies a snapshot as far as the disk goes now, so the clone would have part of a file system.
+    """
+    disk = os.path.join(source.directory, paths.DISK)
+    then, now = qcow2_snapshots.disk_size(disk, f"machine-{tag}"), disks.inspect(disk).size
+    if then > now:
+        raise UsageError(
+            f"the disk of {source.name} was larger at {tag} ({then >> 20} MB) than it is now ({now >> 20} MB)",
+            resolution=f"make it as large again: machine set --qemu-disk-size {then >> 20} {source.name}",
+        )
 
 
 def record(source_name: str, source: dict[str, Any], tag: str) -> dict[str, Any]:

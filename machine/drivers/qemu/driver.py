@@ -169,6 +169,8 @@ class QemuDriver(Driver):
         """Take over what the machine of `source` is, to be made of its snapshot `tag`."""
         if not isinstance(source, QemuDriver):
             raise TypeError("the lifecycle has seen to it that the driver is the same")
+        if tag:
+            clone.check_size(source.ctx, tag)
         self.settings = clone.settings(source.settings, self.settings, typed)
         self.boot_timeout = float(self.settings.boot_timeout)
         self.data.update(clone.record(source.ctx.name, source.data, tag))

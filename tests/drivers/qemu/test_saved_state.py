@@ -280,6 +280,20 @@ def test_a_clone_has_a_copy_of_what_its_source_has_alone_and_writes_that_down_fi
     qemu_img("check", directory / paths.DISK)
 
 
+def test_no_clone_is_made_of_a_snapshot_that_is_larger_than_the_disk_now(made: Made) -> None:
+    """qemu-img would copy the part of it that the disk has now, and say nothing."""
+    disk = Path(made.ctx.directory, paths.DISK)
+    qemu_img("create", "-f", "qcow2", disk, "1M")
+    qemu_img("snapshot", "-c", "machine-small", disk)
+    qemu_img("resize", disk, "2M")
+    qemu_img("snapshot", "-c", "machine-large", disk)
+    qemu_img("snapshot", "-a", "machine-small", disk)
+    clone.check_size(made.ctx, "small")
+    with pytest.raises(UsageError, match="was larger at large") as caught:
+        clone.check_size(made.ctx, "large")
+    assert "machine set --qemu-disk-size 2 " in caught.value.resolution
+
+
 def test_no_clone_is_made_of_a_machine_that_stands_on_something_else_meanwhile(made: Made, tmp_path: Path) -> None:
     """Only what differs from the base is copied. Another machine may have the name of the source by now."""
     source(made, base=tmp_path / "base")
