@@ -83,5 +83,9 @@ def _install(session: Session, service: LoginService) -> None:
     log = paths.machine(session.store.root, service.machine, LOG)
     for warning in login_service.install(service, session.environ, log):
         session.console.warn(warning)
-    if hint := login_service.linger_hint(getpass.getuser()):
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # nobody of that id is known here, as in some containers
+        user = "$(id -u)"
+    if hint := login_service.linger_hint(user):
         session.console.info(hint)

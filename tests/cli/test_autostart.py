@@ -66,6 +66,16 @@ def test_a_machine_of_this_computer_is_stopped_at_logout(cli: StoreWithEngines) 
     assert f"--storage-path {cli.store.root} stop dev" in unit.partition("ExecStop=")[2]
 
 
+def test_a_user_without_a_name(cli: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    typed = cli.type("socket", "--at-login", "on", "dev")
+    assert typed.status == 0, typed.err
+    assert "loginctl enable-linger $(id -u)" in typed.err
+
+
 def test_rm_takes_all_of_it_away(cli: StoreWithEngines) -> None:
     as_driver(cli, "hetzner")
     assert cli.type("autostart", "dev", "on").status == 0
