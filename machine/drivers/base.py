@@ -156,6 +156,13 @@ class Driver(ABC):
             resolution=f"{verb} {self.ctx.name} by its own means",
         )
 
+    def host_gateway(self) -> str:
+        """Return the address at which the machine reaches what listens on this computer's loopback, "" if it cannot.
+
+        Asks nobody.
+        """
+        return self.traits.host_gateway
+
     def shutdown_timeout(self) -> float:
         """Return the seconds that a machine has to shut down before its power is cut."""
         return SHUTDOWN_TIMEOUT

@@ -72,7 +72,7 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
     try:
         record, driver = draft_machine(session, name, request)
         warn_about_clusters(session, record)
-        proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
+        proxies = engine_proxies.wanted(session, driver, request.engine_proxy)
         with naming_variables(request.variables):
             check(session, record, driver)
         with _lock_new_machine(session, name):

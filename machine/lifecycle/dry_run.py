@@ -23,8 +23,8 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     warn_about_clusters(session, record)
     lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request), *_prices(driver)]
     lines += _engine_options(request)
-    proxies = engine_proxies.wanted(session, driver.traits, request.engine_proxy)
-    reachable, _ = engine_proxy.seen_from_machine(proxies, driver.traits.host_gateway)
+    proxies = engine_proxies.wanted(session, driver, request.engine_proxy)
+    reachable, _ = engine_proxy.seen_from_machine(proxies, driver.host_gateway())
     lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(reachable)]
     lines += [f"  shared with it: {share.words}" for share in from_record(record.shares())]
     all_hooks = clusters.hooks_of(record)

@@ -6,31 +6,31 @@ from dataclasses import replace
 
 from machine import engine_proxy, secrets
 from machine.clusters import table as clusters
-from machine.drivers import registry
-from machine.drivers.base import Traits
+from machine.drivers.base import Driver
 from machine.engine_proxy import Proxies
+from machine.lifecycle.driver_record import open_driver
 from machine.model import Endpoint
 from machine.provision import Spec
 from machine.session import Session, readable_records
 from machine.store import Record
 
 
-def wanted(session: Session, traits: Traits, flag: str) -> Proxies:
-    """Return the proxies that --engine-proxy `flag` means for a machine of a driver; warn of those without effect.
+def wanted(session: Session, driver: Driver, flag: str) -> Proxies:
+    """Return the proxies that --engine-proxy `flag` means for the machine of a driver; warn of those without effect.
 
     Passwords in them are masked in all that is printed from now on.
     """
-    if not traits.has_host:
+    if not driver.traits.has_host:
         return {}
-    found, warnings = engine_proxy.wanted(flag, session.environ, local=traits.behind_nat)
+    found, warnings = engine_proxy.wanted(flag, session.environ, local=driver.traits.behind_nat)
     _hide(session, found)
     for warning in warnings:
         session.console.warn(warning)
-    _, unreachable = engine_proxy.seen_from_machine(found, traits.host_gateway)
+    _, unreachable = engine_proxy.seen_from_machine(found, driver.host_gateway())
     for name in unreachable:
         session.console.warn(
-            f"the proxy of {name} listens on this computer's loopback, which a machine of the driver {traits.name}"
-            " does not reach, so it does without it"
+            f"the proxy of {name} listens on this computer's loopback, which {driver.ctx.name} does not reach:"
+            " it does without it"
         )
     return found
 
@@ -47,10 +47,9 @@ def variables(session: Session, record: Record, endpoint: Endpoint) -> list[str]
     directory = session.store.directory(record.name)
     kept = engine_proxy.load(secrets.find(directory, engine_proxy.SECRET, session.environ))
     _hide(session, kept)
-    gateway = registry.traits_of(record.driver_name).host_gateway
-    reachable, _ = engine_proxy.seen_from_machine(kept, gateway)
-    if not reachable:
+    if not kept:
         return []
+    reachable, _ = engine_proxy.seen_from_machine(kept, open_driver(session, record).host_gateway())
     addresses = [*endpoint.addresses, *_members(session, record)]
     return engine_proxy.variables(reachable, addresses, record.engine_options().env)
 

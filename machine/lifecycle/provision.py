@@ -39,8 +39,8 @@ def provision(session: Session, name: str, engine_proxy: str = "") -> None:
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"provision {name}"):
         record = session.store.load(name)
         if engine_proxy:
-            traits = registry.find_recorded(record.driver_name, name).traits
-            engine_proxies.keep(session, record, engine_proxies.wanted(session, traits, engine_proxy))
+            driver = open_driver(session, record)
+            engine_proxies.keep(session, record, engine_proxies.wanted(session, driver, engine_proxy))
         endpoint, shell = log_in(session, record)
         with shell:
             outcome = apply_plan(session, record, endpoint, shell)

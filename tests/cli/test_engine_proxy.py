@@ -15,6 +15,7 @@ ELSEWHERE = ("-d", "generic", "--generic-ip-address", "192.0.2.1")
     [
         (["-d", "qemu"], ["HTTP_PROXY=http://*****@10.0.2.2:3128", "HTTPS_PROXY=http://proxy.example:3128"]),
         (["-d", "qemu", "--engine-proxy", "off"], []),
+        (["-d", "qemu", "--qemu-host-access", "off"], ["HTTPS_PROXY=http://proxy.example:3128"]),
         ([*ELSEWHERE], []),
         ([*ELSEWHERE, "--engine-proxy", "env"], ["HTTPS_PROXY=http://proxy.example:3128"]),
     ],

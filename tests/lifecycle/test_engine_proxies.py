@@ -12,7 +12,9 @@ import pytest
 from machine import paths
 from machine.console import Console
 from machine.drivers import registry
+from machine.drivers.base import Driver
 from machine.lifecycle import engine_proxies
+from machine.lifecycle.driver_record import open_driver
 from machine.model import Endpoint, SwarmOptions
 from machine.provision import Facts
 from machine.provision.facts import File
@@ -42,6 +44,12 @@ def machine(session: Session, name: str, driver: str, address: str, *, swarm: bo
     return record
 
 
+def driver(session: Session, driver_name: str) -> Driver:
+    """The driver of a machine that is not on record yet, with its defaults."""
+    record = Record.new(session.store.root, "new", driver_name, {"IPAddress": "192.0.2.1"})
+    return open_driver(session, record)
+
+
 def variables(session: Session, record: Record) -> dict[str, str]:
     pairs = engine_proxies.variables(session, record, Endpoint(record.address(), peer_address="10.84.0.9"))
     return dict(pair.split("=", 1) for pair in pairs)
@@ -49,7 +57,7 @@ def variables(session: Session, record: Record) -> dict[str, str]:
 
 def test_they_are_kept_with_the_secrets_and_translated(session: Session, tmp_path: Path) -> None:
     record = machine(session, "dev", LOCAL, "127.84.0.1")
-    engine_proxies.keep(session, record, engine_proxies.wanted(session, registry.traits_of(LOCAL), ""))
+    engine_proxies.keep(session, record, engine_proxies.wanted(session, driver(session, LOCAL), ""))
     directory = tmp_path / "machines" / "dev"
     assert "hunter2" not in (directory / paths.CONFIG).read_text()
     assert (directory / paths.SECRETS).stat().st_mode & 0o777 == 0o600
@@ -62,7 +70,7 @@ def test_they_are_kept_with_the_secrets_and_translated(session: Session, tmp_pat
 
 
 def test_a_password_is_masked_wherever_it_is_printed(session: Session) -> None:
-    engine_proxies.wanted(session, registry.traits_of(LOCAL), "")
+    engine_proxies.wanted(session, driver(session, LOCAL), "")
     assert "hunter2" not in session.console.mask(f"dockerd said {URL}")
 
 
@@ -70,10 +78,10 @@ def test_a_host_elsewhere_gets_none_unless_asked_and_not_what_is_on_our_loopback
     said = io.StringIO()
     session = Session(Store(str(tmp_path)), Console(said), environ={"HTTPS_PROXY": URL})
     far = next(name for name in registry.TABLE if not registry.traits_of(name).behind_nat and _has_host(name))
-    assert engine_proxies.wanted(session, registry.traits_of(far), "") == {}
+    assert engine_proxies.wanted(session, driver(session, far), "") == {}
     assert said.getvalue() == ""
     record = machine(session, "dev", far, "192.0.2.1")
-    engine_proxies.keep(session, record, engine_proxies.wanted(session, registry.traits_of(far), "env"))
+    engine_proxies.keep(session, record, engine_proxies.wanted(session, driver(session, far), "env"))
     assert "HTTPS_PROXY listens on this computer's loopback" in said.getvalue()
     assert "hunter2" not in said.getvalue()
     assert variables(session, record) == {}
@@ -87,7 +95,7 @@ def test_members_of_clusters_are_reached_directly(session: Session) -> None:
     record = machine(session, "a", LOCAL, "127.84.0.1", swarm=True)
     machine(session, "b", LOCAL, "127.84.0.2", swarm=True)
     machine(session, "c", LOCAL, "127.84.0.3")
-    engine_proxies.keep(session, record, engine_proxies.wanted(session, registry.traits_of(LOCAL), ""))
+    engine_proxies.keep(session, record, engine_proxies.wanted(session, driver(session, LOCAL), ""))
     hosts = variables(session, record)["NO_PROXY"].split(",")
     assert "127.84.0.2" in hosts
     assert "127.84.0.3" not in hosts

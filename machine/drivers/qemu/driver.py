@@ -359,6 +359,10 @@ class QemuDriver(Driver):
         )
         seed.write(self._instance.file(paths.SEED), wanted)
 
+    def host_gateway(self) -> str:
+        """The gateway of its network, "" with --qemu-host-access off."""
+        return super().host_gateway() if self.settings.host_access else ""
+
     def shutdown_timeout(self) -> float:
         """Return the seconds until its power is cut: as for a boot, where software emulates its processor."""
         seconds = super().shutdown_timeout()
