@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.drivers.base import Driver, Suspends
-from machine.errors import DriverError, NotSupported
+from machine.errors import DriverError, MachineError, NotSupported
 from machine.lifecycle import share, waiting
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.power import OFF_SECONDS, missing_error
@@ -32,7 +32,11 @@ def suspend(session: Session, name: str) -> None:
             )
         session.console.step("Suspending the machine")
         share.pause(session, name)  # a connection does not outlive it; start makes another one
-        suspending.suspend()
+        try:
+            suspending.suspend()
+        except MachineError:  # it runs on
+            share.resume(session, record)
+            raise
         waiting.wait_for_state(session, driver, State.SAVED, OFF_SECONDS)
     session.console.done(f"{name} is suspended; machine start {name} goes on")
 
