@@ -7,6 +7,7 @@ parents of a judged path can be neither moved nor replaced, so that it is found 
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -14,6 +15,8 @@ from enum import Enum
 from functools import lru_cache
 
 Components = Sequence[bytes]
+_MOST_STEPS = 1000  # components of a path with those of the links on it
+_DEEPEST, _MOST_ENTRIES = 3, 500  # directories below a judged one, and entries of each, in which links are looked for
 
 
 class Verdict(Enum):
@@ -22,22 +25,27 @@ class Verdict(Enum):
     FREE = "free"
     HIDDEN = "hidden"  # it looks as if there were nothing, and nothing can be put there
     READ_ONLY = "read-only"
-    PARENT = "parent"  # of one of those: a directory that stays where it is
+    PARENT = "parent"  # of one of those, or a link on the way to it: it stays what it is, and where
 
 
 class Policy:
-    """The paths below one root that are hidden or read-only; both are given as components below it."""
+    """The paths below one root that are hidden or read-only, and the links on the `ways` to them.
+
+    All are given as components below the root.
+    """
 
     def __init__(
         self,
         hidden: Iterable[Components] = (),
         read_only: Iterable[Components] = (),
         identities: Collection[tuple[int, int]] = (),
+        ways: Iterable[Components] = (),
     ) -> None:
         self._hidden = {_fold_all(path) for path in hidden}
         self._read_only = {_fold_all(path) for path in read_only}
         judged = self._hidden | self._read_only
-        self._parents = {path[:length] for path in judged for length in range(1, len(path))}
+        links = {_fold_all(path) for path in ways}
+        self._parents = links | {path[:length] for path in judged | links for length in range(1, len(path))}
         self.identities = frozenset(identities)  # (device, inode) of hidden directories and files
 
     def verdict(self, path: Components) -> Verdict:
@@ -58,17 +66,62 @@ class Policy:
 def build(root: str, hidden: Iterable[str], read_only: Iterable[str]) -> Policy:
     """The policy for the tree below `root`, a path without links, from absolute paths.
 
-    A path counts by its name and by where it leads. The root itself, and what is above it, was named by the user.
+    A path counts by its name and by where it leads; so do plain files that links in it lead to, as programs that keep
+    settings in one place make them. The root itself, and what is above it, was named by the user.
     """
-    hidden_paths = [place for path in hidden for place in {path, os.path.realpath(path)}]
-    read_only_paths = [place for path in read_only for place in {path, os.path.realpath(path)}]
-    below = [(place, found) for place in hidden_paths if (found := components_below(root, place))]
-    identities = [known for place, _ in below if (known := identity(place))]
+    links: list[str] = []
+    hidden_places = [place for path in hidden for place in _places(path, links)]
+    read_only_places = [place for path in read_only for place in _places(path, links)]
+    below = [(place, found) for place in hidden_places if (found := components_below(root, place))]
     return Policy(
         [found for _, found in below],
-        [found for place in read_only_paths if (found := components_below(root, place))],
-        identities,
+        [found for place in read_only_places if (found := components_below(root, place))],
+        [known for place, _ in below if (known := identity(place))],
+        [found for place in links if (found := components_below(root, place))],
     )
+
+
+def _places(path: str, links: list[str]) -> set[str]:
+    """All names of what is to be judged with `path`. The links on the ways there are added to `links`."""
+    parent, name = os.path.split(path)
+    found = {path, os.path.join(os.path.realpath(parent), name), _follow(path, links)}
+    return found | {_follow(link, links) for link in _file_links(path, _DEEPEST)}
+
+
+def _follow(path: str, links: list[str]) -> str:
+    """Where an absolute path leads, as os.path.realpath says, and the place of every link on the way to it."""
+    at, left = "/", path.split("/")
+    for _ in range(_MOST_STEPS):
+        if not left:
+            break
+        part = left.pop(0)
+        here = os.path.normpath(os.path.join(at, part))
+        try:
+            text = os.readlink(here) if part not in ("", ".", "..") else ""
+        except OSError:
+            text = ""
+        if not text:
+            at = here
+            continue
+        links.append(here)
+        left = text.split("/") + left
+        at = "/" if text.startswith("/") else at
+    return at
+
+
+def _file_links(directory: str, depth: int) -> list[str]:
+    """The links to plain files in a directory, and in those below it down to `depth`."""
+    found: list[str] = []
+    try:
+        with os.scandir(directory) as listed:
+            for entry in itertools.islice(listed, _MOST_ENTRIES):
+                if entry.is_symlink():
+                    found += [entry.path] if entry.is_file() else []
+                elif depth > 1 and entry.is_dir(follow_symlinks=False):
+                    found += _file_links(entry.path, depth - 1)
+    except OSError:
+        return found
+    return found
 
 
 def identity(path: str) -> tuple[int, int] | None:
