@@ -98,9 +98,11 @@ class Tree:
 
     def set(self, path: bytes, wanted: Attributes) -> None:
         """Change size, mode and times of a directory or plain file; the times of a link, too."""
-        with self._place(path, change=True, stays=True) as (directory, name, _):
+        with self._place(path, change=True, stays=True) as (directory, name, verdict):
             found = self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
             _check_owner(found, wanted)
+            if name == b"." or verdict is Verdict.PARENT:  # writable by all, it would let other users in
+                _check_mode_stays(found, wanted)
             if wanted.size is not None:
                 self._check_plain(directory, name, missing_is_fine=False)
                 descriptor = os.open(name, os.O_WRONLY | _OPEN, dir_fd=directory)
@@ -129,8 +131,9 @@ class Tree:
             os.utime(descriptor, wanted.times)
 
     def make_directory(self, path: bytes, wanted: Attributes) -> None:
-        with self._place(path, change=True, stays=True) as (directory, name, _):
-            os.mkdir(name, 0o755 if wanted.mode is None else wanted.mode & PERMISSIONS, dir_fd=directory)
+        with self._place(path, change=True, stays=True) as (directory, name, verdict):
+            most = 0o755 if verdict is Verdict.PARENT else PERMISSIONS
+            os.mkdir(name, 0o755 if wanted.mode is None else wanted.mode & most, dir_fd=directory)
 
     def remove_directory(self, path: bytes) -> None:
         with self._place(path, change=True) as (directory, name, _):
@@ -285,6 +288,12 @@ def _check_owner(found: os.stat_result, wanted: Attributes) -> None:
     """Raise PermissionError unless the owner that is wanted is the one that is there."""
     if wanted.owner not in (None, (found.st_uid, found.st_gid)):
         raise PermissionError(errno.EPERM, "the owners of a share's files stay")
+
+
+def _check_mode_stays(found: os.stat_result, wanted: Attributes) -> None:
+    """Raise PermissionError unless the mode that is wanted, if any, is the one that is there."""
+    if wanted.mode is not None and (wanted.mode ^ found.st_mode) & PERMISSIONS:
+        raise PermissionError(errno.EPERM, "the mode of this directory stays")
 
 
 def _change_mode(directory: int, name: bytes, mode: int) -> None:

@@ -240,6 +240,22 @@ def test_the_root_stays(machine: Conversation) -> None:
         assert machine.status(Kind.LSTAT, string(path)) is Status.OK
 
 
+def test_the_modes_of_the_root_and_of_parents_stay(machine: Conversation, home: Path) -> None:
+    """Writable by everybody, another user of this computer could put a `.bashrc` there; 0000 would lock its owner out."""
+    home.chmod(0o700)
+    for path in (b"/", b"/.config", b"/dotfiles"):
+        before = (home / path.decode().strip("/")).stat().st_mode
+        for wanted in (0o777, 0):
+            assert machine.status(Kind.SETSTAT, string(path), mode(wanted)) is Status.PERMISSION_DENIED
+        assert machine.status(Kind.SETSTAT, string(path), mode(before)) is Status.OK, "as cp -a and tar do"
+        assert (home / path.decode().strip("/")).stat().st_mode == before
+    assert machine.status(Kind.SETSTAT, string(b"/project"), mode(0o750)) is Status.OK
+    before_umask = os.umask(0)  # as the service has it
+    assert machine.status(Kind.MKDIR, string(b"/.local"), mode(0o777)) is Status.OK
+    os.umask(before_umask)
+    assert (home / ".local").stat().st_mode & 0o777 == 0o755
+
+
 def test_a_folder_that_was_named_is_shared(home: Path) -> None:
     root = os.path.realpath(home / ".config" / "gcloud")
     machine = Conversation(home / ".config" / "gcloud", policy.build(root, credentials.hidden(str(home), "/store"), []))
