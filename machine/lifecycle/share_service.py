@@ -13,7 +13,10 @@ import pwd
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from machine import background, clients, forwarder_lock
 from machine.errors import MachineError
@@ -21,7 +24,6 @@ from machine.lifecycle import share_files
 from machine.lifecycle.share_files import State
 from machine.provision import packages
 from machine.share import credentials, mount, policy, server, stream, tree
-from machine.share.protocol import BadPacket
 from machine.share.spec import Share, from_record
 from machine.ssh.client import SshShell
 from machine.store import Record, Store
@@ -35,12 +37,46 @@ OPEN_FILES = server.MOST_HANDLES + 256
 MOST_STDERR = 8192  # bytes kept of what a machine says beside the conversation
 
 
+if TYPE_CHECKING:
+    from paramiko import Channel
+
+
 class Refused(Exception):
     """The machine cannot have this share, now or later."""
 
 
 class Ended(Exception):
     """Nobody wants the share any more."""
+
+
+class Talk:
+    """A channel to a machine, beside which `look` is called every LOOK_EVERY seconds, however busy or slow that is."""
+
+    def __init__(self, channel: Channel, look: Callable[[], None]) -> None:
+        self._channel, self._look, self._looked_at = channel, look, time.monotonic()
+
+    def receive(self, count: int) -> bytes:
+        """What comes next, b"" at the end."""
+        found: bytes = self._patiently(lambda: self._channel.recv(count))
+        return found
+
+    def send(self, data: bytes) -> None:
+        """Send all of it. A machine that does not read may take its time: nothing piles up here."""
+        while data:
+            sent = self._patiently(partial(self._channel.send, data))
+            if not sent:
+                raise EOFError("the connection ended")
+            data = data[sent:]
+
+    def _patiently(self, attempt: Callable[[], Any]) -> Any:
+        while True:
+            if time.monotonic() - self._looked_at >= LOOK_EVERY:
+                self._look()
+                self._looked_at = time.monotonic()
+            try:
+                return attempt()
+            except TimeoutError:
+                continue
 
 
 @dataclass
@@ -66,7 +102,7 @@ class Service:
             except Refused as error:
                 self._say(State.FAILED, str(error))
                 return
-            except (MachineError, OSError, EOFError, BadPacket) as error:
+            except Exception as error:  # whatever a machine sends: the service outlives it
                 reason = error.brief if isinstance(error, MachineError) else str(error)
             if time.monotonic() - lost_at > GIVE_UP:
                 self._say(State.FAILED, f"no connection for {GIVE_UP / 60:g} minutes: {reason}")
@@ -119,20 +155,8 @@ class Service:
             reader.start()
             channel.settimeout(LOOK_EVERY)
 
-            def receive(count: int) -> bytes:
-                while True:
-                    try:
-                        return channel.recv(count)
-                    except TimeoutError:
-                        self._wanted()
-                        self._judge(root)
-
-            def send(data: bytes) -> None:
-                channel.settimeout(None)  # a machine that does not read may take its time: nothing piles up here
-                channel.sendall(data)
-                channel.settimeout(LOOK_EVERY)
-
-            stream.serve(receive, send, server.Server(served))
+            talk = Talk(channel, lambda: self._look(root))
+            stream.serve(talk.receive, talk.send, server.Server(served))
             reader.join(LOOK_EVERY)
         finally:
             channel.close()
@@ -149,6 +173,11 @@ class Service:
                     said.append(word)
                     if word == mount.MOUNTED:
                         self._say(State.MOUNTED, "")
+
+    def _look(self, root: str) -> None:
+        """See whether the share is still wanted, and what is to be hidden now. Raises Ended when it is not."""
+        self._wanted()
+        self._judge(root)
 
     def _judge(self, root: str) -> None:
         """Find out anew what is hidden: credentials may have come or moved."""

@@ -140,7 +140,9 @@ def packet(kind: Kind, *fields: bytes) -> bytes:
 
 def status(number: int, code: Status, text: str = "") -> bytes:
     """The answer to request `number` that says how it ended."""
-    return packet(Kind.STATUS, u32(number), u32(code), string((text or code.name).encode("utf-8", "replace")), string(b""))
+    return packet(
+        Kind.STATUS, u32(number), u32(code), string((text or code.name).encode("utf-8", "replace")), string(b"")
+    )
 
 
 def attributes(found: os.stat_result) -> bytes:

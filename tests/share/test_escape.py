@@ -241,7 +241,7 @@ def test_the_root_stays(machine: Conversation) -> None:
 
 
 def test_the_modes_of_the_root_and_of_parents_stay(machine: Conversation, home: Path) -> None:
-    """Writable by everybody, another user of this computer could put a `.bashrc` there; 0000 would lock its owner out."""
+    """Writable by all, another user of this computer could put a `.bashrc` there; 0000 would lock its owner out."""
     home.chmod(0o700)
     for path in (b"/", b"/.config", b"/dotfiles"):
         before = (home / path.decode().strip("/")).stat().st_mode
