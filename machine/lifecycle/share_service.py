@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from machine.errors import MachineError
 from machine.lifecycle import share_files
 from machine.lifecycle.share_files import State
 from machine.provision import packages
-from machine.share import credentials, mount, policy, server, stream, tree
+from machine.share import credentials, kernel_files, mount, policy, server, stream, tree
 from machine.share.spec import Share, from_record
 from machine.ssh.client import SshShell
 from machine.store import Record, Store
@@ -181,9 +180,9 @@ class Service:
 
     def _judge(self, root: str) -> None:
         """Find out anew what is hidden: credentials may have come or moved."""
-        hidden: list[str] = []
+        hidden = kernel_files.places()
         read_only: list[str] = []
-        for home in {os.path.expanduser("~"), pwd.getpwuid(os.getuid()).pw_dir}:
+        for home in credentials.homes(root):
             hidden += credentials.hidden(home, self.store.root)
             read_only += credentials.read_only(home)
         self.known_policy = policy.build(root, hidden, read_only)

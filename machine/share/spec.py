@@ -1,15 +1,17 @@
-"""Which directory is shared, and how: what was typed, and what stands in the record. Pure, but for `checked`."""
+"""Which directory is shared, and how: what was typed, and what is in the record. Pure, but for `checked` and `home`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from machine.errors import UsageError
+from machine.share import credentials, kernel_files
 
 NONE = "none"
 LONGEST = 1024  # bytes of a path that is shared
@@ -40,6 +42,8 @@ def parse(text: str, *, writable: bool) -> Share:
 
     Raises UsageError for a path that no machine can have.
     """
+    if not text:
+        raise UsageError("the path of a directory to share is empty", resolution="name a directory")
     path, _, mode = text.rpartition(":")
     if not path or mode not in ("ro", "rw"):
         path, mode = text, "rw" if writable else "ro"
@@ -91,14 +95,39 @@ def checked(share: Share, store: str) -> Share:
     Raises UsageError unless there is one, and it is no part of the store of machines.
     """
     target, place = os.path.realpath(share.path), os.path.realpath(store)
+    if os.path.lexists(target) and not os.path.isdir(target):
+        raise UsageError(f"{share.path} is a file", resolution=f"share {os.path.dirname(target)}, the directory of it")
     if not os.path.isdir(target) or not _is_plain(target):
-        raise UsageError(f"there is no directory {share.path} to share", resolution=f"mkdir -p {share.path}")
-    if target == place or target.startswith(place + os.sep):
+        raise UsageError(
+            f"there is no directory {share.path} to share", resolution=f"mkdir -p {shlex.quote(share.path)}"
+        )
+    if any(_within(target, place) for place in kernel_files.places()):
+        raise UsageError(f"the files in {share.path} are the kernel's", resolution="share another directory")
+    if _within(target, place):
         raise UsageError(
             f"{share.path} is part of the store, and its keys open every machine: it is never shared",
             resolution="share a directory beside it",
         )
+    _check_way(share, target, store)
     return replace(share, target=target)
+
+
+def _check_way(share: Share, target: str, store: str) -> None:
+    """Raise UsageError for a link to what is not shared unless it is named: a machine may have made that link."""
+    for home_directory in credentials.homes(target):
+        protected = credentials.hidden(home_directory, store)
+        protected += credentials.read_only(home_directory) if share.writable else []
+        for place in protected:
+            real = os.path.realpath(place)
+            if _within(target, real) and not _within(share.path, place) and not _within(share.path, real):
+                raise UsageError(
+                    f"{share.path} is a link to {target}, which is protected unless it is named",
+                    resolution=f"see who made that link; if it is what you mean, share {target}",
+                )
+
+
+def _within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def home(environ: Mapping[str, str]) -> str:

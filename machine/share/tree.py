@@ -217,6 +217,7 @@ class Tree:
                 os.close(current)
                 current = following
                 self._visible(os.fstat(current))
+                _require_no_store(current)
         except BaseException:
             os.close(current)
             raise
@@ -242,6 +243,20 @@ class Tree:
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_plain(found, name)
+
+
+def _require_no_store(directory: int) -> None:
+    """Raise FileNotFoundError for a store of machines: each command may have another one, and nobody lists them."""
+    if all(_there(directory, name) for name in (b"certs/ca-key.pem", b"machines")):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _there(directory: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _open_root(root: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,38 +13,9 @@ from machine.share import credentials, policy, protocol
 from machine.share.protocol import Kind, Status, string, u32, u64
 from machine.share.tree import Tree
 from tests.share.conversation import NOTHING, Conversation, mode, names
+from tests.share.shared_home import REFUSED, SECRET, home, machine
 
-SECRET = b"secret of the host"
-REFUSED = (Status.NO_SUCH_FILE, Status.PERMISSION_DENIED, Status.FAILURE)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home directory with credentials and a link to others, beside a directory that is not shared."""
-    made = tmp_path / "home"
-    for directory in (".ssh", ".config/gcloud", "dotfiles/aws", "project", ".docker/machine/machines"):
-        (made / directory).mkdir(parents=True)
-        (made / directory / "key").write_bytes(SECRET)
-    (made / ".aws").symlink_to("dotfiles/aws")
-    (made / ".netrc").write_bytes(SECRET)
-    (made / ".bashrc").write_bytes(b"# mine")
-    (made / "project" / "code").write_bytes(b"code")
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "key").write_bytes(SECRET)
-    (made / "project" / "out").symlink_to(outside)
-    (made / "project" / "up").symlink_to("../../outside")
-    (made / "project" / "file").symlink_to(outside / "key")
-    (made / "project" / "to-ssh").symlink_to("../.ssh")
-    return made
-
-
-@pytest.fixture
-def machine(home: Path) -> Iterator[Conversation]:
-    hidden = credentials.hidden(str(home), str(home / ".docker" / "machine"), {})
-    made = Conversation(home, policy.build(os.path.realpath(home), hidden, credentials.read_only(str(home))))
-    yield made
-    made.close()
+__all__ = ["home", "machine"]
 
 
 @pytest.mark.parametrize(
@@ -263,64 +233,9 @@ def test_a_folder_that_was_named_is_shared(home: Path) -> None:
     machine.close()
 
 
-def test_a_link_on_the_way_to_what_is_judged_stays(home: Path) -> None:
-    """`~/.bashrc -> current/bashrc` where `current` is a link itself, which would be free to be replaced."""
-    (home / "v2" / "ssh").mkdir(parents=True)
-    (home / "v2" / "ssh" / "key").write_bytes(SECRET)
-    (home / "v2" / "zshrc").write_bytes(b"# mine")
-    (home / "current").symlink_to("v2")
-    (home / ".zshrc").symlink_to("current/zshrc")
-    (home / ".kube").symlink_to(f"{home}/current/ssh")
-    machine = _of_home(home, home)
-    for path in (b"/current", b"/.zshrc", b"/v2", b"/v2/zshrc", b"/v2/ssh", b"/.kube"):
-        assert machine.status(Kind.REMOVE, string(path)) in REFUSED, path
-        assert machine.rename(path, b"/project/x") in REFUSED, path
-        assert machine.rename(b"/project", path) in REFUSED, path
-    assert machine.write(b"/v2/zshrc", b"evil") is Status.PERMISSION_DENIED
-    assert machine.read(b"/v2/ssh/key") is Status.NO_SUCH_FILE
-    assert machine.write(b"/v2/free", b"x") is Status.OK
-    machine.close()
-
-
-def test_a_link_of_a_home_directory_that_is_reached_by_a_link_stays(home: Path) -> None:
-    """HOME=/home/me where /home is a link: the links in it have the name behind that link, too."""
-    way = home.parent / "way"
-    way.symlink_to(home)
-    (home / "dotfiles" / "bashrc").write_bytes(b"# mine")
-    (home / ".bashrc").unlink()
-    (home / ".bashrc").symlink_to("dotfiles/bashrc")
-    machine = _of_home(home, way)
-    for path in (b"/.bashrc", b"/.aws"):
-        assert machine.rename(b"/project", path) in REFUSED
-        assert machine.status(Kind.REMOVE, string(path)) in REFUSED
-    assert machine.read(b"/.ssh/key") is Status.NO_SUCH_FILE
-    machine.close()
-
-
-def test_files_that_judged_directories_link_to_are_judged(home: Path) -> None:
-    """Settings that are kept in a repository: `~/.ssh/config` and units of systemd that are links to it."""
-    for place, target in ((".ssh/config", "ssh-config"), (".config/systemd/user/a.service", "a.service")):
-        (home / "dotfiles" / target).write_bytes(SECRET)
-        (home / place).parent.mkdir(parents=True, exist_ok=True)
-        (home / place).symlink_to(home / "dotfiles" / target)
-    (home / ".ssh" / "all").symlink_to(home / "project")
-    machine = _of_home(home, home)
-    assert machine.read(b"/dotfiles/ssh-config") is Status.NO_SUCH_FILE
-    assert machine.write(b"/dotfiles/a.service", b"evil") is Status.PERMISSION_DENIED
-    assert machine.read(b"/dotfiles/a.service") == SECRET
-    assert machine.write(b"/project/code", b"x") is Status.OK, "a directory is not hidden by a link to it"
-    machine.close()
-
-
 def test_a_name_that_is_no_text_ends_no_conversation(machine: Conversation) -> None:
     assert machine.status(Kind.SYMLINK, string(b"x"), string(b"/project/\xff\xfe")) is Status.OK
     assert machine.open(b"/project/\xff\xfe", protocol.READ) is Status.PERMISSION_DENIED
-
-
-def _of_home(home: Path, name: Path) -> Conversation:
-    """The home directory, which the user's programs call `name`, as a machine sees it."""
-    hidden = credentials.hidden(str(name), str(name / ".docker" / "machine"), {})
-    return Conversation(home, policy.build(os.path.realpath(home), hidden, credentials.read_only(str(name))))
 
 
 def _everything(directory: Path) -> dict[str, bytes | str]:

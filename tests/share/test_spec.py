@@ -34,7 +34,7 @@ def test_a_path_is_one_of_the_working_directory(tmp_path: Path, monkeypatch: pyt
     assert spec.parse("~/a:ro", writable=True) == Share("/home/somebody/a", False)
 
 
-@pytest.mark.parametrize("text", ["/", "/..", "/a\nb", "/" + "a" * 2000, "/a\x1b[2J"])
+@pytest.mark.parametrize("text", ["", "/", "/..", "/a\nb", "/" + "a" * 2000, "/a\x1b[2J"])
 def test_what_no_machine_can_have(text: str) -> None:
     with pytest.raises(UsageError):
         spec.parse(text, writable=False)
