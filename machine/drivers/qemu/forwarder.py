@@ -177,7 +177,7 @@ def main(argv: list[str]) -> int:
             if sockets:
                 frames, back = (os.path.join(sockets, name) for name in (paths.GUARD_OUT, paths.GUARD_IN))
                 guard.renew(qmp)
-                guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR))
+                guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR), time.sleep)
             guest.connect(guest_path)
             listing, say = qmp.monitor("info usernet"), log_to(log_path)
             forwards = Forwards(qmp.monitor, address, say)

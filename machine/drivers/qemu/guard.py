@@ -95,12 +95,12 @@ def renew(qmp: Client) -> None:
     qmp.command("object-add", **back, indev=f"{OBJECTS}-in")
 
 
-def start(out_path: str, in_path: str, ended: Callable[[], None]) -> None:
+def start(out_path: str, in_path: str, ended: Callable[[], None], sleep: Callable[[float], object]) -> None:
     """Let frames through from qemu's socket `out_path` to its socket `in_path`, in a thread that calls `ended` at last.
 
-    Raises OSError if qemu is not there.
+    `sleep` waits between two tries to reach qemu. Raises OSError if it is not there.
     """
-    frames, back = _connect(out_path), _connect(in_path)
+    frames, back = _connect(out_path, sleep), _connect(in_path, sleep)
     threading.Thread(target=_run, args=(frames, back, ended), daemon=True).start()
 
 
@@ -117,7 +117,7 @@ def _run(frames: socket.socket, back: socket.socket, ended: Callable[[], None]) 
             ended()
 
 
-def _connect(path: str) -> socket.socket:
+def _connect(path: str, sleep: Callable[[float], object]) -> socket.socket:
     made = socket.socket(socket.AF_UNIX)
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
@@ -127,6 +127,6 @@ def _connect(path: str) -> socket.socket:
             if time.monotonic() > deadline:
                 made.close()
                 raise
-            time.sleep(0.1)
+            sleep(0.1)
         else:
             return made

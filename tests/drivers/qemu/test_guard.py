@@ -118,7 +118,7 @@ def test_it_ends_with_qemu(tmp_path: Path) -> None:
         for server, name in ((out, "out"), (back, "in")):
             server.bind(str(tmp_path / name))
             server.listen(1)
-        guard.start(str(tmp_path / "out"), str(tmp_path / "in"), ended.set)
+        guard.start(str(tmp_path / "out"), str(tmp_path / "in"), ended.set, time.sleep)
         sender, receiver = out.accept()[0], back.accept()[0]
         with sender, receiver:
             receiver.settimeout(20)
