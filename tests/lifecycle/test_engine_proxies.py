@@ -92,6 +92,7 @@ def _has_host(name: str) -> bool:
 
 
 def test_members_of_clusters_are_reached_directly(session: Session) -> None:
+    session = replace(session, environ={"HTTPS_PROXY": "http://proxy.example:3128"})
     record = machine(session, "a", LOCAL, "127.84.0.1", swarm=True)
     machine(session, "b", LOCAL, "127.84.0.2", swarm=True)
     machine(session, "c", LOCAL, "127.84.0.3")
@@ -99,6 +100,16 @@ def test_members_of_clusters_are_reached_directly(session: Session) -> None:
     hosts = variables(session, record)["NO_PROXY"].split(",")
     assert "127.84.0.2" in hosts
     assert "127.84.0.3" not in hosts
+
+
+def test_a_member_of_a_cluster_does_not_reach_our_loopback(tmp_path: Path) -> None:
+    """Whoever may use the cluster could, too; so its machines do without a proxy there, and it is said."""
+    said = io.StringIO()
+    session = Session(Store(str(tmp_path)), Console(said), environ={"HTTPS_PROXY": URL})
+    record = machine(session, "a", "qemu", "127.84.0.1", swarm=True)
+    engine_proxies.keep(session, record, engine_proxies.wanted(session, open_driver(session, record), ""))
+    assert "which a does not reach" in said.getvalue()
+    assert variables(session, record) == {}
 
 
 DEBIAN = Facts(os_id="debian", package_manager="apt-get")

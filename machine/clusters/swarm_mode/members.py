@@ -21,7 +21,7 @@ from machine.session import Session, readable_records
 from machine.store import Record
 from machine.store.document import locate
 
-ASK_SECONDS = 5.0
+ASK_SECONDS = 15.0  # a busy computer is no broken manager
 CHANGE_SECONDS = 40.0  # /swarm/join answers after 20 s at the latest
 LOCK_SECONDS = 600.0
 

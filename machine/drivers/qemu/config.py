@@ -18,7 +18,7 @@ FLAGS = DriverFlags("qemu")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 WARM = ("on", "off")
 LOCALHOST = ("auto", "on", "off")
-HOST_ACCESS = ("on", "off")
+HOST_ACCESS = ("auto", "on", "off")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -39,7 +39,7 @@ class Settings:
     mirror: str
     program: str
     warm: bool = True  # start from a template
-    host_access: bool = True  # to what listens on this host's loopback
+    host_access: str = options.DEFAULT_HOST_ACCESS  # one of HOST_ACCESS: to what listens on this host's loopback
     localhost: str = options.DEFAULT_LOCALHOST  # one of LOCALHOST
 
 
@@ -60,7 +60,7 @@ def from_values(values: Values) -> Settings:
         mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
         warm=FLAGS.one_of("warm", str(values["qemu-warm"]), WARM) == "on",
-        host_access=FLAGS.one_of("host-access", str(values["qemu-host-access"]), HOST_ACCESS) == "on",
+        host_access=FLAGS.one_of("host-access", str(values["qemu-host-access"]), HOST_ACCESS),
         localhost=FLAGS.one_of("localhost", str(values["qemu-localhost"]), LOCALHOST),
     )
 
@@ -116,9 +116,24 @@ def load(data: Mapping[str, Any]) -> Settings:
         mirror=str(data.get("ImageMirror") or options.DEFAULT_MIRROR),
         program=str(data.get("Program") or ""),
         warm=bool(data.get("Warm", True)),
-        host_access=bool(data.get("HostAccess", True)),
+        host_access=_recorded_access(data.get("HostAccess")),
         localhost=str(data.get("Localhost") or options.DEFAULT_LOCALHOST),
     )
+
+
+def _recorded_access(word: object) -> str:
+    """Return what a record says of --qemu-host-access; true and false stood for on and off once."""
+    if isinstance(word, bool):
+        return "on" if word else "off"
+    return str(word) if word in HOST_ACCESS else options.DEFAULT_HOST_ACCESS
+
+
+def reaches_host(settings: Settings, ctx: DriverContext) -> bool:
+    """Return whether the machine reaches what listens on this host's loopback.
+
+    Whoever may use a cluster could, so its machines do not unless asked.
+    """
+    return settings.host_access == "on" or (settings.host_access == "auto" and not ctx.in_cluster)
 
 
 def own_ports(settings: Settings, ctx: DriverContext) -> tuple[int, ...] | None:

@@ -360,8 +360,8 @@ class QemuDriver(Driver):
         seed.write(self._instance.file(paths.SEED), wanted)
 
     def host_gateway(self) -> str:
-        """The gateway of its network, "" with --qemu-host-access off."""
-        return super().host_gateway() if self.settings.host_access else ""
+        """The gateway of its network, "" if it is kept from this host's loopback."""
+        return super().host_gateway() if config.reaches_host(self.settings, self.ctx) else ""
 
     def shutdown_timeout(self) -> float:
         """Return the seconds until its power is cut: as for a boot, where software emulates its processor."""

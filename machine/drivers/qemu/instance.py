@@ -10,7 +10,7 @@ from machine import forwarder_lock
 from machine.drivers import record_keys
 from machine.drivers.base import DriverContext
 from machine.drivers.images import disks
-from machine.drivers.qemu import accel, argv, assignment, net, paths, process, vm
+from machine.drivers.qemu import accel, argv, assignment, config, net, paths, process, vm
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.config import Settings, own_ports
 from machine.drivers.qemu.warm import WarmStart
@@ -59,7 +59,7 @@ class Instance:
             lan=net.lan_of(self._ctx.store),
             nat_mac=net.nat_mac(self._ctx.machine_id),
             forwards=argv.forwards(place, settings.publish),
-            guarded=not settings.host_access,
+            guarded=not config.reaches_host(settings, self._ctx),
             boot=self.images.cache.boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
             unrandomized=bool(self._recorded.data.get("Unrandomized")),

@@ -12,7 +12,7 @@ DEFAULT_BOOT_TIMEOUT = 300  # seconds
 DEFAULT_ACCEL = "auto"
 DEFAULT_WARM = "on"
 DEFAULT_LOCALHOST = "auto"
-DEFAULT_HOST_ACCESS = "on"
+DEFAULT_HOST_ACCESS = "auto"
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -80,7 +80,8 @@ OPTIONS = (
         "qemu-host-access",
         env="QEMU_HOST_ACCESS",
         default=DEFAULT_HOST_ACCESS,
-        help="off: the machine does not reach what listens on this computer's loopback (host.docker.internal)",
+        help="on: the machine reaches what listens on this computer's loopback (host.docker.internal); off: not;"
+        " auto: unless it is in a cluster",
     ),
     Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from machine.drivers.qemu import config
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import UsageError
 from machine.options import resolve
+from tests.drivers import contexts
 
 
 def of(**given: Any) -> config.Settings:
@@ -54,6 +57,15 @@ def test_published_ports() -> None:
 def test_what_is_stored_comes_back() -> None:
     wanted = of(qemu_publish=["8080:80"], qemu_cpu_count=-1, qemu_accel="tcg", qemu_image="/a/b.qcow2")
     assert config.load(config.dump(wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("word", "in_cluster", "reaches"),
+    [("auto", False, True), ("auto", True, False), ("on", True, True), ("off", False, False)],
+)
+def test_who_reaches_the_loopback_of_this_host(word: str, in_cluster: bool, reaches: bool, tmp_path: Path) -> None:
+    ctx = replace(contexts.real(tmp_path), in_cluster=in_cluster)
+    assert config.reaches_host(of(qemu_host_access=word), ctx) is reaches
 
 
 def test_a_record_of_an_older_version_gets_defaults() -> None:
