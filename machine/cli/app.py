@@ -48,16 +48,29 @@ class App:
             self._store.on_load = self._ensure_forwarder
         return self._store
 
+    def _share_has_ended(self, directory: str) -> bool:
+        """Return whether a process that shares a directory has ended, by itself; loads next to nothing."""
+        import os
+
+        from machine import forwarder_lock
+
+        try:
+            names = os.listdir(directory)
+        except OSError:  # a machine that is being removed
+            return False
+        locks = [name for name in names if name.startswith("share-") and name.endswith(".lock")]
+        return any(forwarder_lock.missing(os.path.join(directory, name)) for name in locks)
+
     def _ensure_forwarder(self, record: Record) -> None:
         """Start a machine's processes here again that have ended; called whenever a record is loaded."""
         import os
 
-        if record.shares():
+        from machine import paths
+
+        if record.shares() and self._share_has_ended(paths.machine(self.store.root, record.name)):
             from machine.lifecycle import share
 
             share.restart(self.open_session(), record)
-
-        from machine import paths
 
         path = paths.machine(self.store.root, record.name, paths.FORWARDER_LOCK)
         if not os.path.exists(path):
