@@ -23,7 +23,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
     if not isinstance(host, dict):
         return []
     binds, mounts = host.get("Binds"), host.get("Mounts")
-    sources = [text if ":" not in text[2:] else text[: text.index(":", 2)] for text in _texts(binds)]
+    # What has no colon but a drive's is a path in the container, for a volume without a name.
+    sources = [text[: text.index(":", 2)] for text in _texts(binds) if ":" in text[2:]]
     for mount in mounts if isinstance(mounts, list) else ():
         if isinstance(mount, dict) and str(mount.get("Type", "")).lower() == "bind":
             sources += _texts([mount.get("Source")])

@@ -16,6 +16,7 @@ from machine.swarm.placing import bind_warnings
         ({"Mounts": [{"Type": "bind", "Source": "/Users/a", "Target": "/app"}]}, ["/Users/a"]),
         ({"Mounts": [{"Type": "volume", "Source": "/home/a", "Target": "/app"}]}, []),
         ({"Binds": ["data:/data", "/var/run/docker.sock:/var/run/docker.sock", "/homes/a:/a", "/srv:/home"]}, []),
+        ({"Binds": ["/home/node/app/node_modules", "C:\\data", "/root"]}, []),  # volumes without a name
         ({"Binds": None, "Mounts": [None, 3, {"Type": "bind"}]}, []),
         ({"Binds": "/home/a:/a"}, []),
         ([], []),
