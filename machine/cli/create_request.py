@@ -59,13 +59,18 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
 def _shares(args: Namespace, app: App) -> tuple[spec.Share, ...]:
     """Return the directories to be shared: those of the flags, else of the variable, else what is usual.
 
-    Usual is the home directory for a machine on this computer that is in no cluster, whose users would see it, too.
+    Usual is the home directory for a machine on this computer. A member of a cluster, whose users would see it, too,
+    gets nothing but what the flags say: the variable is set for other machines, and long ago.
     """
     variable = app.environ.get("MACHINE_SHARE", "")
-    typed = args.share if args.share is not None else [part for part in variable.split(",") if part]
-    if typed:
-        return tuple(spec.parse_all(typed, writable=True))
-    if args.swarm or args.swarm_master or args.swarm_mode or not registry.find(args.driver).traits.shares_home:
+    if args.share is not None:
+        return tuple(spec.parse_all(args.share, writable=True))
+    traits = registry.find(args.driver).traits
+    if args.swarm or args.swarm_master or args.swarm_mode or not traits.has_host:
+        return ()
+    if usual := [part for part in variable.split(",") if part]:
+        return tuple(spec.parse_all(usual, writable=True))
+    if not traits.shares_home:
         return ()
     home = spec.home(app.environ)
     return (spec.Share(home, True),) if home else ()
