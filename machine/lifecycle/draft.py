@@ -19,7 +19,7 @@ from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
 from machine.session import Session
-from machine.share.spec import Share, checked, to_record
+from machine.share.spec import Share, check_apart, checked, to_record
 from machine.store import Record
 
 
@@ -112,6 +112,7 @@ def _write_shares(session: Session, record: Record, shares: Sequence[Share], *, 
         raise UsageError(
             f"--share has no effect with the driver {record.driver_name}, which has no host", resolution="leave it out"
         )
+    check_apart(shares)
     record.set_shares(to_record(checked(share, session.store.root) for share in shares))
 
 

@@ -15,7 +15,7 @@ from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.share_files import State
 from machine.session import LOCK_SECONDS, Session
 from machine.share import mount
-from machine.share.spec import Share, checked, from_record, to_record
+from machine.share.spec import Share, check_apart, checked, from_record, to_record
 from machine.store import Record
 
 MOUNT_SECONDS = 60.0  # for a share to be mounted before a command goes on without it
@@ -39,6 +39,7 @@ def add(session: Session, name: str, shares: Collection[Share]) -> None:
             )
         paths = {share.path for share in shares}
         known = from_record(record.shares())
+        check_apart([*(share for share in known if share.path not in paths), *shares])
         changed = [share for share in known if share.path in paths and share not in shares]
         _end(session, name, [share.tag(session.store.root, name) for share in changed])
         record.set_shares(to_record([*(share for share in known if share.path not in paths), *shares]))

@@ -112,6 +112,19 @@ def checked(share: Share, store: str) -> Share:
     return replace(share, target=target)
 
 
+def check_apart(shares: Iterable[Share]) -> None:
+    """Raise UsageError for a share in another one: on the machine one of them would cover the other."""
+    found = sorted(shares, key=lambda share: share.path)
+    for outer in found:
+        for inner in found:
+            if inner.path != outer.path and _within(inner.path, outer.path):
+                raise UsageError(
+                    f"{inner.path} is in {outer.path}: a machine has one or the other",
+                    resolution=f"share what it needs of {outer.path}, directory by directory (first, where it has that:"
+                    f" machine share --stop NAME {shlex.quote(outer.path)})",
+                )
+
+
 def _check_way(share: Share, target: str, store: str) -> None:
     """Raise UsageError for a link to what is not shared unless it is named: a machine may have made that link."""
     for home_directory in credentials.homes(target):

@@ -33,6 +33,25 @@ def test_a_machine_of_this_computer_gets_the_home_directory(cli: StoreWithEngine
 def test_a_member_of_a_cluster_gets_nothing_unasked(cli: StoreWithEngines) -> None:
     assert shared(cli, *CLUSTER) == []
     assert shared(cli, *CLUSTER, "--share", str(cli.directory)) == [f"{cli.directory} (read-write)"]
+    assert shared(cli, *CLUSTER, MACHINE_SHARE=str(cli.directory)) == [], "a variable does not ask for this machine"
+    url = ("-d", "none", "--url", "tcp://127.0.0.1:1")
+    assert shared(cli, *url, MACHINE_SHARE=str(cli.directory)) == [], "there is nothing to share with"
+
+
+def test_no_share_is_in_another_one(cli: StoreWithEngines, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    words = ("--share", f"{tmp_path}/a", "--share", f"{tmp_path}/a/b:ro")
+    done = cli.type("create", "--dry-run", *GENERIC, *words, "dev")
+    assert done.status != 0
+    assert f"{tmp_path}/a/b is in {tmp_path}/a" in done.err
+    record = cli.machine("dev", 1)
+    record.set_shares({str(tmp_path / "a"): {"Writable": True, "Target": str(tmp_path / "a")}})
+    cli.store.save(record)
+    for path in (tmp_path / "a" / "b", tmp_path):
+        done = cli.type("share", "dev", str(path))
+        assert done.status != 0
+        assert "machine share --stop NAME" in done.err
+    assert list(cli.store.load("dev").shares()) == [str(tmp_path / "a")]
 
 
 def test_any_machine_gets_what_it_is_given(cli: StoreWithEngines, tmp_path: Path) -> None:
