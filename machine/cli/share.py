@@ -18,8 +18,8 @@ the machine's ssh connection, in the background, and comes back after a break an
 shares of the machine are listed, without NAME those of all; --stop ends one, or all of a machine.
 
 Keys and credentials (~/.ssh, ~/.aws, ~/.kube, ~/.docker, browsers, ...) are not seen there unless they are named, and
-the store of machines never. Whoever is root on the machine, or may use its engine, reads what is shared, and changes
-what is shared with :rw."""
+stores of machines never. A directory in one that is shared cannot be shared as well. Whoever is root on the machine,
+or may use its engine, reads what is shared, and changes what is shared with :rw."""
 
 
 def add_arguments(parser: Parser) -> None:
