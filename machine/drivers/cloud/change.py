@@ -37,11 +37,12 @@ class ChangesMachine(CloudDriver[C]):
         for name, value in found.items():
             if value in ("", 0):
                 raise UsageError(f"{self._flag_of(name)} needs a value", resolution="give one, or leave the flag out")
-        wanted = replace(self.config, **found)
         with preflight_errors(), self.reading("what there is"):
-            self.check_change(self._machine(), wanted, list(values))
-        for name in found:
-            setattr(self.config, name, getattr(wanted, name))  # in place, as the check has spelled it
+            machine = self._machine()
+            wanted = replace(self.config, **found)
+            self.check_change(machine, wanted, list(values))
+        for name, _ in self.config.record_fields():
+            setattr(self.config, name, getattr(wanted, name))  # in place, as the check has spelled and looked them up
 
     def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
         try:
@@ -62,7 +63,7 @@ class ChangesMachine(CloudDriver[C]):
     def check_change(self, machine: Json, wanted: C, names: Sequence[str]) -> None:
         """Raise a CloudError, which names the flag, if `machine` cannot have what `wanted` says of the options `names`.
 
-        Asks only.
+        Asks only. What it sets in `wanted`, as an id that it has looked up, is taken with the rest.
         """
 
     @abstractmethod

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 Call = Callable[[Any], Any]
 CONSOLE_LINES = 100
 OLDEST_NOVA = "2.1"
+EXTENDS_ATTACHED = "3.42"  # Cinder's microversion since when a volume in use can grow
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,28 @@ class Api:
         """start, stop, reboot, unpause, resume or unshelve; it is on its way afterwards."""
         how = ("SOFT",) if verb == "reboot" else ()
         self._do(f"{verb} the server", lambda cloud: getattr(cloud.compute, f"{verb}_server")(server_id, *how))
+
+    def resize(self, server_id: str, flavor_id: str) -> None:
+        """Give a server another flavor; once that is done, it waits for `confirm_resize`."""
+        self._do("resize the server", lambda cloud: cloud.compute.resize_server(server_id, flavor_id))
+
+    def confirm_resize(self, server_id: str) -> None:
+        """Have the cloud give up what it keeps of a server as it was; WrongState if it is at that already."""
+        self._do("confirm the resize of the server", lambda cloud: cloud.compute.confirm_server_resize(server_id))
+
+    def extends_attached_volumes(self) -> bool:
+        """Whether Cinder can grow a volume that a server has."""
+
+        def ask(cloud: Any) -> bool:
+            from openstack.utils import supports_microversion
+
+            return bool(supports_microversion(cloud.block_storage, EXTENDS_ATTACHED))
+
+        return bool(self._ask("ask for the versions of block storage", ask))
+
+    def extend_volume(self, volume_id: str, gigabytes: int) -> None:
+        """Grow a volume; it is on its way afterwards."""
+        self._do("grow the volume", lambda cloud: cloud.block_storage.extend_volume(volume_id, gigabytes))
 
     def delete(self, kind: ResourceType, key: str, **how: bool) -> None:
         """Remove a thing, a moment later; absent is success, InUse while something needs it.

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, groups
 from machine.drivers.cloud import lookup as cloud_lookup
-from machine.drivers.cloud.driver import CloudDriver, Json, Provider
+from machine.drivers.cloud.change import ChangesMachine
+from machine.drivers.cloud.driver import Json, Provider
 from machine.drivers.cloud.user_data import UserDataLimits
-from machine.drivers.openstack import addresses, conoha, firewall, lookup, removal, requests
+from machine.drivers.openstack import addresses, change, conoha, firewall, lookup, removal, requests
 from machine.drivers.openstack.client import FLOATING_IP, KEY_PAIR, PORT, SECURITY_GROUP, SERVER, VOLUME, Api
 from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
-from machine.drivers.openstack.states import START_ACTIONS, TASKS, state_of
+from machine.drivers.openstack.states import START_ACTIONS, TASKS, is_resized_while_off, state_of
 from machine.model import Endpoint, State, Verb
 
 VOLUME_READY, VOLUME_FAILED = ("available",), ("error", "error_restoring")
 
 
-class OpenStackDriver(CloudDriver[Config]):
+class OpenStackDriver(ChangesMachine[Config]):
     """A machine that is one server."""
 
     traits: ClassVar[Traits] = Traits(
@@ -48,6 +50,7 @@ class OpenStackDriver(CloudDriver[Config]):
         self.api = Api(config)
         self.boot_timeout = float(config.active_timeout)
         self._servers = removal.Servers(self.api, config, ctx.machine_id)
+        self._resize = change.Resize(self.api, config)
         self._requested_here = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
         # Ids of servers whose creation failed; they are removed before another is made.
@@ -236,6 +239,11 @@ class OpenStackDriver(CloudDriver[Config]):
     def power_machine(self, machine: Json, verb: Verb) -> None:
         server_id, status = str(machine["id"]), str(machine.get("status"))
         task = TASKS.get(str(machine.get("task_state") or ""))
+        if verb is Verb.START and is_resized_while_off(machine):
+            raise errors.WrongState(
+                f"{self.ctx.name} is being resized: its state is {status}",
+                resolution=f"if it stays that way, `openstack server resize confirm {server_id}` ends it",
+            )
         if verb in (Verb.START, Verb.RESTART) and status in START_ACTIONS:
             if task is not State.STARTING:
                 self.api.act(server_id, START_ACTIONS[status])
@@ -263,6 +271,24 @@ class OpenStackDriver(CloudDriver[Config]):
         if endpoint is None:
             return f"{said}, but it has no IPv{self.config.ip_version} address"
         return f"{said}; {addresses.ingress_problem(self.api, machine, endpoint)}".rstrip("; ")
+
+    # changes
+
+    def disk_gigabytes(self) -> int:
+        return self.config.own_volume_size
+
+    def check_change(self, machine: Json, wanted: Config, names: Sequence[str]) -> None:
+        if {change.FLAVOR_NAME, change.FLAVOR_ID} & set(names):
+            change.check_flavor(self.api, machine, wanted, names)
+        if change.DISK in names:
+            change.check_disk(self.api, wanted)
+
+    def change_machine(self, machine: Json, name: str) -> bool:
+        if name == change.DISK:
+            return change.grow_volume(self.api, self.config)
+        return self._resize.advance(machine)
+
+    # removal
 
     def remove_all(self) -> None:
         """The server and all that was made with it. Raises InProgress while the cloud still ends it."""

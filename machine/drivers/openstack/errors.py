@@ -85,7 +85,10 @@ SENTENCES: tuple[tuple[str, errors.ErrorClass], ...] = (  # of 400, 403, 404 (no
     (r"quota|exceeds? (the )?(allowed|limit)|limit exceeded", errors.QuotaExceeded),
     (r"no valid host|not enough hosts|no more ip addresses|out of (host )?capacity|insufficient", errors.NoCapacity),
     (r"maximum number of retries|no more addresses|exhausted", errors.NoCapacity),
-    (r"while it is in (vm_state|task_state|status)|is locked|in an invalid state", errors.WrongState),
+    (
+        r"while it is in (vm_state|task_state|status)|is locked|in an invalid state|has not been resized",
+        errors.WrongState,
+    ),
     (r"already exists|already (in use|associated)|duplicate", errors.NameTaken),
     (r"volume status must be|in.?use\b|still (has|have)|is being used", errors.InUse),
     (r"zero disk|block.?device|\bvolume", errors.BadVolume),

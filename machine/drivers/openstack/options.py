@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import DISK, VALUE, Option
 
 DEFAULT_GROUP_NAME = "docker-machine"
 PROFILES = ("auto", "openstack", "conoha")
@@ -98,8 +98,8 @@ OPTIONS = (
         "openstack-retries", "int", default=RETRIES, help="how often a throttled or failed call is repeated; 0: never"
     ),
     # the machine
-    Option("openstack-flavor-name", env="OS_FLAVOR_NAME", help="flavor, by name or id (required)"),
-    Option("openstack-flavor-id", env="OS_FLAVOR_ID", help="flavor, by id"),
+    Option("openstack-flavor-name", env="OS_FLAVOR_NAME", help="flavor, by name or id (required)", changeable=VALUE),
+    Option("openstack-flavor-id", env="OS_FLAVOR_ID", help="flavor, by id", changeable=VALUE),
     Option("openstack-image-name", env="OS_IMAGE_NAME", help="image, by name or id; of several the newest (required)"),
     Option("openstack-image-id", env="OS_IMAGE_ID", help="image, by id"),
     Option("openstack-availability-zone", env="OS_AVAILABILITY_ZONE", help="availability zone; empty: any"),
@@ -132,7 +132,12 @@ OPTIONS = (
     ),
     # its disk
     Option("openstack-boot-from-volume", "bool", help="root disk on a volume, made with it, removed with it"),
-    Option("openstack-volume-size", "int", help="GB of that volume; 0: what the image needs, 20 at least"),
+    Option(
+        "openstack-volume-size",
+        "int",
+        help="GB of the root volume; 0: what the image needs, 20 at least",
+        changeable=DISK,
+    ),
     Option("openstack-volume-type", help="type of that volume"),
     Option("openstack-volume-name", help="name of that volume"),
     Option("openstack-volume-id", help="volume that exists, to boot from; it stays when the machine is removed"),

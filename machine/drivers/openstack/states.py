@@ -30,6 +30,9 @@ STATES = {
     "SUSPENDED": State.SAVED,
     "VERIFY_RESIZE": State.RUNNING,
 }
+STOPPED, CONFIRMABLE = "SHUTOFF", "VERIFY_RESIZE"
+RESIZING = ("RESIZE", CONFIRMABLE, "REVERT_RESIZE")
+POWERED_OFF = 4  # as Nova's power state
 TASKS = {  # what is under way wins over where it comes from
     "deleting": State.STOPPING,
     "soft-deleting": State.STOPPING,
@@ -48,7 +51,16 @@ START_ACTIONS = {
 }
 
 
+def is_resized_while_off(server: Mapping[str, Any]) -> bool:
+    """Whether a server that is being resized was off before, and so is afterwards."""
+    status = server.get("status")
+    confirmable_and_off = status == CONFIRMABLE and server.get("power_state") == POWERED_OFF
+    return status in RESIZING and (server.get("vm_state") == "stopped" or confirmable_and_off)
+
+
 def state_of(server: Mapping[str, Any]) -> State:
     """The state that the cloud shows of a server."""
+    if is_resized_while_off(server):
+        return State.STOPPED
     task = TASKS.get(str(server.get("task_state") or ""))
     return task or STATES.get(str(server.get("status")), State.ERROR)

@@ -13,6 +13,7 @@ import time
 import uuid
 from typing import Any
 
+from tests.drivers.openstack import resizing
 from tests.drivers.openstack.neutron import Neutron
 from tests.drivers.openstack.refusals import Json, Refusal, bad, new_id
 
@@ -51,6 +52,7 @@ class Project(Neutron):
         self.addresses: list[str] = []  # given out before all others
         self.requests: dict[str, Json] = {}  # server id -> the body that asked for it
         self.fault = ""  # of the next server
+        self.full = False  # whether no host has room for a larger server
         default = self.make_group({"name": "default", "description": "Default security group"})
         for family in ("IPv4", "IPv6"):
             self.make_rule({"ethertype": family, "security_group_id": default["id"], "remote_group_id": default["id"]})
@@ -94,6 +96,8 @@ class Project(Neutron):
                 del self.volumes[volume["id"]]
             elif volume["status"] in ("creating", "downloading"):
                 volume["status"] = "available"
+            elif volume["status"] == "extending":
+                volume["status"], volume["size"] = volume.pop("_grown")
 
     def _end(self, server: Json) -> None:
         del self.servers[server["id"]]
@@ -177,7 +181,7 @@ class Project(Neutron):
             "addresses": {},
             "tenant_id": self.id,
             "security_groups": [{"name": group["name"]} for group in groups],
-            "flavor": {"original_name": flavor["name"]},
+            "flavor": resizing.embedded(flavor),
             "image": "",
             "links": [],
             "_disks": disks,
@@ -275,6 +279,10 @@ class Project(Neutron):
             return {"output": f"booting {server['name']}\nlogin: "}
         if action == "forceDelete":
             return self.delete_server(server_id, at_once=True)
+        if action == "resize":
+            return resizing.resize(server, self.flavors, how["flavorRef"], self.power, fails=self.full)
+        if action == "confirmResize":
+            return resizing.confirm(server, self.power)
         known = {
             "os-start": ("SHUTOFF", "powering-on", "ACTIVE"),
             "os-stop": ("ACTIVE", "powering-off", "SHUTOFF"),
@@ -287,9 +295,7 @@ class Project(Neutron):
             raise bad(f"There is no such action: {action}")
         before, during, after = known[action]
         if status != before or task:
-            kind = f"task_state {task}" if task else f"vm_state {status.lower()}"
-            text = f"Cannot '{action.removeprefix('os-')}' instance {server_id} while it is in {kind}"
-            raise Refusal(409, "conflictingRequest", text)
+            raise resizing.in_wrong_state(server, action.removeprefix("os-"))
         server["OS-EXT-STS:task_state"] = during
         if action == "reboot":  # Nova's API words an active server that reboots so (nova/api/openstack/common.py)
             server["status"] = "REBOOT"
@@ -331,6 +337,12 @@ class Project(Neutron):
         if volume_id not in self.volumes:
             raise Refusal(404, "itemNotFound", f"Volume {volume_id} could not be found.")
         return self.volumes[volume_id]
+
+    def act_on_volume(self, volume_id: str, body: Json, microversion: tuple[int, int]) -> None:
+        ((action, how),) = body.items()
+        if action != "os-extend":
+            raise bad(f"There is no such action: {action}")
+        resizing.extend(self.volume(volume_id), how["new_size"], microversion, self.build)
 
     def delete_volume(self, volume_id: str) -> None:
         volume = self.volume(volume_id)

@@ -150,7 +150,21 @@ def _make_rules(cloud: Cloud, body: Json) -> Json:
 def _act(cloud: Cloud, words: tuple[str, ...], body: Json) -> Found:
     ((action, how),) = body.items()
     found = cloud.project.act(words[0], action, how)
-    return (200, found) if found is not None else (202, None)
+    if found is not None:
+        return 200, found
+    return 204 if action == "confirmResize" else 202, None
+
+
+def _flavor(cloud: Cloud, flavor_id: str) -> Json:
+    found = [flavor for flavor in cloud.project.flavors if flavor["id"] == flavor_id]
+    if not found:
+        raise Refusal(404, "itemNotFound", f"Flavor {flavor_id} could not be found.")
+    return found[0]
+
+
+def _act_on_volume(cloud: Cloud, volume_id: str, body: Json) -> Found:
+    cloud.project.act_on_volume(volume_id, body, cloud.microversion)
+    return 202, None
 
 
 def _make_server(cloud: Cloud, body: Json) -> Json:
@@ -163,6 +177,7 @@ V = "/v3/[0-9a-f]+"  # of Cinder
 
 ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
     ("compute", "GET", "/v2.1/flavors/detail", lambda c, w, q, b: (200, {"flavors": c.project.flavors})),
+    ("compute", "GET", "/v2.1/flavors/([^/]+)", lambda c, w, q, b: (200, {"flavor": _flavor(c, w[0])})),
     ("compute", "GET", "/v2.1/images/detail", lambda c, w, q, b: (200, {"images": _nova_images(c, q)})),
     ("compute", "GET", "/v2.1/limits", lambda c, w, q, b: (200, {"limits": {"rate": [], "absolute": _limits(c)}})),
     ("compute", "GET", "/v2.1/os-availability-zone", lambda c, w, q, b: (200, {"availabilityZoneInfo": c.zones})),
@@ -209,5 +224,6 @@ ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
         f"{V}/volumes",
         lambda c, w, q, b: (202, {"volume": _public(c.project.make_volume(b["volume"]))}),
     ),
+    ("volume", "POST", f"{V}/volumes/([^/]+)/action", lambda c, w, q, b: _act_on_volume(c, w[0], b)),
     ("volume", "DELETE", f"{V}/volumes/([^/]+)", _delete(Project.delete_volume, 202)),
 ]

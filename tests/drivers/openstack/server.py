@@ -44,6 +44,7 @@ class Cloud(LoopbackServer):
     """Running until `stop`. `identity` are the versions of Keystone that it offers."""
 
     domain = "Default"
+    cinder = "3.70"
     zones: list[Json] = [{"zoneName": "nova", "zoneState": {"available": True}}]  # noqa: RUF012
 
     def __init__(self, project: Project | None = None, *, identity: tuple[str, ...] = ("v3.14",)) -> None:
@@ -133,7 +134,7 @@ class Cloud(LoopbackServer):
         here = self.place(asked.host, service).partition("/v")[0]
         keystone = [self._version(version, f"{here}/{version.partition('.')[0]}") for version in self.identity]
         nova = {**self._version("v2.1", f"{here}/v2.1/"), "version": NOVA[1], "min_version": NOVA[0]}
-        cinder = {**self._version("v3.0", f"{here}/v3/"), "version": "3.70", "min_version": "3.0"}
+        cinder = {**self._version("v3.0", f"{here}/v3/"), "version": self.cinder, "min_version": "3.0"}
         documents: dict[tuple[str, str], Found] = {
             ("identity", ""): (300, {"versions": {"values": keystone}}),
             ("compute", ""): (200, {"versions": [nova]}),
