@@ -142,3 +142,18 @@ def test_a_context_of_somebody_else_is_not_used(cli: StoreWithEngines) -> None:
     assert current(cli) == ""
     assert cli.type("use", "dev").status == 1
     assert "theirs" in meta.read_text()
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "neither $DOCKER_HOST nor a docker context is set"),
+        ({"DOCKER_CONTEXT": "default"}, "$DOCKER_CONTEXT, default, leads to no machine"),
+        ({"DOCKER_CONTEXT": "nope"}, "$DOCKER_CONTEXT, nope, leads to no machine"),
+        ({"DOCKER_HOST": "tcp://h:1"}, "$DOCKER_HOST, tcp://h:1, belongs to no machine"),
+    ],
+)
+def test_active_says_what_docker_is_pointed_at(cli: StoreWithEngines, environ: dict[str, str], said: str) -> None:
+    typed = cli.type("active", **environ)
+    assert typed.status == 4
+    assert said in typed.err

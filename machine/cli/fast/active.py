@@ -25,6 +25,7 @@ def run(args: Namespace, app: App) -> int:
 
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """
+    from machine import docker_config
     from machine.cli.connect import swarm_url
     from machine.cli.docker_target import describe_target, docker_host, url_behind_socket
     from machine.cli.ls_rows import power_resolution, read_rows
@@ -32,7 +33,9 @@ def run(args: Namespace, app: App) -> int:
 
     current = docker_host(app.environ)
     if not current:
-        return _no_active_machine(app, "neither $DOCKER_HOST nor a docker context is set")
+        chosen, _ = docker_config.selection(app.environ)
+        reason = f"{describe_target(app.environ)} leads to no machine" if chosen else ""
+        return _no_active_machine(app, reason or "neither $DOCKER_HOST nor a docker context is set")
     active = []
     rows = read_rows(app.store, app.store.names())
     current = url_behind_socket(current, (row.record for row in rows if row.record), app.environ)
