@@ -52,15 +52,16 @@ def create_request(args: Namespace, app: App) -> CreateRequest:
         engine_proxy=args.engine_proxy,
         keep_hostname=args.no_hostname,
         clone=wanted_clone,
-        shares=_shares(args, app),
+        shares=_shares(args, app, wanted_clone),
     )
 
 
-def _shares(args: Namespace, app: App) -> tuple[spec.Share, ...]:
+def _shares(args: Namespace, app: App, wanted_clone: CloneRequest | None) -> tuple[spec.Share, ...]:
     """Return the directories to be shared: those of the flags, else of the variable, else what is usual.
 
     Usual is the home directory for a machine on this computer. A member of a cluster, whose users would see it, too,
-    gets nothing but what the flags say: the variable is set for other machines, and long ago.
+    gets nothing but what the flags say: the variable is set for other machines, and long ago. A clone gets what its
+    source has: whoever ruled that one, and was given no files for it, rules the clone.
     """
     variable = app.environ.get("MACHINE_SHARE", "")
     if args.share is not None:
@@ -68,6 +69,8 @@ def _shares(args: Namespace, app: App) -> tuple[spec.Share, ...]:
     traits = registry.find(args.driver).traits
     if args.swarm or args.swarm_master or args.swarm_mode or not traits.has_host:
         return ()
+    if wanted_clone:
+        return tuple(spec.from_record(app.store.load(wanted_clone.machine).shares()))
     if usual := [part for part in variable.split(",") if part]:
         return tuple(spec.parse_all(usual, writable=True))
     if not traits.shares_home:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.lifecycle import clone
 from tests.cli.typed import StoreWithEngines
 
 GENERIC = ("-d", "generic", "--generic-ip-address", "192.0.2.1")
@@ -106,3 +107,20 @@ def test_stop_takes_a_share_out_of_the_record(cli: StoreWithEngines) -> None:
 def test_a_machine_is_needed(cli: StoreWithEngines) -> None:
     assert "--stop needs the name of a machine" in cli.type("share", "--stop").err
     assert cli.type("share", "nobody", "/tmp").status != 0
+
+
+def test_a_clone_gets_what_its_source_has(
+    cli: StoreWithEngines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was not trusted with files is not given the home directory by being cloned."""
+    for step in ("check_source", "take_over"):  # what is copied of the disk is tested elsewhere
+        monkeypatch.setattr(clone, step, lambda *_: None)
+    record = cli.machine("source", 1)
+    line = ("-d", "qemu", "--from", "source")
+    assert shared(cli, *line) == []
+    assert shared(cli, *line, MACHINE_SHARE=str(tmp_path)) == []
+    assert shared(cli, *line, "--share", str(tmp_path)) == [f"{tmp_path} (read-write)"]
+    record.set_shares({str(tmp_path): {"Writable": False, "Target": str(tmp_path)}})
+    cli.store.save(record)
+    assert shared(cli, *line) == [f"{tmp_path} (read-only)"]
+    assert shared(cli, *line, "--share", "none") == []
