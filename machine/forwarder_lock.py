@@ -30,7 +30,7 @@ def missing(path: str) -> bool:
     try:
         status = os.fstat(descriptor)
         starting = not status.st_size and time.time() - status.st_mtime < START_SECONDS
-        return not starting and _lock(descriptor)
+        return not starting and _lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
 
@@ -42,7 +42,7 @@ def holder(path: str) -> int:
         return 0
     try:
         text = os.read(descriptor, 20).strip()
-        return int(text) if text.isdigit() and not _lock(descriptor) else 0
+        return int(text) if text.isdigit() and not _lock(descriptor, shared=True) else 0
     finally:
         os.close(descriptor)
 
@@ -82,14 +82,17 @@ def _open(path: str) -> int:
         return -1
 
 
-def _lock(descriptor: int) -> bool:
-    """Take the lock without waiting; whether that went. It is given back with the descriptor."""
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Take the lock without waiting; whether that went. It is given back with the descriptor.
+
+    `shared`, for looking: who looks at the same time is not taken for the forwarder, whose pid may be another's by now.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: no driver there has forwarders
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
