@@ -67,6 +67,8 @@ def remove(session: Session, name: str, paths: Collection[str]) -> None:
             _unmount(session, record, share)
             _end(session, name, [share.tag(session.store.root, name)])
             session.console.done(f"{name} does not have {share.path} any more")
+        for path in sorted(set(paths) - {share.path for share in known}):
+            session.console.warn(f"{path} is no share of {name}; machine share {name} lists what is")
         if not paths:
             _end(session, name, share_files.tags(session.store, name))
 

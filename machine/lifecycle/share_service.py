@@ -86,6 +86,7 @@ class Service:
     name: str
     tag: str
     known_policy: policy.Policy = field(default_factory=policy.Policy)
+    was_mounted: bool = False  # on the connection that has ended
 
     def run(self) -> None:
         """Serve until nobody wants the share any more, or the machine is off or refuses it."""
@@ -93,8 +94,7 @@ class Service:
         while True:
             try:
                 record, share = self._wanted()
-                if self._serve_once(record, share):
-                    pause, lost_at = FIRST_PAUSE, time.monotonic()
+                self._serve_once(record, share)
                 reason = "the connection ended"
             except Ended:
                 return
@@ -103,6 +103,8 @@ class Service:
                 return
             except Exception as error:  # whatever a machine sends: the service outlives it
                 reason = error.brief if isinstance(error, MachineError) else str(error)
+            if self.was_mounted:
+                pause, lost_at, self.was_mounted = FIRST_PAUSE, time.monotonic(), False
             if time.monotonic() - lost_at > GIVE_UP:
                 self._say(State.FAILED, f"no connection for {GIVE_UP / 60:g} minutes: {reason}")
                 return
@@ -120,11 +122,11 @@ class Service:
                 return record, share
         raise Ended
 
-    def _serve_once(self, record: Record, share: Share) -> bool:
-        """Log in, mount and serve to the end of the connection; return whether it was mounted."""
+    def _serve_once(self, record: Record, share: Share) -> None:
+        """Log in, mount and serve to the end of the connection."""
         endpoint = record.endpoint()
         if endpoint is None:
-            return False
+            return
         root = share.target
         self._judge(root)
         try:
@@ -142,7 +144,6 @@ class Service:
         for word in said:
             if word in mount.REFUSALS:
                 raise Refused(mount.REFUSALS[word][0])
-        return mount.MOUNTED in said
 
     def _converse(self, shell: SshShell, share: Share, root: str, served: tree.Tree) -> list[str]:
         """Run the mount command and answer its requests to its end; return what the script said."""
@@ -171,6 +172,7 @@ class Service:
                 if left > 0 and word in (mount.MOUNTED, *mount.REFUSALS):
                     said.append(word)
                     if word == mount.MOUNTED:
+                        self.was_mounted = True
                         self._say(State.MOUNTED, "")
 
     def _look(self, root: str) -> None:

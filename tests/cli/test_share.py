@@ -99,6 +99,7 @@ def test_stop_takes_a_share_out_of_the_record(cli: StoreWithEngines) -> None:
     cli.store.save(record)
     assert cli.type("share", "--stop", "dev", "/b").status == 0
     assert list(cli.store.load("dev").shares()) == ["/a", "/c"]
+    assert "/a/x is no share of dev" in cli.type("share", "--stop", "dev", "/a/x").err, "it is still shared, with /a"
     assert cli.type("share", "--stop", "dev").status == 0
     assert "Shares" not in cli.store.load("dev").raw["Machine"]
     assert cli.type("share", "--stop", "dev").status == 0, "absent is success"

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from machine.lifecycle import share_files, share_service
+from machine.lifecycle import share_service
 from machine.lifecycle.share_service import Ended, Service, Talk
-from machine.share import policy
 from machine.share.spec import Share
 from machine.store import Record, Store
 
@@ -67,19 +66,32 @@ def test_all_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not looked.is_set()
 
 
-def test_an_error_of_any_kind_is_a_reason_to_connect_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[Exception], *, mounted: bool) -> Service:
+    """A service of which each connection ends with one of these errors, 1,000 seconds after it began."""
     store = Store(str(tmp_path / "store"))
-    service = Service(store, "dev", "0" * 12)
-    record, share = Record(store.root, "dev", {}), Share("/a", True, "/a")
-    answers: list[Exception] = [UnicodeEncodeError("utf-8", "x", 0, 1, "odd"), Ended()]
+    now = [0.0]
 
-    def serve_once(self: Service, record: Record, share: Share) -> bool:
+    def serve_once(self: Service, record: Record, share: Share) -> None:
+        now[0] += 1000
+        self.was_mounted = mounted
         raise answers.pop(0)
 
-    monkeypatch.setattr(Service, "_wanted", lambda self: (record, share))
+    share = Share("/a", True, "/a")
+    monkeypatch.setattr(Service, "_wanted", lambda self: (Record(store.root, "dev", {}), share))
     monkeypatch.setattr(Service, "_serve_once", serve_once)
     monkeypatch.setattr(share_service, "FIRST_PAUSE", 0.0)
-    service.run()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return Service(store, "dev", "0" * 12)
+
+
+def test_an_error_of_any_kind_is_a_reason_to_connect_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that breaks after hours is no machine that is off; nor does what a machine sends end the service."""
+    answers: list[Exception] = [OSError("broken"), UnicodeEncodeError("utf-8", "x", 0, 1, "odd"), EOFError(), Ended()]
+    _service(tmp_path, monkeypatch, answers, mounted=True).run()
     assert not answers
-    assert isinstance(service.known_policy, policy.Policy)
-    assert share_files.tags(store, "dev") == []
+
+
+def test_a_machine_that_is_off_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Exception] = [OSError("nobody there"), Ended()]
+    _service(tmp_path, monkeypatch, answers, mounted=False).run()
+    assert len(answers) == 1
