@@ -37,8 +37,14 @@ class WarmStart:
         Only of an image that was built here: what is personal in another nobody knows, nor what of it is to stay. Not
         of one whose disk qemu cannot save; nor with commands for the first boot, which a template has behind it.
         """
-        built_here = image.taught and image.up_to_date and bool(image.kernel) and image.root != cache.NVME
-        return self._settings.warm and built_here and not self._ctx.user_data.strip()
+        built_here = image.taught and bool(image.kernel) and image.root != cache.NVME
+        wanted = self._settings.warm and built_here and not self._ctx.user_data.strip()
+        if wanted and not image.up_to_date:
+            self._ctx.log(
+                f"{image.name} was built by another version of machine, so {self._ctx.name} boots instead of starting"
+                f" from a template: machine image build {image.name} makes it anew, for later machines"
+            )
+        return wanted and image.up_to_date
 
     def find_or_make(self, image: cache.Image, base: str, machine: argv.Machine) -> Template | None:
         """Return the template to start `machine` from; None, with the reason in the log, if there is none to be had.
