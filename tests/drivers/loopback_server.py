@@ -48,7 +48,7 @@ def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(found)
 
-        do_GET = do_POST = do_DELETE = do_PUT = handle_any
+        do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any
 
         def log_message(self, *parts: Any) -> None:
             return

@@ -55,6 +55,12 @@ class Api:
             made, self._begun[path] = poller.result()
         return self._resource(doing, lambda: made, kind.key)
 
+    def update(self, kind: ResourceType, *path: str, body: Mapping[str, Any]) -> None:
+        """Ask for a change of a resource; its provisioningState says whether that is done."""
+        with errors.sdk_errors(convert, f"change the {kind.label}"):
+            poller = self._of(kind).begin_update(*path, dict(body), polling=False, cls=_with_operation)
+            _, self._begun[path] = poller.result()
+
     def ensure(self, kind: ResourceType, *path: str, body: Mapping[str, Any]) -> Json:
         """Return a resource, asked for if there is none, or one that failed for an earlier process.
 
@@ -66,14 +72,14 @@ class Api:
         self.raise_failure(kind, *path, found=found)
         return found
 
-    def raise_failure(self, kind: ResourceType, *path: str, found: Mapping[str, Any]) -> None:
-        """Raise a CloudError with Azure's reason when making it, for this process, has failed."""
+    def raise_failure(self, kind: ResourceType, *path: str, found: Mapping[str, Any], doing: str = "make") -> None:
+        """Raise a CloudError with Azure's reason when making or changing it, for this process, has failed."""
         if path not in self._begun or not resources.has_failed(found):
             return
         address = self._begun.pop(path)
         reason = self.sdk.operation_error(kind.client, address) if address else {}
         code, text = str(reason.get("code") or ""), str(reason.get("message") or "")
-        raise translate(code or resources.provisioning_state(found), text, 0, f"make the {kind.label}")
+        raise translate(code or resources.provisioning_state(found), text, 0, f"{doing} the {kind.label}")
 
     def delete(self, kind: ResourceType, *path: str) -> bool:
         """Delete a resource. Return True when it is gone, False while it is going; repeating it is asking.

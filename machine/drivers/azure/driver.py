@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import ClassVar, Self
 
 from machine import names
-from machine.drivers.azure import firewall, requests, resources
+from machine.drivers.azure import change, firewall, requests, resources
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS
@@ -18,7 +18,8 @@ from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, S
 from machine.drivers.azure.shared import SharedResources
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors, lookup
-from machine.drivers.cloud.driver import CloudDriver, Provider
+from machine.drivers.cloud.change import ChangesMachine
+from machine.drivers.cloud.driver import Provider
 from machine.drivers.cloud.firewall import explain
 from machine.drivers.cloud.ports import PortRange
 from machine.errors import InProgress
@@ -39,7 +40,7 @@ PASSING_CODES = (  # refusals of what refers to something that Azure is still at
 )
 
 
-class AzureDriver(CloudDriver[Config]):
+class AzureDriver(ChangesMachine[Config]):
     """A machine that is one VM."""
 
     traits: ClassVar[Traits] = Traits(
@@ -207,6 +208,32 @@ class AzureDriver(CloudDriver[Config]):
             return ""
         present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
         return explain(firewall.allowed(present, PortRange("tcp", port, port)), port, f"its security groups ({name})")
+
+    # changes
+
+    def disk_gigabytes(self) -> int:
+        return self.config.disk_size
+
+    def check_change(self, machine: Json, wanted: Config, names: Sequence[str]) -> None:
+        if change.SIZE in names:
+            change.check_size(self.api, machine, wanted)
+        if change.DISK_SIZE in names:
+            change.check_disk(self.api, machine, wanted)
+
+    def apply_changes(self, names: Sequence[str]) -> Sequence[str]:
+        interval = self.config.polling_interval
+        if self.ctx.clock.now() - self._looked_at < interval:
+            raise InProgress(f"Azure is changing the machine: it is asked every {interval} s")
+        try:
+            return super().apply_changes(names)
+        except InProgress:
+            self._looked_at = self.ctx.clock.now()
+            raise
+
+    def change_machine(self, machine: Json, name: str) -> bool:
+        if name == change.DISK_SIZE:
+            return change.grow_disk(self.api, machine, self._path, self.config.disk_size)
+        return change.change_size(self.api, machine, self._path, self.config.size)
 
     # removal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.options import Option
+from machine.options import DISK, VALUE, Option
 
 ENVIRONMENT = "AzurePublicCloud"
 DEFAULT_GROUP_NAME = "docker-machine"
@@ -86,7 +86,13 @@ OPTIONS = (
         default=DEFAULT_GROUP_NAME,
         help="resource group, made if absent",
     ),
-    Option("azure-size", env="AZURE_SIZE", default=SIZE, help="VM size; Standard_B2pls_v2 is one with arm64"),
+    Option(
+        "azure-size",
+        env="AZURE_SIZE",
+        default=SIZE,
+        help="VM size; Standard_B2pls_v2 is one with arm64",
+        changeable=VALUE,
+    ),
     Option(
         "azure-image",
         env="AZURE_IMAGE",
@@ -118,7 +124,7 @@ OPTIONS = (
         "azure-update-domain-count", "int", env="AZURE_UPDATE_DOMAIN_COUNT", default=5, help="update domains of a set"
     ),
     # its disk
-    Option("azure-disk-size", "int", env="AZURE_DISK_SIZE", default=30, help="size of the disk in GB"),
+    Option("azure-disk-size", "int", env="AZURE_DISK_SIZE", default=30, help="size of the disk in GB", changeable=DISK),
     Option("azure-storage-type", env="AZURE_STORAGE_TYPE", default="Standard_LRS", help="kind of the managed disk"),
     Option("azure-managed-disks", "bool", env="AZURE_MANAGED_DISKS", help="always so: Azure has no others any more"),
     # its network

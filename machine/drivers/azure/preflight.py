@@ -27,10 +27,10 @@ ADDRESSES = ("standardskupublicipaddresses", "ipv4standardskupublicipaddresses",
 def preflight(api: Api, config: Config) -> None:
     """Ask, and settle in `config` what was left open; PreflightFailed or a CloudError."""
     sizes = api.sizes()  # the first call: credentials and subscription are good when it answers
-    size = _size(sizes, config)
-    _check_zone(size, config)
-    _check_abilities(size, config)
-    most = capability(_sku(sizes, "availabilitySets", "Aligned") or {}, "MaximumPlatformFaultDomainCount")
+    size = size_of(sizes, config)
+    check_zone(size, config)
+    check_abilities(size, config)
+    most = capability(sku(sizes, "availabilitySets", "Aligned") or {}, "MaximumPlatformFaultDomainCount")
     config.fault_domains = min(config.fault_domains, int(most or 0) or config.fault_domains)  # what the region has
     _image(api, config, size)
     _check_quota(api, config, size)
@@ -48,12 +48,12 @@ def capability(sku: Mapping[str, Any], name: str) -> str:
     return next((str(c.get("value")) for c in sku.get("capabilities") or [] if c.get("name") == name), "")
 
 
-def _size(sizes: list[Json], config: Config) -> Json:
+def size_of(sizes: list[Json], config: Config) -> Json:
     """The ResourceSku of the machine's size, whose name is written as Azure writes it."""
     place = config.location
     if not sizes:
         raise ERRORS.error(BadRegion, f"Azure offers nothing in {place}")
-    found = _sku(sizes, "virtualMachines", config.size)
+    found = sku(sizes, "virtualMachines", config.size)
     if found is None:
         advice = f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location"
         refuse(f"there is no size {config.size} in {place}", advice)
@@ -61,13 +61,13 @@ def _size(sizes: list[Json], config: Config) -> Json:
     return found
 
 
-def _sku(skus: list[Json], kind: str, name: str) -> Json | None:
+def sku(skus: list[Json], kind: str, name: str) -> Json | None:
     """The ResourceSku of that kind and name, in whatever letters, None if there is none."""
     wanted = (kind, name.lower())
-    return next((sku for sku in skus if (sku.get("resourceType"), str(sku.get("name")).lower()) == wanted), None)
+    return next((one for one in skus if (one.get("resourceType"), str(one.get("name")).lower()) == wanted), None)
 
 
-def _check_zone(size: Mapping[str, Any], config: Config) -> None:
+def check_zone(size: Mapping[str, Any], config: Config) -> None:
     """The size can be had in the region, and in the zone if one is given."""
     place, zone = f"the size {config.size} cannot be had in {config.location}", config.availability_zone
     for restriction in size.get("restrictions") or []:
@@ -82,7 +82,7 @@ def _check_zone(size: Mapping[str, Any], config: Config) -> None:
         refuse(f"{place}, zone {zone}", f"give --azure-availability-zone one of {choice}, or leave it out")
 
 
-def _check_abilities(size: Mapping[str, Any], config: Config) -> None:
+def check_abilities(size: Mapping[str, Any], config: Config) -> None:
     """The size goes with a spot machine, accelerated networking and the kind of disk, where they are wanted."""
     for flag, wanted, name in (
         ("spot", config.spot, "LowPriorityCapable"),
@@ -111,10 +111,10 @@ def _check_group(api: Api, config: Config) -> None:
     found = api.get(resources.AVAILABILITY_SET, config.resource_group, name) if group and name else None
     if found is None:
         return
-    sku = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
-    if sku.lower() != "aligned":
+    kind = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
+    if kind.lower() != "aligned":
         brief = f"the availability set {name} takes no machines with managed disks, and Azure has no others any more"
-        text = f"its sku is {sku}, as docker-machine made them; Aligned is needed"
+        text = f"its sku is {kind}, as docker-machine made them; Aligned is needed"
         raise ERRORS.error(BadAvailabilitySet, brief, text)
     advice = f"{ADVICE[BadAvailabilitySet]}; or another --azure-resource-group or --azure-location"
     images.check_location(f"the availability set {name}", found, config, advice)

@@ -37,6 +37,13 @@ AT_ONCE = ("availabilitySets",)
 Answered = tuple[int, Any, dict[str, str]]
 
 
+def update_model(kind: str) -> Any:
+    """The published description of a change's body."""
+    from azure.mgmt.compute import models as compute
+
+    return {"virtualMachines": compute.VirtualMachineUpdate, "disks": compute.DiskUpdate}[kind]
+
+
 def model(kind: str) -> Any:
     """The published description of a body."""
     from azure.mgmt.compute import models as compute
@@ -184,8 +191,8 @@ class Arm(LoopbackServer):
             return self._subnet(method, self._find(thing_id), f"{thing_id}/subnets/{names[2]}", body, base)
         if len(names) > 1:
             return self._act(names[1].lower(), self._find(thing_id), base)
-        if method == "PUT":
-            return self._put(kind, thing_id, body, base)
+        if method in ("PUT", "PATCH"):
+            return (self._put if method == "PUT" else self._patch)(kind, thing_id, body, base)
         if method == "GET":
             found = self._find(thing_id)
             self._later(found)
@@ -203,13 +210,27 @@ class Arm(LoopbackServer):
             return 200, made, {}
         headers = self._long(base, thing_id)
         if kind in self.failures:
-            failure = self.failures.pop(kind)
-            made["properties"]["provisioningState"] = "Failed"
-            number = headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]
-            self.operations[number] = {"status": "Failed", **failure.body}
+            self._failed(made, headers, self.failures.pop(kind))
         elif kind != "virtualMachines" and not self.quick:
             self._updating(made)
         return 201 if new else 200, _shown(made), headers
+
+    def _patch(self, kind: str, thing_id: str, body: Thing, base: str) -> Answered:
+        found = self._find(thing_id)
+        strict.check(update_model(kind), body)
+        self.account.change(kind, found, body["properties"])
+        headers = self._long(base, thing_id)
+        if kind in self.failures:
+            self._failed(found, headers, self.failures.pop(kind))
+        else:
+            self._updating(found)
+        return 200 if kind == "virtualMachines" else 202, _shown(found), headers
+
+    def _failed(self, thing: Thing, headers: dict[str, str], failure: Refused) -> None:
+        """It comes to nothing; its operation tells why."""
+        thing["properties"]["provisioningState"] = "Failed"
+        number = headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]
+        self.operations[number] = {"status": "Failed", **failure.body}
 
     def _updating(self, thing: Thing) -> None:
         """It is being made, or changed: with what is inside it, until somebody looks."""

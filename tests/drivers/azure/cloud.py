@@ -86,7 +86,7 @@ class Azure:
 
     def changes(self, call: str) -> bool:
         acts = ("POST start", "POST restart", "POST deallocate", "POST powerOff")
-        return call.startswith(("PUT ", "DELETE ", *acts))
+        return call.startswith(("PUT ", "PATCH ", "DELETE ", *acts))
 
     def ports_open(self) -> set[str]:
         with self.arm.lock:

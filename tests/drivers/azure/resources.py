@@ -38,6 +38,11 @@ NOT_PROVISIONED = (
     "Cannot proceed with operation because resource {} used by resource {} is not in Succeeded state. Resource is in "
     "Updating state and the last operation that updated/is updating the resource is PutSubnetOperation."
 )
+# https://github.com/kubernetes/kubernetes/issues/96706
+ATTACHED_TO_RUNNING = (
+    "Cannot resize disk {} while it is attached to running VM {}. Resizing a disk of an Azure Virtual Machine requires "
+    "the virtual machine to be deallocated. Please stop your VM and retry the operation."
+)
 ABOUT_IMAGES = ("id", "sharedGalleryImageId", "communityGalleryImageId")
 
 
@@ -144,6 +149,22 @@ class Account:
         if "zones" in body:
             made["zones"] = body["zones"]
         return made
+
+    def change(self, kind: str, thing: Thing, wanted: Thing) -> None:
+        """Lay a PATCH's properties over those of a resource. A machine that runs would be rebooted for another size."""
+        if kind == "virtualMachines":
+            size = wanted["hardwareProfile"]["vmSize"]
+            if size not in [sku["name"] for sku in SKUS]:
+                raise Refused(400, "InvalidParameter", "The value for the VM size (vmSize) is invalid.")
+            thing["power"] = thing["power"] if thing["power"] == "deallocated" else "starting"
+            thing["properties"]["hardwareProfile"] = {"vmSize": size}
+            return
+        user = self.things.get(str(thing.get("managedBy", "")).lower())
+        if user is not None and user["power"] != "deallocated":
+            raise Refused(409, "OperationNotAllowed", ATTACHED_TO_RUNNING.format(thing["name"], user["id"]))
+        if wanted["diskSizeGB"] < thing["properties"]["diskSizeGB"]:
+            raise Refused(400, "InvalidParameter", "Disks or snapshot cannot be resized down.")
+        thing["properties"]["diskSizeGB"] = wanted["diskSizeGB"]
 
     def _make_availabilitySets(self, thing_id: str, name: str, body: Thing, old: Thing | None) -> Thing:
         wanted = body["properties"]
