@@ -9,7 +9,7 @@ from typing import Any
 
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import disks, image_usage, qcow2_snapshots
+from machine.drivers.images import clone_options, disks, image_usage, qcow2_snapshots
 from machine.drivers.images.templates import DIRECTORY as TEMPLATES
 from machine.drivers.qemu import paths, vm
 from machine.drivers.qemu.base_image import BaseImage
@@ -26,28 +26,6 @@ CHANGEABLE = {  # option -> field of Settings: what a clone may have that its so
     "qemu-accel": "accel",
     "qemu-program": "program",
 }
-# What is the source's alone, removed before sshd and the engine are started; cloud-init then makes keys and users as on
-# any first boot. The engine waits for certificates of its own. A snapshot may be older than the source's leave of a
-# cluster.
-_SCRIPT = """
-printf '%s\\n' {machine_id} >/etc/machine-id
-sed -i '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts
-[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
-rm -rf /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh
-cut -d: -f6 /etc/passwd | sort -u | while IFS= read -r home; do rm -rf "$home/.ssh"; done
-find /var/lib/cloud/instances -mindepth 1 -maxdepth 1 ! -name "$INSTANCE_ID" -exec rm -rf '{{}}' + 2>/dev/null
-{{
-    echo /var/lib/docker
-    cat /etc/docker/daemon.json /etc/systemd/system/docker.service.d/*.conf 2>/dev/null \\
-        | sed -n -e 's|.*"data-root" *: *"\\(/[^"]*\\)".*|\\1|p' -e 's|.*--data-root[= ]"*\\(/[^" ]*\\).*|\\1|p'
-}} | while IFS= read -r root; do rm -rf "$root/engine-id" "$root/swarm"; done
-rm -rf /etc/docker/*.pem /etc/docker/key.json
-rm -rf /etc/machine-swarm.env /var/lib/machine-swarm /etc/systemd/system/machine-swarm-*.service
-rm -rf /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dhcp/* /var/lib/NetworkManager/*lease*
-mkdir -p /run/systemd/system/docker.service.d
-printf '[Unit]\\nConditionPathExists=/etc/docker/server.pem\\n' >/run/systemd/system/docker.service.d/00-clone.conf
-systemctl daemon-reload
-"""
 
 
 def settings(source: Settings, own: Settings, typed: Collection[str]) -> Settings:
@@ -56,16 +34,9 @@ def settings(source: Settings, own: Settings, typed: Collection[str]) -> Setting
     Ports are not published twice, so those of the source are left out. Raises UsageError for an option that only a
     machine of an image can have, and for a disk smaller than the source's.
     """
-    for name in typed:
-        if name.startswith("qemu-") and name not in CHANGEABLE:
-            raise UsageError(f"--{name} has no effect with --from: a clone has it from its source")
-    changed = {field: getattr(own, field) for name, field in CHANGEABLE.items() if name in typed}
+    changed = clone_options.own_fields(own, typed, "qemu", CHANGEABLE)
     wanted = replace(source, **{"publish": (), **changed})
-    if wanted.disk < source.disk:
-        raise UsageError(
-            f"--qemu-disk-size {wanted.disk} is less than the disk of the machine that is cloned ({source.disk} MB)",
-            resolution=f"--qemu-disk-size {source.disk}, or more, or leave it out",
-        )
+    clone_options.check_disk("qemu-disk-size", wanted.disk, source.disk)
     return wanted
 
 
@@ -87,12 +58,6 @@ def record(source_name: str, source: dict[str, Any], tag: str) -> dict[str, Any]
     """Return what the record of a clone has of the record `source` and of the snapshot it is made of."""
     kept = {key: source[key] for key in (record_keys.BASE, record_keys.TEMPLATE_DISK, "Unrandomized") if key in source}
     return {**kept, record_keys.CLONE_OF: {"Machine": source_name, "Snapshot": tag}}
-
-
-def first_boot(uuid: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that a clone runs before anything else, at its first boot only. `uuid` is its own."""
-    script = _SCRIPT.format(machine_id=uuid.replace("-", "")).strip()
-    return (("cloud-init-per", "instance", "machine-clone", "sh", "-c", script),)
 
 
 def make_disk(driver: Driver, data: dict[str, Any], images: BaseImage, megabytes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.images import console, disks, image_usage, nat, seed
+from machine.drivers.images import clone_identity, console, disks, image_usage, nat, seed
 from machine.drivers.images.cache import NVME, Image
 from machine.drivers.qemu import (
     abandoned,
@@ -354,7 +354,7 @@ class QemuDriver(Driver):
             peer=self._instance.place().peer,
             lan_mac=net.lan_mac(self._instance.place().peer),
             install_port_reporter=not image.up_to_date,
-            early=clone.first_boot(self.uuid) if self._is_clone() else (),
+            early=clone_identity.first_boot(self.uuid) if self._is_clone() else (),
             user_data=self.ctx.user_data,
         )
         seed.write(self._instance.file(paths.SEED), wanted)

@@ -109,6 +109,18 @@ class VBox:
         for medium in (target, source):
             self.forget(medium)
 
+    def make_disk(self, path: str, size: int) -> None:
+        """Make an empty VDI of `size` bytes, which VirtualBox lists from now on."""
+        self.call("createmedium", "disk", "--filename", path, "--sizebyte", str(size), "--format", "VDI")
+
+    def copy_onto(self, medium: str, target: str) -> None:
+        """Copy a disk, with all that it stands on, onto one that is there; what does not fit is left out."""
+        self.call("clonemedium", "disk", medium, target, "--existing", seconds=DISK_SECONDS)
+
+    def hard_disks(self) -> dict[str, parse.HardDisk]:
+        """UUID -> disk, of every disk that VirtualBox lists."""
+        return parse.hard_disks(self.call("list", "hdds", "--long").stdout)
+
     def capacity(self, disk: str) -> int:
         """MB of a disk as the machine sees it."""
         found = parse.megabytes(self.call("showmediuminfo", "disk", disk).stdout)
@@ -123,10 +135,15 @@ class VBox:
         self.call("modifymedium", "disk", disk, "--resizebyte", str(megabytes << 20), seconds=DISK_SECONDS)
 
     def forget(self, disk: str) -> None:
-        """Take a disk off VirtualBox's list; that it is not there, or another machine's, is fine."""
+        """Take a disk off VirtualBox's list; that it is not there, no disk, or another machine's, is fine.
+
+        Raises Busy while VirtualBox copies it.
+        """
         try:
             self.call("closemedium", "disk", disk)
-        except (errors.FileMissing, errors.InUse, errors.NotRegistered):
+        except errors.Busy:
+            raise
+        except (errors.FileMissing, errors.InUse, errors.NoDisk, errors.NotRegistered):
             return
 
     def share(self, vm: str, name: str, directory: str) -> None:

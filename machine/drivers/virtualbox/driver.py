@@ -11,17 +11,19 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
 from machine import lock
 from machine.drivers.base import Driver, DriverContext, Traits
-from machine.drivers.images import console, image_spec, nat, seed
+from machine.drivers.images import clone_identity, console, image_spec, nat, seed
 from machine.drivers.images.cache import Cache, classify
+from machine.drivers.record_keys import CLONE_OF
 from machine.drivers.virtualbox import (
     change,
     client,
+    clone,
     config,
     errors,
     hardware,
@@ -73,13 +75,10 @@ class VirtualBoxDriver(Driver):
 
     def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)
-        self.settings = wanted
         self.data = data  # what was found out, and keys that are not ours
-        self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
-        self.plan = network.parse(wanted.cidr)
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
-        self.vbox = client.VBox(client.program(wanted.program, wanted.install_path, self.platform), ctx.name, self._run)
+        self._use(wanted)
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -88,6 +87,20 @@ class VirtualBoxDriver(Driver):
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
         return cls(ctx, config.load(data), dict(data))
+
+    def _use(self, wanted: config.Settings) -> None:
+        self.settings = wanted
+        self.boot_timeout = float(wanted.boot_timeout)
+        self.plan = network.parse(wanted.cidr)
+        program = client.program(wanted.program, wanted.install_path, self.platform)
+        self.vbox = client.VBox(program, self.ctx.name, self._run)
+
+    def clone_from(self, source: Driver, tag: str, typed: Collection[str]) -> None:
+        """Take over what the machine of `source` is, to be made of its snapshot `tag`."""
+        if not isinstance(source, VirtualBoxDriver):
+            raise TypeError("the lifecycle has seen to it that the driver is the same")
+        self.data.update(clone.record(source.ctx.name, source.settings, source.data, source.uuid, tag))
+        self._use(clone.settings(source.settings, self.settings, typed))
 
     def dump(self) -> dict[str, Any]:
         return {**self.data, **config.dump(self.settings)}
@@ -102,7 +115,7 @@ class VirtualBoxDriver(Driver):
         return os.path.expanduser("~/.ssh/id_boot2docker") if self.settings.imported else None
 
     def check(self) -> None:
-        preflight.check(self.ctx, self.vbox, self.settings, self.uuid)
+        preflight.check(self.ctx, self.vbox, self.settings, self.uuid, clone=CLONE_OF in self.data)
         if self.settings.boot2docker and self.settings.no_dhcp:
             raise PreflightFailed(
                 "a boot2docker machine gets its address of the DHCP server, and --virtualbox-hostonly-no-dhcp has none",
@@ -200,12 +213,7 @@ class VirtualBoxDriver(Driver):
                 raise InProgress(
                     f"VirtualBox still holds {self.ctx.name}", details=error.details, resolution=error.resolution
                 ) from error
-        for name in media.FILES:
-            path = self._file(name)
-            if name in (media.PART, media.DISK) and os.path.exists(path):
-                self.vbox.forget(path)
-            if os.path.exists(path):
-                os.unlink(path)
+        media.remove(self.vbox, self.ctx.directory)
         shutil.rmtree(self._file(self.ctx.name), ignore_errors=True)
         hostonly.undo(self.vbox, self.data)
 
@@ -290,7 +298,11 @@ class VirtualBoxDriver(Driver):
                 return
             media.for_boot2docker(self.vbox, self.ctx.public_key, own)
         else:
-            if not os.path.exists(self._file(media.DISK)):
+            if os.path.exists(self._file(media.DISK)):
+                pass
+            elif CLONE_OF in self.data:
+                clone.make_disk(self.ctx, self.vbox, self.data[CLONE_OF], self.settings.disk)
+            else:
                 path, kind = self._image()
                 media.from_image(self.vbox, path, kind, own)
             self._write_seed()
@@ -322,6 +334,7 @@ class VirtualBoxDriver(Driver):
             nat_static=False,
             files=((f"/etc/systemd/system/{unit[0]}", "0644", unit[1]),) if unit else (),
             units=(unit[0],) if unit else (),
+            early=clone_identity.first_boot(self.uuid) if CLONE_OF in self.data else (),
             user_data=self.ctx.user_data,
         )
         seed.write(self._file(media.SEED), wanted)

@@ -35,6 +35,14 @@ class InUse(DriverError):
     """The disk or machine is in use by another machine or process."""
 
 
+class NoDisk(DriverError):
+    """The file is no disk: it may have been cut off while it was made."""
+
+
+class Busy(InUse):
+    """VirtualBox is copying or merging that disk, also if the VBoxManage that asked for it was ended."""
+
+
 class AddressForbidden(DriverError):
     """VirtualBox may not give this host such an address."""
 
@@ -72,6 +80,17 @@ WAYS: tuple[tuple[tuple[str, ...], type[DriverError], str], ...] = (
         NoKernelDriver,
         "load VirtualBox's kernel modules: sudo modprobe vboxdrv vboxnetflt vboxnetadp, or sudo /sbin/vboxconfig",
     ),
+    (
+        ("for writing by another task", "for reading by another task"),
+        Busy,
+        "wait until VirtualBox has copied that disk, then try again",
+    ),
+    (
+        ("child snapshot",),
+        WrongState,
+        "remove some of those that were made of it first: machine snapshot ls NAME shows all",
+    ),
+    (("Could not get the storage format",), NoDisk, "machine rm NAME removes what an earlier try has left"),
     (("VERR_DISK_FULL",), NoRoom, "make room on that disk"),
     (("VERR_ALREADY_EXISTS", "already exists"), AlreadyThere, "machine rm NAME removes what an earlier try has left"),
     (("VBOX_E_OBJECT_IN_USE", "is already locked"), InUse, "close it in VirtualBox's own window first"),

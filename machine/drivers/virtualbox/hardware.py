@@ -105,6 +105,8 @@ def _storage(vbox: VBox, vm: str, info: dict[str, str], wanted: HardwareSpec) ->
         vbox.add_controller(vm)
     for port, kind, file in ((client.DVD, "dvddrive", iso), (client.DISK, "hdd", media.DISK)):
         path = os.path.join(wanted.directory, file)
+        if file == media.DISK and info.get("CurrentSnapshotUUID"):
+            continue  # the machine's disk is one on top of that file
         if info.get(f"{client.CONTROLLER}-{port}-0") != path:
             vbox.attach(vm, port, kind, path)
 

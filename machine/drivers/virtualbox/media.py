@@ -11,7 +11,8 @@ from collections.abc import Callable
 from machine import files, lock, paths
 from machine.drivers.images import disks, fetch, image_usage
 from machine.drivers.virtualbox.client import VBox
-from machine.errors import DriverError
+from machine.drivers.virtualbox.errors import Busy
+from machine.errors import DriverError, InProgress
 
 DISK, PART, RAW = "disk.vdi", "disk.part.vdi", "disk.part.raw"
 SEED, ISO, CONSOLE = "seed.iso", "boot2docker.iso", "console.log"
@@ -38,7 +39,7 @@ def from_image(vbox: VBox, image: str, kind: str, directory: str) -> None:
             resolution="give one that has with --virtualbox-image: debian-13, or the URL or path of a cloud image",
         )
     vbox.convert_raw(source, part, "VDI")
-    _finish(directory)
+    finish(directory)
 
 
 def for_boot2docker(vbox: VBox, public_key: str, directory: str) -> None:
@@ -50,7 +51,7 @@ def for_boot2docker(vbox: VBox, public_key: str, directory: str) -> None:
         file.write(key_tar(public_key))
         file.truncate(FIRST_MB << 20)
     vbox.convert_raw(raw, part, "VDI")
-    _finish(directory)
+    finish(directory)
 
 
 def imported(vbox: VBox, old: str, directory: str) -> None:
@@ -65,9 +66,34 @@ def imported(vbox: VBox, old: str, directory: str) -> None:
     source = info.get("SATA-1-0", "none")
     if source == "none":
         raise DriverError(f"the virtual machine {old} has no disk at port 1 of its controller SATA")
+    vbox.forget(os.path.join(directory, PART))  # a copy whose VBoxManage was ended
     part, _ = _fresh(directory)
     vbox.clone(source, part, "VDI")
-    _finish(directory)
+    finish(directory)
+
+
+def copy_medium(vbox: VBox, medium: str, size: int, directory: str) -> None:
+    """Copy a disk that VirtualBox lists, to one of `size` bytes that is not under its name yet: see `finish`."""
+    vbox.forget(os.path.join(directory, PART))
+    part, _ = _fresh(directory)
+    vbox.make_disk(part, size)
+    vbox.copy_onto(medium, part)
+    vbox.forget(part)
+
+
+def remove(vbox: VBox, directory: str) -> None:
+    """Remove the files that were never attached. Raises InProgress while VirtualBox still copies a disk."""
+    for path in (os.path.join(directory, name) for name in FILES):
+        if not os.path.exists(path):
+            continue
+        if path.endswith((PART, DISK)):
+            try:
+                vbox.forget(path)
+            except Busy as error:
+                raise InProgress(
+                    f"VirtualBox still copies {path}", details=error.details, resolution=error.resolution
+                ) from error
+        os.unlink(path)
 
 
 def grow(vbox: VBox, directory: str, megabytes: int) -> None:
@@ -146,7 +172,8 @@ def _fresh(directory: str) -> tuple[str, str]:
     return part, raw
 
 
-def _finish(directory: str) -> None:
+def finish(directory: str) -> None:
+    """Give a disk that is whole its name."""
     os.replace(os.path.join(directory, PART), os.path.join(directory, DISK))
     if os.path.exists(os.path.join(directory, RAW)):
         os.unlink(os.path.join(directory, RAW))

@@ -5,12 +5,18 @@ Only what is asked for is understood: unknown keys are kept, unknown lines passe
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\S*$", re.MULTILINE)
 _VM = re.compile(r'^"(.*)" \{([0-9a-fA-F-]{36})\}$', re.MULTILINE)
 _FIELD = re.compile(r'^"?([^"=]+)"?=(?:"(.*)"|(.*))$')
 _ESCAPED = re.compile(r'\\([\\"])')  # inside of quotes, as in Windows' paths
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SNAPSHOTS = re.compile(r" \[(.*)\]")  # behind each machine that uses a disk
+_USER = re.compile(r"\(UUID: ([0-9a-fA-F-]{36})\)")
 _MADE = re.compile(r"Interface '(.+)' was successfully created")
 
 
@@ -81,6 +87,53 @@ def lease(text: str) -> str:
     """The address that `dhcpserver findlease` prints, "" if it is none now: offered, released, expired."""
     found = _pairs(text)
     return found.get("IP Address", "") if found.get("State") == "acked" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class HardDisk:
+    """A disk of `list hdds --long`: the disk that it stands on ("" for none), its file, the snapshots that it is of."""
+
+    parent: str
+    location: str
+    snapshots: frozenset[str]
+
+
+def hard_disks(text: str) -> dict[str, HardDisk]:
+    """UUID -> disk, of `list hdds --long`."""
+    found = {}
+    for paragraph in re.split(r"\n\s*\n", text):
+        block = _pairs(paragraph)
+        if _UUID.fullmatch(block.get("UUID", "")):
+            parent = block.get("Parent UUID", "")
+            users = paragraph.partition("\nIn use by VMs:")[2].partition("\nChild UUIDs:")[0]
+            of = frozenset(uuid.lower() for each in _SNAPSHOTS.findall(users) for uuid in _USER.findall(each))
+            found[block["UUID"].lower()] = HardDisk(
+                parent.lower() if _UUID.fullmatch(parent) else "", block.get("Location", ""), of
+            )
+    return found
+
+
+def disk_of_snapshot(disks: Mapping[str, HardDisk], snapshot: str, base: str) -> str:
+    """UUID of the disk that the snapshot with that UUID has on the file `base`, "" if there is none."""
+    return next(
+        (uuid for uuid, disk in disks.items() if snapshot in disk.snapshots and _root(disks, disk) == _same(base)), ""
+    )
+
+
+def _root(disks: Mapping[str, HardDisk], disk: HardDisk) -> str:
+    """The file at the bottom of a disk's chain, "" if that is broken."""
+    for _ in range(len(disks)):
+        if not disk.parent:
+            return _same(disk.location)
+        if disk.parent not in disks:
+            break
+        disk = disks[disk.parent]
+    return ""
+
+
+def _same(path: str) -> str:
+    """A path as it is compared: VirtualBox may know it by way of a symbolic link."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -18,8 +18,11 @@ OLDEST = (5, 2, 0)
 ROOM = 4000 << 20  # bytes: the image, the disk made from it, and what a machine writes in its first minutes
 
 
-def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> None:
-    """Raises PreflightFailed, or one of errors.py that is one too, for the first thing that is not right."""
+def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str, *, clone: bool = False) -> None:
+    """Raises PreflightFailed, or one of errors.py that is one too, for the first thing that is not right.
+
+    A clone needs no image.
+    """
     with preflight_errors():
         _program(vbox)
         check_host(vbox, wanted)
@@ -35,7 +38,9 @@ def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> No
                 resolution="choose another name, or remove that one (VBoxManage unregistervm)",
             )
         capacity.check(wanted.disk, "virtualbox-disk-size", ctx.store, DEFAULT_DISK)
-        _files(wanted)
+        _share(wanted)
+        if not clone:
+            _image(wanted)
         _network(vbox, wanted)
     _room(ctx.store)
 
@@ -72,12 +77,15 @@ def check_host(vbox: VBox, wanted: Settings) -> None:
         capacity.check_memory(wanted.memory, "virtualbox-memory", int(words[0]))
 
 
-def _files(wanted: Settings) -> None:
+def _share(wanted: Settings) -> None:
     share = shares.wanted(wanted)
     if wanted.share and share and not os.path.isdir(share[0]):
         raise PreflightFailed(
             f"there is no directory {share[0]} to share", resolution="give another one with --virtualbox-share-folder"
         )
+
+
+def _image(wanted: Settings) -> None:
     if wanted.boot2docker:
         if "://" not in wanted.boot2docker and not os.access(os.path.expanduser(wanted.boot2docker), os.R_OK):
             raise PreflightFailed(

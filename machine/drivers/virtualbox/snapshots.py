@@ -49,6 +49,14 @@ def description(made: datetime, *, memory: bool) -> str:
     return f"made {made.isoformat(timespec='seconds')}, {'with' if memory else 'without'} memory"
 
 
+def uuid_of(info: Mapping[str, str], tag: str) -> str:
+    """Return VirtualBox's UUID of the snapshot `tag`, "" if there is none."""
+    for key, name in info.items():
+        if name == tag and (place := _NAME.fullmatch(key)):
+            return info.get(f"SnapshotUUID{place[1]}", "").lower()
+    return ""
+
+
 def read(info: Mapping[str, str]) -> list[Snapshot]:
     """Return the snapshots of which `showvminfo --machinereadable` tells, oldest first.
 

@@ -79,10 +79,20 @@ def info(vm: Vm) -> str:
             f'SharedFolderNameMachineMapping{number}="{name}"',
             f'SharedFolderPathMachineMapping{number}="{path}"',
         ]
-    for number, (tag, snapshot) in enumerate(vm.get("snapshots", {}).items()):
-        place = "-1" * number  # each is a child of the one before
-        more += [f'SnapshotName{place}="{tag}"', f'SnapshotDescription{place}="{snapshot["description"]}"']
+    more += _snapshots(vm, "", "")
+    if current := vm.get("current"):
+        more += [f'CurrentSnapshotName="{current}"', f'CurrentSnapshotUUID="{vm["snapshots"][current]["uuid"]}"']
     return "\n".join([*kept, *more]) + "\n"
+
+
+def _snapshots(vm: Vm, parent: str, place: str) -> list[str]:
+    """The snapshots that were made after `parent`, each with those made after it; the first has no number."""
+    lines, there = [], vm.get("snapshots", {}).items()
+    for number, (tag, one) in enumerate([each for each in there if each[1]["parent"] == parent], 1):
+        own = f"{place}-{number}" if parent else ""
+        lines += [f'SnapshotName{own}="{tag}"', f'SnapshotUUID{own}="{one["uuid"]}"']
+        lines += [f'SnapshotDescription{own}="{one["description"]}"', *_snapshots(vm, tag, own)]
+    return lines
 
 
 def replaced(text: str, name: str, address: str, mask: str) -> str:

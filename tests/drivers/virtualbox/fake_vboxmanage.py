@@ -36,6 +36,7 @@ from tests.drivers.virtualbox.answers import (
     replaced,
     said,
 )
+from tests.drivers.virtualbox.disks import Disks
 from tests.drivers.virtualbox.networks import OF_INTERFACE, HostNetworks
 from tests.drivers.virtualbox.transcripts import first
 
@@ -43,7 +44,7 @@ SPACE: dict[str, Any] = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "
 ARGUMENTS = {"--uart1": 2, "--uartmode1": 2}
 
 
-class Fake(HostNetworks):
+class Fake(HostNetworks, Disks):
     """VirtualBox on one host. `boot` and `cut` start and end what is behind a machine; without them nothing is."""
 
     def __init__(
@@ -52,6 +53,7 @@ class Fake(HostNetworks):
         self.directory = directory
         self.boot, self.cut = boot, cut
         self.held: set[str] = set()  # machines whose lock is still held
+        self.copying: set[str] = set()
         self.nets = False  # whether it has the host-only networks of macOS, and no interfaces
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -115,10 +117,11 @@ class Fake(HostNetworks):
 
     def do_list(self, space: dict[str, Any], words: list[str]) -> Completed:
         what = words[0]
-        if what in ("vms", "runningvms"):
+        if what in ("hdds", "vms", "runningvms"):
             there = space["vms"].items()
             shown = [(id, vm) for id, vm in there if what == "vms" or vm["state"] == "running"]
-            return Completed(0, "".join(f'"{vm["name"]}" {{{id}}}\n' for id, vm in shown))
+            named = "".join(f'"{vm["name"]}" {{{id}}}\n' for id, vm in shown)
+            return Completed(0, self.hard_disks(space) if what == "hdds" else named)
         if what == "hostonlynets" and self.nets:
             there = space.setdefault("nets", {}).items()
             return Completed(0, "".join(NET.format(name=name, **values) for name, values in there))
@@ -221,11 +224,6 @@ class Fake(HostNetworks):
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vdi", source, target], check=True, timeout=600)
         return said("convertfromraw", "raw.img")
 
-    def do_clonemedium(self, space: dict[str, Any], words: list[str]) -> Completed:
-        subprocess.run(["qemu-img", "convert", "-O", "vdi", words[1], words[2]], check=True, timeout=600)
-        space["media"] += [medium for medium in words[1:3] if medium not in space["media"]]
-        return said("clonemedium", "disk")
-
     def do_showmediuminfo(self, space: dict[str, Any], words: list[str]) -> Completed:
         seen = json.loads(
             subprocess.run(["qemu-img", "info", "-U", "--output=json", words[1]], capture_output=True).stdout
@@ -245,15 +243,6 @@ class Fake(HostNetworks):
         if disk not in space["media"] and not any(disk in vm["disks"].values() for vm in space["vms"].values()):
             space["media"].append(disk)
         return said("modifymedium", "disk", "*", "--resizebyte")
-
-    def do_closemedium(self, space: dict[str, Any], words: list[str]) -> Completed:
-        if any(words[1] in vm["disks"].values() for vm in space["vms"].values()):
-            return said("closemedium", "disk", rc=1, text="OBJECT_IN_USE")
-        if words[1] in space["media"]:
-            space["media"].remove(words[1])
-        elif not os.path.exists(words[1]):
-            return said("modifymedium", rc=1, text="VERR_FILE_NOT_FOUND")
-        return Completed(0)
 
     def do_guestproperty(self, space: dict[str, Any], words: list[str]) -> Completed:
         vm = found(space, words[1])
@@ -315,23 +304,6 @@ class Fake(HostNetworks):
         vm["state"] = "aborted"
         return Completed(0)
 
-    def do_snapshot(self, space: dict[str, Any], words: list[str]) -> Completed:
-        """take, restore and delete, as https://docs.oracle.com/en/virtualization/virtualbox/7.0/user/vboxmanage.html."""
-        vm = found(space, words[0])
-        if vm is None:
-            return missing("snapshot", words[0])
-        kept = vm.setdefault("snapshots", {})
-        if words[1] == "take":
-            kept[words[2]] = {"state": "saved" if self.alive(vm) else vm["state"], "description": words[4]}
-        elif words[2] not in kept:
-            message = f"VBoxManage: error: Could not find a snapshot named '{words[2]}'\n"
-            return Completed(1, "", message)
-        elif words[1] == "restore":
-            vm["state"] = kept[words[2]]["state"]
-        else:
-            del kept[words[2]]
-        return Completed(0, "", PROGRESS)
-
     def alive(self, vm: Vm) -> bool:
         if vm["state"] in ("running", "paused") and self.cut and self.cut(vm, ""):
             vm["state"] = "poweroff"
@@ -344,7 +316,7 @@ class Fake(HostNetworks):
         if self.alive(vm) or vm["state"] == "saved" or vm["name"] in self.held:
             self.held.discard(vm["name"])
             return Completed(1, "", LOCKED.format(vm["name"]))
-        for medium in vm["disks"].values():
+        for medium in (*vm["disks"].values(), *(one["disk"] for one in vm.get("snapshots", {}).values())):
             if not medium.endswith(".iso"):
                 Path(medium).unlink(missing_ok=True)
         shutil.rmtree(vm["folder"])

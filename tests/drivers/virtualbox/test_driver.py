@@ -228,8 +228,28 @@ def test_snapshots_are_listed_restored_and_removed(tmp_path: Path, vbox: Fake) -
     snapshots.restore("running")
     assert made.state() is State.SAVED
     made.power(Verb.KILL)
+    with pytest.raises(errors.WrongState) as caught:
+        snapshots.remove("running")
+    assert "machine snapshot ls dev" in caught.value.resolution
+    snapshots.remove("stopped")
+    assert [one.tag for one in snapshots.all()] == ["running"]
     snapshots.remove("running")
-    assert [one.tag for one in snapshots.all()] == ["stopped"]
+    assert snapshots.all() == []
+    (vm,) = vbox.listing()["vms"].values()
+    assert vm["disks"]["1"] == contexts.file_of(made, media.DISK)
+
+
+def test_create_leaves_the_disk_that_is_on_top_of_a_snapshot(tmp_path: Path, vbox: Fake) -> None:
+    """A create that is repeated gives the machine no older disk."""
+    made = paths.driver(tmp_path, vbox.run)
+    made.create()
+    made.power(Verb.KILL)
+    made.snapshots().take("one")
+    (before,) = vbox.listing()["vms"].values()
+    made.create()
+    (after,) = vbox.listing()["vms"].values()
+    assert after["disks"] == before["disks"]
+    assert after["disks"]["1"] != contexts.file_of(made, media.DISK)
 
 
 def test_a_snapshot_that_others_made_is_listed_if_its_name_is_a_tag() -> None:

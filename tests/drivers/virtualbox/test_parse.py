@@ -19,9 +19,9 @@ from tests.drivers.virtualbox.transcripts import Transcript, every, first
 FAILED = [each for each in every() if errors.MARK in each.stderr]
 # what is asked for its success alone, or was recorded and is never asked: nothing of its output is read
 UNREAD = re.compile(
-    "clonehd|clonemedium|clonevm|convertfromraw|createmedium|createvm|dhcpserver (add|modify|remove)|getextradata"
+    "clonehd|clonemedium|closemedium|convertfromraw|createmedium|createvm|dhcpserver (add|modify|remove)|getextradata"
     "|guestproperty (enumerate|set)|hostonlyif ipconfig|list vms --long|modifymedium|modifyvm|natnetwork|setextradata"
-    "|sharedfolder|showvminfo m1$|snapshot|storageattach|storagectl|unregistervm"
+    "|clonevm|sharedfolder|showvminfo m1$|snapshot|storageattach|storagectl|unregistervm"
 )
 
 
@@ -135,6 +135,20 @@ def check_media(each: Transcript) -> None:
         assert block["Capacity"].endswith(" MBytes")
 
 
+def check_hard_disks(each: Transcript) -> None:
+    """Each with its parent and with the snapshots that it is of."""
+    found = asked(each).hard_disks()
+    assert [disk.location for disk in found.values()] == lines(each, "Location")
+    assert [disk.parent or "base" for disk in found.values()] == lines(each, "Parent UUID")
+    of = {uuid for disk in found.values() for uuid in disk.snapshots}
+    assert len(of) == each.stdout.count(" [")
+    for uuid in of:
+        base = "/root/machines/dev/disk.vdi"
+        medium = parse.disk_of_snapshot(found, uuid, base)
+        assert uuid in found[medium].snapshots
+        assert parse.disk_of_snapshot(found, uuid, "/root/machines/other/disk.vdi") == ""
+
+
 def check_blocks(each: Transcript) -> None:
     """Lists that the driver never asks for, in the same shape; a heading of its own counts for nothing."""
     key = {"ostypes": "ID / Description", "systemproperties": "API version"}.get(each.words[1], "Name")
@@ -173,6 +187,7 @@ KINDS = {
     "list hostonlyifs --long": check_blocks,
     "list dhcpservers": check_dhcp_servers,
     "list hdds": check_media,
+    "list hdds --long": check_hard_disks,
     "list dvds": check_media,
     "list bridgedifs": check_blocks,
     "list natnets": check_blocks,

@@ -60,6 +60,59 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
         assert str(tmp_path) not in listed
 
 
+def test_snapshots_and_a_clone(tmp_path: Path) -> None:
+    """Of a machine that is off, for it cannot be started without the kernel modules."""
+    with real.program(tmp_path) as program:
+        made = paths.driver(tmp_path, process.run, program=program, disk_size=5000)
+        with pytest.raises((errors.StartFailed, errors.NoKernelDriver)):
+            made.create()
+        there, snapshots = made.vbox.machines(), made.snapshots()
+        for tag in ("one", "two"):
+            snapshots.take(tag)
+        assert [(one.tag, one.memory) for one in snapshots.all()] == [("one", False), ("two", False)]
+        info = made.vbox.info(made.uuid) or {}
+        assert info["SATA-1-0"] != contexts.file_of(made, media.DISK)
+        with pytest.raises((errors.StartFailed, errors.NoKernelDriver)):
+            made.create()
+        assert (made.vbox.info(made.uuid) or {})["SATA-1-0"] == info["SATA-1-0"], "no older disk in its place"
+        copy = paths.driver(tmp_path, process.run, name="copy", program=program)
+        copy.clone_from(made, "two", set())
+        part = contexts.file_of(copy, media.PART)
+        copy.vbox.make_disk(part, 5000 << 20)  # as one that was killed has left it
+        with pytest.raises((errors.StartFailed, errors.NoKernelDriver)):
+            copy.create()
+        own = contexts.file_of(copy, media.DISK)
+        assert (copy.vbox.info(copy.uuid) or {})["SATA-1-0"] == own
+        assert copy.vbox.capacity(own) == 5000
+        assert part not in [disk.location for disk in copy.vbox.hard_disks().values()]
+        assert content(own) == content(contexts.file_of(made, media.DISK)), "nothing was written after the snapshots"
+        snapshots.restore("one")
+        with pytest.raises(errors.WrongState):
+            snapshots.remove("one")
+        snapshots.remove("two")
+        snapshots.remove("one")
+        assert snapshots.all() == []
+        snapshots.take("three")
+        unmake(copy)
+        assert made.vbox.machines() == there
+        unmake(made)
+        listed = subprocess.run([program, "list", "hdds"], capture_output=True, text=True, check=True).stdout
+        assert str(tmp_path) not in listed
+        assert paths.files(tmp_path) == paths.files(tmp_path, "copy") == []
+
+
+def content(disk: str) -> bytes:
+    """The beginning of a VDI, as a machine sees it."""
+    done = subprocess.run(
+        ["qemu-img", "dd", "-f", "vdi", "-O", "raw", f"if={disk}", f"of={disk}.head", "bs=1M", "count=1"], check=False
+    )
+    assert done.returncode == 0
+    head = Path(f"{disk}.head")
+    found = head.read_bytes()
+    head.unlink()
+    return found
+
+
 def unmake(made: VirtualBoxDriver) -> None:
     """Remove it, as often as VirtualBox still holds a file."""
     while True:

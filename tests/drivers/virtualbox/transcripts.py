@@ -1,4 +1,5 @@
-"""What the real VBoxManage 7.2.22 has printed: 194 commands by hand, those of a whole life of this driver, and leases.
+"""What the real VBoxManage 7.2.22 has printed: 194 commands by hand, those of a whole life of this driver, leases, and
+snapshots with their disks.
 
 All were recorded on a host without VirtualBox's kernel modules, so startvm fails in them. For the leases the file of
 VirtualBox's DHCP server, which `dhcpserver findlease` reads, was written by hand (test_real.py does it again).
