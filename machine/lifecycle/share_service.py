@@ -93,8 +93,8 @@ class Service:
         pause, lost_at = FIRST_PAUSE, time.monotonic()
         while True:
             try:
-                record, share = self._wanted()
-                self._serve_once(record, share)
+                record, share = self.wanted()
+                self.serve_once(record, share)
                 reason = "the connection ended"
             except Ended:
                 return
@@ -112,7 +112,7 @@ class Service:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _wanted(self) -> tuple[Record, Share]:
+    def wanted(self) -> tuple[Record, Share]:
         """The record and the share. Raises Ended when it is not wanted any more."""
         if not os.path.exists(share_files.lock(self.store, self.name, self.tag)):
             raise Ended
@@ -122,7 +122,7 @@ class Service:
                 return record, share
         raise Ended
 
-    def _serve_once(self, record: Record, share: Share) -> None:
+    def serve_once(self, record: Record, share: Share) -> None:
         """Log in, mount and serve to the end of the connection."""
         endpoint = record.endpoint()
         if endpoint is None:
@@ -177,7 +177,7 @@ class Service:
 
     def _look(self, root: str) -> None:
         """See whether the share is still wanted, and what is to be hidden now. Raises Ended when it is not."""
-        self._wanted()
+        self.wanted()
         self._judge(root)
 
     def _judge(self, root: str) -> None:

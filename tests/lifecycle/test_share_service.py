@@ -77,8 +77,8 @@ def _service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[Exce
         raise answers.pop(0)
 
     share = Share("/a", True, "/a")
-    monkeypatch.setattr(Service, "_wanted", lambda self: (Record(store.root, "dev", {}), share))
-    monkeypatch.setattr(Service, "_serve_once", serve_once)
+    monkeypatch.setattr(Service, "wanted", lambda self: (Record(store.root, "dev", {}), share))
+    monkeypatch.setattr(Service, "serve_once", serve_once)
     monkeypatch.setattr(share_service, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     return Service(store, "dev", "0" * 12)
