@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import which
@@ -14,6 +12,7 @@ import pytest
 from machine.drivers.qemu import memory
 from machine.drivers.qemu.qmp import Client
 from machine.errors import DriverError
+from tests.drivers.qemu.monitors import connected
 
 pytestmark = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 COPY = ("cat",)
@@ -31,11 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         path = str(tmp_path / f"{len(running)}")
         incoming = ("-incoming", "defer", "-S") if kind else ()
         running.append(subprocess.Popen([*MACHINE, "-qmp", f"unix:{path},server=on,wait=off", *incoming]))
-        for _ in range(600):
-            if os.path.exists(path):
-                break
-            time.sleep(0.05)
-        clients.append(Client(path, timeout=60))  # on a busy computer its start takes long
+        clients.append(connected(path))
         return clients[-1]
 
     yield start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 
 from machine.drivers.qemu import qmp, vm
 from machine.drivers.qemu.qmp import Client, QmpError
+from tests.drivers.qemu.monitors import connected
 from tests.platforms import loopback_addresses
 
 needs_qemu = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
@@ -29,11 +29,7 @@ def qemu(tmp_path: Path) -> Iterator[str]:
     words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
     process = subprocess.Popen([*words, "-qmp", f"unix:{path},server=on,wait=off"])
     try:
-        for _ in range(600):
-            if os.path.exists(path):
-                break
-            time.sleep(0.05)
-        Client(path, timeout=60).close()  # on a busy computer its start takes longer than a client waits
+        connected(path).close()
         yield path
     finally:
         process.kill()
