@@ -47,8 +47,11 @@ class Machine:
             cache.mkdir(parents=True, exist_ok=True)
             (cache / "images").symlink_to(kept)
         self.saved: list[dict[str, Any]] = []
+        self.said: list[str] = []
         self.ctx = replace(
-            contexts.real(directory, name, self.saved), machine_id=machine_id or f"id-of-{name}-{os.getpid()}"
+            contexts.real(directory, name, self.saved),
+            machine_id=machine_id or f"id-of-{name}-{os.getpid()}",
+            log=self.said.append,
         )
         values = resolve(QemuDriver.traits.options, {key.replace("_", "-"): value for key, value in given.items()}, {})
         self.driver = QemuDriver.configure(self.ctx, values)
