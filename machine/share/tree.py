@@ -247,16 +247,8 @@ class Tree:
 
 def _require_no_store(directory: int) -> None:
     """Raise FileNotFoundError for a store of machines: each command may have another one, and nobody lists them."""
-    if all(_there(directory, name) for name in (b"certs/ca-key.pem", b"machines")):
+    if all(os.access(name, os.F_OK, dir_fd=directory) for name in (b"certs/ca-key.pem", b"machines")):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-
-def _there(directory: int, name: bytes) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
 
 
 def _open_root(root: str) -> int:
