@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.drivers import registry
 from machine.lifecycle import clone
 from tests.cli.typed import StoreWithEngines
 
@@ -29,6 +30,7 @@ def test_a_machine_of_this_computer_gets_the_home_directory(cli: StoreWithEngine
     assert shared(cli, "-d", "qemu", MACHINE_SHARE="none") == []
     assert shared(cli, "-d", "qemu", HOME="/root") == []
     assert shared(cli, *GENERIC) == []
+    assert registry.find("virtualbox").traits.shares_home
 
 
 def test_a_member_of_a_cluster_gets_nothing_unasked(cli: StoreWithEngines) -> None:

@@ -68,6 +68,7 @@ class VirtualBoxDriver(Driver):
         summary="a VirtualBox machine on this host",
         needs="VirtualBox (VBoxManage)",
         can_power=True,
+        shares_home=sys.platform != "win32",  # where nothing of ours serves files
         behind_nat=True,
         host_gateway=nat.GATEWAY,
     )

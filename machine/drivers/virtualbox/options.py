@@ -90,11 +90,11 @@ OPTIONS = (
         help="leave the DHCP server of the host-only network as it is",
     ),
     Option("virtualbox-ui-type", env="VIRTUALBOX_UI_TYPE", default="headless", help="headless, gui, sdl or separate"),
-    Option("virtualbox-no-share", "bool", env="VIRTUALBOX_NO_SHARE", help="do not share this host's home directories"),
+    Option("virtualbox-no-share", "bool", env="VIRTUALBOX_NO_SHARE", help="do not share --virtualbox-share-folder"),
     Option(
         "virtualbox-share-folder",
         env="VIRTUALBOX_SHARE_FOLDER",
-        help="DIRECTORY:NAME to share instead of the home directories; it appears as /NAME",
+        help="DIRECTORY:NAME to share as it is, credentials too; it appears as /NAME",
     ),
     Option("virtualbox-no-dns-proxy", "bool", env="VIRTUALBOX_NO_DNS_PROXY", help="do not pass DNS on to this host's"),
     Option(

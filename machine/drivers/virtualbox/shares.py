@@ -5,20 +5,16 @@ The file system vboxsf is in Linux itself since 5.6, so that an image needs no G
 
 from __future__ import annotations
 
-import sys
-
 from machine.drivers.virtualbox.config import Settings, split_share
 
-HOMES = {"linux": ("/home", "hosthome"), "darwin": ("/Users", "Users"), "win32": (r"\\?\c:\Users", "c/Users")}
 
+def wanted(settings: Settings) -> tuple[str, str] | None:
+    """(directory here, name) that was asked for; None for no share.
 
-def wanted(settings: Settings, platform: str = sys.platform) -> tuple[str, str] | None:
-    """(directory here, name), docker-machine's; None for no share."""
-    if settings.no_share:
-        return None
-    if settings.share:
-        return split_share(settings.share)
-    return HOMES.get(platform)
+    docker-machine shared all home directories unasked, with the keys of all machines in them. Ours are shared by
+    machine.share, which hides such.
+    """
+    return split_share(settings.share) if settings.share and not settings.no_share else None
 
 
 def mount_unit(name: str) -> tuple[str, str]:
