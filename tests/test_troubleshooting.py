@@ -27,9 +27,11 @@ VALUES = (  # what the messages on the page have in the place of names, addresse
     *("ssh$", "the engine at", "handshake", "Warning", "DOCKER_HOST", r"\d+ s"),
 )
 EXAMPLES = rf"`[^`]*`|\b(?:{'|'.join(VALUES)})\b|(?:--)?\.\.\.|tcp://\S*"
-OTHERS = {  # what ssh and docker say, and a command
+OTHERS = {  # what ssh, docker and the kernel say, a command, and paths
     *("Connection refused", "no route to host", "rm", "no such host", "registry-1.docker.io", "toomanyrequests"),
     *("Client.Timeout exceeded", "x509: certificate signed by unknown authority"),
+    "error while creating mount source path ...: operation not permitted",
+    *("Transport endpoint is not connected", "Permission denied", "~/.bashrc", "~/.local/bin"),
 }
 
 
