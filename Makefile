@@ -26,7 +26,7 @@ test-long: ## the tests on a real OpenStack (root, 6 GB of memory, 5 GB of disk,
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/test-long $(PYTEST_ARGS)
 
-check: ## before a commit, 5 minutes on two idle cores: style, layers, types and all tests that need neither root, a machine nor patience
+check: ## before a commit, 4 minutes on two idle cores: style, layers, types and all tests that need neither root, a machine nor patience
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/test --stages check
 

@@ -14,7 +14,7 @@ class Stage:
     tests: bool = False
 
 
-QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "4"), tests=True)
+QUICK = Stage("quick", ("-m", "not lab and not vm and not slow", "-n", "8"), tests=True)  # half of their time they wait
 UNITS = Stage("units", ("-m", "not lab and not vm", "-n", "3"), tests=True)
 LABS = Stage("labs", ("-m", "lab", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
 MACHINES = Stage("machines", ("-m", "vm", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"), tests=True)
