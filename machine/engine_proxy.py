@@ -147,7 +147,7 @@ def load(text: str) -> Proxies:
     }
 
 
-def shown(proxies: Proxies) -> list[str]:
+def without_passwords(proxies: Proxies) -> list[str]:
     """Return NAME=URL of each for people, passwords masked."""
     return [f"{name}={masked(value)}" for name, value in proxies.items()]
 

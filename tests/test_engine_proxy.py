@@ -118,7 +118,7 @@ def test_nonsense_that_was_kept_is_nothing(text: str) -> None:
 def test_passwords_are_shown_to_nobody() -> None:
     proxies = {"HTTPS_PROXY": "http://me:hunter2@proxy:3128", "HTTP_PROXY": "http://token@proxy:3128"}
     assert engine_proxy.passwords(proxies) == ["hunter2", "token"]
-    assert "hunter2" not in " ".join(engine_proxy.shown(proxies))
+    assert "hunter2" not in " ".join(engine_proxy.without_passwords(proxies))
 
 
 def test_apt_gets_hosts_and_no_networks() -> None:

@@ -100,7 +100,10 @@ def _document(outcome: Outcome) -> Mapping[str, Any]:
 
 
 def _lines(outcome: Outcome) -> Sequence[str]:
-    from machine.lifecycle.change import shown
+    from machine.lifecycle.change import value_text
 
-    lines = [f"{outcome.name}: {item.option} {shown(item.before)} -> {shown(item.after)}" for item in outcome.changes]
+    lines = [
+        f"{outcome.name}: {item.option} {value_text(item.before)} -> {value_text(item.after)}"
+        for item in outcome.changes
+    ]
     return lines or [f"{outcome.name}: nothing would be changed"]

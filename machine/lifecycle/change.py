@@ -85,12 +85,12 @@ def _act(session: Session, record: Record, driver: Driver, state: State, *, with
 
 def _log(session: Session, name: str, changes: Sequence[Change]) -> None:
     for item in changes:
-        session.console.info(f"{item.option} of {name}: {shown(item.before)} -> {shown(item.after)}")
+        session.console.info(f"{item.option} of {name}: {value_text(item.before)} -> {value_text(item.after)}")
     if not changes:
         session.console.info(f"{name} is recorded like that already")
 
 
-def shown(value: object) -> str:
+def value_text(value: object) -> str:
     """Return a value as a user types it."""
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "nothing"

@@ -25,7 +25,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     lines += _engine_options(request)
     proxies = engine_proxies.wanted(session, driver, request.engine_proxy)
     reachable, _ = engine_proxy.seen_from_machine(proxies, driver.host_gateway())
-    lines += [f"  proxy of the engine: {text}" for text in engine_proxy.shown(reachable)]
+    lines += [f"  proxy of the engine: {text}" for text in engine_proxy.without_passwords(reachable)]
     lines += [f"  shared with it: {share.words}" for share in from_record(record.shares())]
     all_hooks = clusters.hooks_of(record)
     lines += [f"  {line}" for hooks in all_hooks for line in hooks.summary_lines(record)]

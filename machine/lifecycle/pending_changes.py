@@ -7,7 +7,7 @@ short is done by the next `set` or `start`.
 from __future__ import annotations
 
 from machine.drivers.base import Changeable, Driver
-from machine.errors import DriverError, InProgress
+from machine.errors import DriverError
 from machine.lifecycle import waiting
 from machine.options import DISK
 from machine.provision import script_files
@@ -16,7 +16,6 @@ from machine.provision.steps import Run
 from machine.session import Session
 from machine.ssh.client import Shell
 from machine.store import Record
-from machine.wait import NotYet, until
 
 GROW_SECONDS = 60.0  # for the machine to see that its disk has grown
 GROW_COMMAND_SECONDS = 300.0  # a large file system on a slow disk
@@ -35,19 +34,12 @@ def apply(session: Session, record: Record, driver: Driver) -> set[str]:
     known = {option.name for option in driver.traits.options if option.changeable}
     _strike_off(session, record, set(record.pending_changes) - known)  # of another version of the driver
 
-    def attempt() -> set[str]:
-        try:
-            return set(changeable.apply_changes(record.pending_changes))
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    done = until(
-        attempt,
-        what=f"the platform to change {record.name}",
-        seconds=driver.boot_timeout,
-        clock=session.clock,
+    done = waiting.repeat(
+        session,
+        driver,
+        lambda: set(changeable.apply_changes(record.pending_changes)),
+        f"the platform to change {record.name}",
         every=0.2,
-        resolution=f"machine status {record.name} shows what it does; then run this command again",
     )
     _strike_off(session, record, done - disks_of(driver))
     return done

@@ -8,13 +8,12 @@ from contextlib import suppress
 
 from machine import clients
 from machine.drivers.base import Driver, HasSnapshots, Snapshot, Snapshots
-from machine.errors import DriverError, InProgress, MachineError, NotSupported, UsageError
-from machine.lifecycle import power
+from machine.errors import DriverError, MachineError, NotSupported, UsageError
+from machine.lifecycle import power, waiting
 from machine.lifecycle.driver_record import open_driver
 from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
-from machine.wait import NotYet, until
 
 MOST = 200  # of one machine: a disk image with more than 256 is refused as damaged when its machine is started
 SYNC_SECONDS = 60.0  # for the machine to write what it has not written yet
@@ -72,32 +71,12 @@ def restore(session: Session, name: str, tag: str) -> None:
         session.console.step("Restoring the snapshot")
         if state is not State.STOPPED:
             power.stop(session, driver, Verb.KILL)
-        _restore(session, driver, tag)
+        waiting.repeat(session, driver, lambda: of(driver).restore(tag), f"the platform to restore {name}")
         with_memory = wanted.memory or driver.state() is State.SAVED
         if with_memory:
             power.start(session, record, driver, suspended=True)
     if not with_memory:
         session.console.done(f"{name} is what it was at {tag}, and is off: machine start {name}")
-
-
-def _restore(session: Session, driver: Driver, tag: str) -> None:
-    """Have the platform restore the snapshot, again while something there has to end first. Raises WaitTimeout."""
-    name = driver.ctx.name
-
-    def attempt() -> None:
-        try:
-            of(driver).restore(tag)
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(
-        attempt,
-        what=f"the platform to restore {name}",
-        seconds=driver.boot_timeout,
-        clock=session.clock,
-        every=0.1,
-        resolution=f"machine status {name} shows what it does; then run this command again",
-    )
 
 
 def remove(session: Session, name: str, tag: str) -> None:

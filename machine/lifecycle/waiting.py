@@ -60,19 +60,27 @@ def switch_on(session: Session, driver: Driver) -> None:
 
     Raises WaitTimeout if it does not end in time.
     """
+    repeat(session, driver, lambda: driver.power(Verb.START), f"the platform to switch {driver.ctx.name} on")
 
-    def attempt() -> None:
+
+def repeat(session: Session, driver: Driver, action: Callable[[], T], what: str, every: float = 0.1) -> T:
+    """Call `action` until it does not raise InProgress any more, and return what it returns.
+
+    Raises WaitTimeout, which names `what` was waited for, when the time of a boot is over.
+    """
+
+    def attempt() -> T:
         try:
-            driver.power(Verb.START)
+            return action()
         except InProgress as error:
             raise NotYet.because(error) from error
 
-    until(
+    return until(
         attempt,
-        what=f"the platform to switch {driver.ctx.name} on",
+        what=what,
         seconds=driver.boot_timeout,
         clock=session.clock,
-        every=0.1,
+        every=every,
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 

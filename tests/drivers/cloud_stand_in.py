@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from machine.drivers import registry
-from machine.drivers.base import Driver
+from machine.drivers.base import Changeable, Driver
 from machine.errors import InProgress, PreflightFailed
 from machine.model import State
 from machine.options import resolve
@@ -146,3 +146,15 @@ def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
     assert caught.value.exit_code == 3
     assert cloud.listing() == before
     return caught.value
+
+
+def applied(driver_now: Callable[[], Changeable], names: Sequence[str]) -> Sequence[str]:
+    """Apply these changes until there is nothing to wait for, each time by the driver that `driver_now` returns."""
+
+    def attempt() -> Sequence[str]:
+        try:
+            return driver_now().apply_changes(names)
+        except InProgress as error:
+            raise NotYet.because(error) from error
+
+    return until(attempt, what="the cloud", seconds=30, every=0.02, clock=SystemClock())

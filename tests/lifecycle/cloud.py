@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext, Traits
-from machine.model import Endpoint
+from machine.model import Endpoint, Verb
 from machine.options import Option, Values
 
 
@@ -33,3 +33,19 @@ class TokenDriver(Driver):
 
     def endpoint(self) -> Endpoint | None:
         return None
+
+
+class MadeDriver(TokenDriver):
+    """A machine that is there and stays: only what a subclass says can be done with it."""
+
+    def check(self) -> None:
+        raise AssertionError("it is there")
+
+    def create(self) -> None:
+        raise AssertionError("it is there")
+
+    def remove(self) -> None:
+        raise AssertionError("it stays")
+
+    def power(self, verb: Verb) -> None:
+        raise AssertionError("it stays as it is")

@@ -14,10 +14,10 @@ from machine.drivers import registry
 from machine.drivers.base import Snapshot
 from machine.errors import DriverError, InProgress
 from machine.lifecycle import snapshot
-from machine.model import State, Verb
+from machine.model import State
 from machine.session import Session
 from machine.store import Record, Store
-from tests.lifecycle.cloud import TokenDriver
+from tests.lifecycle.cloud import MadeDriver
 from tests.lifecycle.test_waiting import LeapingClock
 
 
@@ -43,23 +43,11 @@ class Shelf:
         self.tags.remove(tag)
 
 
-class ShelfDriver(TokenDriver):
+class ShelfDriver(MadeDriver):
     """A machine that is off and has snapshots."""
 
     def state(self) -> State:
         return State.STOPPED
-
-    def power(self, verb: Verb) -> None:
-        raise AssertionError("it is off")
-
-    def check(self) -> None:
-        raise AssertionError("it is there")
-
-    def create(self) -> None:
-        raise AssertionError("it is there")
-
-    def remove(self) -> None:
-        raise AssertionError("it stays")
 
     def snapshots(self) -> Shelf:
         return Shelf()

@@ -12,29 +12,17 @@ from machine.drivers import registry
 from machine.errors import DriverError
 from machine.lifecycle import share
 from machine.lifecycle.suspend import suspend
-from machine.model import State, Verb
+from machine.model import State
 from machine.session import Session
 from machine.store import Record, Store
-from tests.lifecycle.cloud import TokenDriver
+from tests.lifecycle.cloud import MadeDriver
 
 
-class FullDriver(TokenDriver):
+class FullDriver(MadeDriver):
     """A machine that runs, beside a disk without room for its memory."""
-
-    def check(self) -> None:
-        raise AssertionError("it is there")
-
-    def create(self) -> None:
-        raise AssertionError("it is there")
-
-    def remove(self) -> None:
-        raise AssertionError("it stays")
 
     def state(self) -> State:
         return State.RUNNING
-
-    def power(self, verb: Verb) -> None:
-        raise AssertionError("it runs on")
 
     def suspend(self) -> None:
         raise DriverError("no room")

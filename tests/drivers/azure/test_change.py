@@ -15,10 +15,9 @@ from machine.drivers.cloud import errors
 from machine.errors import InProgress, MachineError
 from machine.model import State, Verb
 from machine.store import Record, Store
-from machine.wait import NotYet, SystemClock, until
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.azure.resources import Refused
-from tests.drivers.cloud_stand_in import again, make, new, wait_for_state
+from tests.drivers.cloud_stand_in import again, applied, make, new, wait_for_state
 from tests.drivers.commands import running
 from tests.drivers.fault_proxy import before_answer
 from tests.program import Program
@@ -47,17 +46,7 @@ def reopened(driver: AzureDriver) -> AzureDriver:
 
 def apply(driver: AzureDriver, *names: str, killed: bool = False) -> set[str]:
     """Apply until there is nothing to wait for; `killed`: each time by another process, which knows the record only."""
-    found: set[str] = set()
-
-    def attempt() -> None:
-        nonlocal found
-        try:
-            found = set((reopened(driver) if killed else driver).apply_changes(names))
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(attempt, what="Azure", seconds=30, every=0.02, clock=SystemClock())
-    return found
+    return set(applied(lambda: reopened(driver) if killed else driver, names))
 
 
 def machine(cloud: Azure) -> tuple[str, int, str]:

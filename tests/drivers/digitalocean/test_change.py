@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
-from machine.errors import InProgress, PreflightFailed
+from machine.errors import PreflightFailed
 from machine.model import State, Verb
-from machine.wait import NotYet, SystemClock, until
-from tests.drivers.cloud_stand_in import again, make, new, wait_for_state
+from tests.drivers.cloud_stand_in import again, applied, make, new, wait_for_state
 from tests.drivers.digitalocean.fake_digitalocean import Ocean
 
 SIZE = "digitalocean-size"
@@ -34,14 +33,7 @@ def test_the_size_while_it_is_off(cloud: Ocean, tmp_path: Path) -> None:
     assert later.apply_changes([SIZE]) == []
     later.power(Verb.KILL)
     wait_for_state(later, State.STOPPED)
-
-    def applied() -> None:
-        try:
-            assert later.apply_changes([SIZE]) == [SIZE]
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(applied, what="the new size", seconds=30, every=0.02, clock=SystemClock())
+    assert applied(lambda: later, [SIZE]) == [SIZE]
     (droplet,) = cloud.account.droplets.values()
     assert (droplet["size_slug"], droplet["memory"]) == ("s-2vcpu-4gb", 4096)
 

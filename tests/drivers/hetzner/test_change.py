@@ -9,8 +9,7 @@ import pytest
 from machine.drivers.hetzner.driver import HetznerDriver
 from machine.errors import InProgress, PreflightFailed
 from machine.model import State, Verb
-from machine.wait import NotYet, SystemClock, until
-from tests.drivers.cloud_stand_in import again, make, new, wait_for_state
+from tests.drivers.cloud_stand_in import again, applied, make, new, wait_for_state
 from tests.drivers.hetzner.catalogue import offer, size
 from tests.drivers.hetzner.fake_hetzner import Hetzner
 
@@ -41,14 +40,7 @@ def test_the_type_while_it_is_off(cloud: Hetzner, tmp_path: Path) -> None:
     wait_for_state(later, State.STOPPED)
     with pytest.raises(InProgress, match="is changing the type"):
         later.apply_changes([TYPE])
-
-    def applied() -> None:
-        try:
-            assert later.apply_changes([TYPE]) == [TYPE]
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(applied, what="the new type", seconds=30, every=0.02, clock=SystemClock())
+    assert applied(lambda: later, [TYPE]) == [TYPE]
     (server,) = cloud.project.servers.values()
     assert (server["server_type"]["name"], server["primary_disk_size"]) == ("cx33", 80)
     cloud.proxy.clear()
