@@ -108,5 +108,25 @@ def foreground(argv: Sequence[str], *, stdout: int | None = None, stderr: int | 
     return status if status >= 0 else 128 - status
 
 
+def spawn(argv: Sequence[str], log: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own, where it outlives us; it prints to the file `log`, emptied before, 0600."""
+    import os
+    import subprocess
+
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd="/",
+            start_new_session=True,
+            env=env,
+        )
+    finally:
+        os.close(descriptor)
+
+
 def _forward_to(child: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
     return lambda number, _frame: child.send_signal(number)

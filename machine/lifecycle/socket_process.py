@@ -7,9 +7,8 @@ import os
 import signal
 import socket
 import stat
-import subprocess
 
-from machine import own_command, paths, socket_path
+from machine import own_command, paths, process, socket_path
 from machine.errors import MachineError, WaitTimeout
 from machine.session import Session
 from machine.wait import NotYet, until
@@ -34,19 +33,7 @@ def start(session: Session, name: str) -> str:
         return path
     log = paths.machine(session.store.root, name, LOG)
     argv = [*own_command.own_command(), "--storage-path", session.store.root, "socket", name]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            cwd="/",
-            start_new_session=True,
-            env=dict(session.environ),
-        )
-    finally:
-        os.close(descriptor)
+    child = process.spawn(argv, log, dict(session.environ))
 
     def ready() -> None:
         if child.poll() is not None and not session.store.holder(lock_name(name)):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from machine import files, paths
+from machine import files, paths, process
 from machine.errors import MachineError
 from machine.lifecycle.forward import state_file
 from machine.own_command import own_command
@@ -32,12 +31,8 @@ def start(session: Session, name: str, address: str) -> None:
         return
     files.remove_quietly(state_file.path_of(store, name))  # of a process that was killed
     log = os.path.join(store.directory(name), paths.FORWARDS_LOG)
-    files.write(log, b"")
     words = [*own_command(), "--storage-path", store.root, "forward", "--address", address, name]
-    with open(log, "ab") as output, open(os.devnull, "rb") as nothing:
-        running = subprocess.Popen(
-            words, stdin=nothing, stdout=output, stderr=output, start_new_session=True, cwd="/", close_fds=True
-        )
+    running = process.spawn(words, log)
     deadline = time.monotonic() + START_SECONDS
     while not os.path.exists(state_file.path_of(store, name)):
         if running.poll() is not None or time.monotonic() > deadline:
