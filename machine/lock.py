@@ -71,8 +71,8 @@ def holder(path: str) -> str:
     except OSError:
         return ""
     try:
-        if _take(descriptor, wait=False):
-            _release(descriptor)
+        if take(descriptor, shared=True):
+            release(descriptor)
             return ""
     except OSError:
         return ""
@@ -100,10 +100,10 @@ class _Hold:
         deadline = None if self._seconds is None else time.monotonic() + self._seconds
         self._silent_until = time.monotonic() + QUIET_SECONDS
         while True:
-            self._descriptor = _open(self._path)
+            self._descriptor = open_file(self._path)
             try:
                 self._acquire(deadline)
-                if _is_open_file(self._descriptor, self._path):
+                if is_open_file(self._descriptor, self._path):
                     _sign(self._descriptor, f"{os.getpid()} {self._what}\n")
                     return
             except BaseException:
@@ -117,12 +117,12 @@ class _Hold:
         try:
             _sign(self._descriptor, "")
         finally:
-            _release(self._descriptor)
+            release(self._descriptor)
             os.close(self._descriptor)
 
     def _acquire(self, deadline: float | None) -> None:
         try:
-            while not _take(self._descriptor, wait=deadline is None and self._say is None):
+            while not take(self._descriptor, wait=deadline is None and self._say is None):
                 if deadline is not None and time.monotonic() >= deadline:
                     raise self._held_error()
                 if self._say is not None and time.monotonic() >= self._silent_until:
@@ -130,7 +130,7 @@ class _Hold:
                     self._say = None
                 time.sleep(_POLL_SECONDS)
         except OSError as error:  # some network file systems cannot lock
-            raise _lock_error(self._path, error) from error
+            raise lock_error(self._path, error) from error
 
     def _waiting_message(self) -> str:
         pid, _, what = _signature(self._path).partition(" ")
@@ -148,15 +148,17 @@ class _Hold:
         )
 
 
-def _open(path: str) -> int:
+def open_file(path: str) -> int:
+    """A descriptor of the lock file `path`, which is made if it is missing. Raises StoreError if it cannot be had."""
     try:
         files.make_directory(os.path.dirname(path) or ".")
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _lock_error(path, error) from error
+        raise lock_error(path, error) from error
 
 
-def _lock_error(path: str, error: OSError) -> StoreError:
+def lock_error(path: str, error: OSError) -> StoreError:
+    """The error for a lock file that cannot be had."""
     return StoreError(
         f"cannot lock {path}: {(error.strerror or str(error)).lower()}",
         resolution=files.in_the_way(path, error)
@@ -165,8 +167,8 @@ def _lock_error(path: str, error: OSError) -> StoreError:
     )
 
 
-def _is_open_file(descriptor: int, path: str) -> bool:
-    """Whether `path` still names the file that is open."""
+def is_open_file(descriptor: int, path: str) -> bool:
+    """Whether `path` still names the file that is open: one that was removed locks nobody out."""
     try:
         there = os.stat(path)
     except FileNotFoundError:
@@ -195,7 +197,8 @@ def _signature(path: str) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int, *, wait: bool) -> bool:  # noqa: ARG001 (Windows only tries)
+    def take(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:  # noqa: ARG001 (it only tries)
+        """Lock an open file; whether that went. It is given back with the descriptor, or by `release`."""
         os.lseek(descriptor, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -203,19 +206,26 @@ if sys.platform == "win32":
             return False
         return True
 
-    def _release(descriptor: int) -> None:
+    def release(descriptor: int) -> None:
+        """Give the lock of an open file back."""
         os.lseek(descriptor, _FAR, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
 
-    def _take(descriptor: int, *, wait: bool) -> bool:
+    def take(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
+        """Lock an open file; whether that went. It is given back with the descriptor, or by `release`.
+
+        `shared`, for looking whether anybody holds it: who looks at the same time is not taken for the holder, whose
+        number in the file may be another process's by now. Raises OSError where the file system knows no locks.
+        """
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
 
-    def _release(descriptor: int) -> None:
+    def release(descriptor: int) -> None:
+        """Give the lock of an open file back."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)

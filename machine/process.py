@@ -108,8 +108,13 @@ def foreground(argv: Sequence[str], *, stdout: int | None = None, stderr: int | 
     return status if status >= 0 else 128 - status
 
 
-def spawn(argv: Sequence[str], log: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, where it outlives us; it prints to the file `log`, emptied before, 0600."""
+def spawn(
+    argv: Sequence[str], log: str, env: Mapping[str, str] | None = None, cwd: str = "/"
+) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own, where it outlives us; it prints to the file `log`, emptied before, 0600.
+
+    See machine.background_control for one that is to be found again.
+    """
     import os
     import subprocess
 
@@ -120,7 +125,7 @@ def spawn(argv: Sequence[str], log: str, env: Mapping[str, str] | None = None) -
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
-            cwd="/",
+            cwd=cwd,
             start_new_session=True,
             env=env,
         )

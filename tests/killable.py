@@ -20,6 +20,7 @@ WATCHED = (
     ("machine.store", "Store", "delete"),
     ("machine.files", "", "write"),
     ("machine.process", "", "run"),
+    ("machine.process", "", "spawn"),
     ("machine.ssh.client", "SshShell", "run"),
     ("machine.engine", "EngineClient", "post"),
     ("machine.engine", "EngineClient", "delete"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import docker_context, forwarder_lock
+from machine import background, docker_context
 from machine.store import Record, Store
 from tests.engine.servers import Files, server_context, serving
 
@@ -110,7 +110,7 @@ def test_a_fast_command_loads_nothing_it_does_not_need(line: str, tmp_path: Path
         record = Record.new(store.root, "dev", "none", {"URL": f"tcp://127.0.0.1:{port}"})
         record.set_shares({"/data": {"Writable": True, "Target": "/data"}})  # as every new machine of qemu has one
         store.save(record)
-        forwarder_lock.expect(os.path.join(store.directory("dev"), "share-0123456789ab.lock"))
+        background.expect(os.path.join(store.directory("dev"), "share-0123456789ab.lock"))
         client = certs.make_client(files.authority, "test")
         for name, content in (("ca.pem", files.authority.cert), ("cert.pem", client.cert), ("key.pem", client.key)):
             Path(store.directory("dev"), name).write_bytes(content)

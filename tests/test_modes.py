@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import forwarder_lock, lock, process
+from machine import background, lock, process
 from machine.cli import plugin, report
 from machine.drivers.images.cache import Cache
 from machine.drivers.qemu import vm
@@ -59,7 +59,7 @@ def test_images_and_disks(tmp_path: Path, umask: int) -> None:
 def test_locks_helpers_registries_and_reports(tmp_path: Path, umask: int) -> None:
     new = tmp_path / "new"
     with lock.hold(str(new / "locks" / "a.lock"), what="test"):
-        forwarder_lock.expect(str(new / "helper.lock"))
+        background.expect(str(new / "helper.lock"))
     Registry(str(new / "deep" / "down" / "registry.db")).create()
     report.bug_error(RuntimeError("x"), str(new / "other" / "store"))
     assert open_to_others(new) == []

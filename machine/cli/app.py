@@ -52,14 +52,14 @@ class App:
         """Return whether a process that shares a directory has ended, by itself; loads next to nothing."""
         import os
 
-        from machine import forwarder_lock
+        from machine import background
 
         try:
             names = os.listdir(directory)
         except OSError:  # a machine that is being removed
             return False
         locks = [name for name in names if name.startswith("share-") and name.endswith(".lock")]
-        return any(forwarder_lock.missing(os.path.join(directory, name)) for name in locks)
+        return any(background.missing(os.path.join(directory, name)) for name in locks)
 
     def _ensure_forwarder(self, record: Record) -> None:
         """Start a machine's processes here again that have ended; called whenever a record is loaded."""
@@ -75,9 +75,9 @@ class App:
         path = paths.machine(self.store.root, record.name, paths.FORWARDER_LOCK)
         if not os.path.exists(path):
             return
-        from machine import forwarder_lock
+        from machine import background
 
-        if forwarder_lock.missing(path):
+        if background.missing(path):
             from machine.lifecycle.forwarder import restart
 
             restart(self.open_session(), record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.cli.print_values import print_values
-from machine.errors import LockHeld, MachineError, UsageError
+from machine.errors import LockHeld, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def _check(app: App, name: str) -> None:
 def _serve(app: App, name: str, *, as_json: bool) -> int:
     import asyncio
 
+    from machine import background
     from machine.lifecycle.engine_socket import EngineSocket
-    from machine.lifecycle.socket_process import lock_name
+    from machine.lifecycle.socket_process import lock_path, purpose
     from machine.socket_path import socket_path
 
     path = socket_path(app.store.root, name, app.environ)
@@ -91,18 +92,12 @@ def _serve(app: App, name: str, *, as_json: bool) -> int:
         app.stdout.flush()
 
     try:
-        with app.store.lock(lock_name(name), seconds=1.0, what=f"serve {path}"):
-            try:
-                asyncio.run(EngineSocket(app.store, name, app.console.info).serve(path, ready))
-            finally:
-                app.store.drop_lock(lock_name(name))
+        with background.Hold(lock_path(app.store.root, name), purpose(name)):
+            asyncio.run(EngineSocket(app.store, name, app.console.info).serve(path, ready))
     except LockHeld as error:
-        raise MachineError(
-            f"process {app.store.holder(lock_name(name))} serves the socket of {name} already",
-            details=f"unix://{path}",
-            resolution=f"use that one; machine socket --stop {name} ends it",
-            machine=name,
-        ) from error
+        error.details, error.machine = f"unix://{path}", name
+        error.resolution = f"use that one; machine socket --stop {name} ends it"
+        raise
     return 0
 
 

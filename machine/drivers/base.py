@@ -276,7 +276,7 @@ class AccountAware(Protocol):
 
 @runtime_checkable
 class HasForwarder(Protocol):
-    """A forwarder, a process of ours, runs beside each machine; machine.forwarder_lock tells when it was ended."""
+    """A forwarder, a process of ours, runs beside each machine; machine.background tells when it was ended."""
 
     def restart_forwarder(self) -> bool:
         """Start the forwarder again if the machine runs, and return whether it does. Harmless when it still runs."""

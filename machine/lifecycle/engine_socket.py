@@ -27,6 +27,7 @@ from machine.swarm.http.stream import Stream, pump
 DIAL_SECONDS = 10.0  # for the engine to take a connection, TLS included
 LONGEST_HEAD = 64 * 1024  # bytes that are read of a request before it is told that the engine does not answer
 REFUSE_SECONDS = 5.0  # for a client to take that answer
+LOOK_EVERY = 5.0  # seconds between two looks whether the machine is still there
 
 
 class EngineSocket:
@@ -40,6 +41,7 @@ class EngineSocket:
     async def serve(self, path: str, ready: Callable[[], None], stop: asyncio.Event | None = None) -> None:
         """Listen at `path`, call `ready`, serve until SIGINT, SIGTERM, SIGHUP or `stop`, and remove the socket.
 
+        It ends too when the machine is removed: by a command that came before this process could be seen, say.
         Raises UsageError if the place is another program's, StoreError if its directory is not safe.
         """
         stop = stop or asyncio.Event()
@@ -53,7 +55,9 @@ class EngineSocket:
         server = await loop.create_unix_server(lambda: Stream(on_open=self._begin), sock=listening)
         try:
             ready()
-            await stop.wait()
+            while not stop.is_set() and self._store.exists(self._name):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_EVERY)
         finally:
             server.close()
             _remove(path, identity)

@@ -16,7 +16,7 @@ from machine.lifecycle import abandoned, at_login, share, socket_process
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.current_context import remove_context
 from machine.lifecycle.driver_record import open_driver
-from machine.lifecycle.forward import control, state_file
+from machine.lifecycle.forward import control
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 from machine.wait import NotYet, until
@@ -70,7 +70,6 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
         at_login.remove_all(session, name)
         _end_socket(session, name)
         _delete_directory(session, name)
-        store.drop_lock(state_file.lock_name(name))
         store.drop_lock(f"machine-{name}")
     session.console.done(f"{name} is removed")
 

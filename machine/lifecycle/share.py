@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Collection, Iterable
+from functools import partial
 
 import machine
-from machine import clients, forwarder_lock, process
+from machine import background, background_control, clients
 from machine.errors import CommandFailed, MachineError, NotSupported, ShellError
 from machine.lifecycle import share_files
 from machine.lifecycle.driver_record import open_driver
@@ -16,23 +16,24 @@ from machine.lifecycle.share_files import State
 from machine.session import LOCK_SECONDS, Session
 from machine.share import mount
 from machine.share.spec import Share, check_apart, checked, from_record, to_record
-from machine.store import Record
+from machine.store import Record, Store
 
 MOUNT_SECONDS = 60.0  # for a share to be mounted before a command goes on without it
 UNMOUNT_SECONDS = 20.0
-START_SECONDS = 30.0  # for the process to have gone to the background
 _LOOK_EVERY = 0.1
 
 
 def add(session: Session, name: str, shares: Collection[Share]) -> None:
     """Share directories with a machine from now on, and wait until it has them.
 
-    Raises UsageError for what is no directory, CommandFailed if the machine has not got one of them.
+    Raises UsageError for what is no directory, DriverError for a machine that is off, CommandFailed if the machine has
+    not got one of them.
     """
     shares = [checked(share, session.store.root) for share in shares]
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"share with {name}"):
         record = session.store.load(name)
-        if not open_driver(session, record).traits.has_host:
+        driver = open_driver(session, record)
+        if not driver.traits.has_host:
             raise NotSupported(
                 f"{name} is only a URL (driver {record.driver_name}): there is nothing to share with",
                 resolution="share with a machine that ssh reaches",
@@ -80,13 +81,29 @@ def start(session: Session, record: Record, shares: Iterable[Share] | None = Non
     for share in wanted:
         tag = share.tag(store.root, record.name)
         path = share_files.lock(store, record.name, tag)
-        if forwarder_lock.holder(path):
+        if background.running(path):
             continue
         share_files.write_state(store, record.name, tag, State.CONNECTING, "")
-        forwarder_lock.expect(path)
-        words = [sys.executable, "-m", "machine.lifecycle.share_service", store.root, record.name, tag]
-        process.run(words, cwd=package_root, timeout=START_SECONDS)
+        background.expect(path)
+        background_control.start(
+            path,
+            _purpose(record.name),
+            [sys.executable, "-m", "machine.lifecycle.share_service", store.root, record.name, tag],
+            log=share_files.log(store, record.name, tag),
+            ready=partial(_is_under_way, store, record.name, tag),
+            cwd=package_root,
+            resolution=f"machine share {record.name} shows how far it is",
+        )
     return wanted
+
+
+def _purpose(name: str) -> str:
+    return f"share with {name}"
+
+
+def _is_under_way(store: Store, name: str, tag: str, pid: int) -> bool:
+    """Whether a process has begun with a share, or ended by itself again: the machine may have refused it."""
+    return bool(pid) or share_files.read_state(store, name, tag)[0] is not State.CONNECTING
 
 
 def restart(session: Session, record: Record) -> None:
@@ -94,7 +111,7 @@ def restart(session: Session, record: Record) -> None:
     store = session.store
     try:
         for share in from_record(record.shares()):
-            if forwarder_lock.missing(share_files.lock(store, record.name, share.tag(store.root, record.name))):
+            if background.missing(share_files.lock(store, record.name, share.tag(store.root, record.name))):
                 start(session, record, [share])
                 session.console.info(
                     f"the process that shares {share.path} with {record.name} had ended: started again"
@@ -169,21 +186,18 @@ def state_of(session: Session, name: str, share: Share) -> tuple[State, str]:
     tag = share.tag(session.store.root, name)
     state, text = share_files.read_state(session.store, name, tag)
     path = share_files.lock(session.store, name, tag)
-    alive = os.path.exists(path) and not forwarder_lock.missing(path)
+    alive = os.path.exists(path) and not background.missing(path)
     return (state, text) if alive or state is State.FAILED else (State.OFF, text)
 
 
 def _end(session: Session, name: str, tags: Iterable[str]) -> None:
-    """End the processes of these shares. The lock file goes first, so that nobody starts one again."""
+    """End the processes of these shares. One that cannot be ended sees that its lock file is gone, and ends itself."""
     for tag in tags:
-        path = share_files.lock(session.store, name, tag)
-        pid = forwarder_lock.holder(path)
+        try:
+            background_control.end(share_files.lock(session.store, name, tag), _purpose(name), unwanted=True)
+        except MachineError as error:
+            session.console.warn(f"{error.brief}; it ends by itself, or: {error.resolution}")
         share_files.remove(session.store, name, tag)
-        if pid:
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except OSError:
-                continue
 
 
 def _unmount(session: Session, record: Record, share: Share) -> None:

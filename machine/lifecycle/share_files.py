@@ -1,4 +1,6 @@
-"""The files of a machine's shares: for each a lock, which shows whether its process runs, and its state as JSON."""
+"""The files of a machine's shares: for each a lock, which shows whether its process runs, and its state as JSON, and
+what the process has printed.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,10 @@ class State(StrEnum):
 
 def lock(store: Store, name: str, tag: str) -> str:
     return os.path.join(store.directory(name), f"share-{tag}.lock")
+
+
+def log(store: Store, name: str, tag: str) -> str:
+    return os.path.join(store.directory(name), f"share-{tag}.log")
 
 
 def state(store: Store, name: str, tag: str) -> str:
@@ -57,5 +63,5 @@ def read_state(store: Store, name: str, tag: str) -> tuple[State, str]:
 
 
 def remove(store: Store, name: str, tag: str) -> None:
-    for path in (lock(store, name, tag), state(store, name, tag)):
+    for path in (lock(store, name, tag), state(store, name, tag), log(store, name, tag)):
         files.remove_quietly(path)

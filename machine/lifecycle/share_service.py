@@ -1,7 +1,7 @@
 """The process that serves one share to one machine: `python -m machine.lifecycle.share_service STORE NAME TAG`.
 
 It logs in, mounts the share there and answers what the machine asks, and does that again after every break. While it
-works it holds the share's lock file (machine.forwarder_lock); it ends when that file is gone. What comes of it is in
+works it holds the share's lock file (machine.background); it ends when that file is gone. What comes of it is in
 the share's state file, which `machine share` shows.
 """
 
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machine import background, clients, forwarder_lock
-from machine.errors import MachineError
+from machine import background, clients
+from machine.errors import LockHeld, MachineError
 from machine.lifecycle import share_files
 from machine.lifecycle.share_files import State
 from machine.provision import packages
@@ -207,20 +207,19 @@ class Service:
 
 
 def main(argv: list[str]) -> int:
-    """Serve the share of these arguments in the background; status 1 when another process does so already."""
+    """Serve the share of these arguments; status 1 when another process does so already, or nobody wants it."""
     root, name, tag = argv
-    background.to_background()
+    os.chdir("/")
     store = Store(root)
-    path = share_files.lock(store, name, tag)
-    held = forwarder_lock.hold(path)
-    if held is None:
-        return 1
-    _raise_open_files()
-    os.umask(0)  # a mode that a machine asks for has its own umask in it already; what is ours has a mode of its own
     try:
-        Service(store, name, tag).run()
-    finally:
-        forwarder_lock.release(held, path)
+        with background.Hold(share_files.lock(store, name, tag), f"share with {name}", expected=True):
+            background.silence()
+            _raise_open_files()
+            os.umask(0)  # what a machine asks for has its own umask in it already; what is ours has a mode of its own
+            Service(store, name, tag).run()
+    except (LockHeld, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from machine import background
 from machine.drivers.qemu import paths
 from machine.drivers.qemu.qmp import Client
 from tests.e2e.vms import left, program, qemu_pid
@@ -169,10 +170,10 @@ def test_the_follower_of_ports_is_started_again(program: Program) -> None:
     lock = program.store / "machines/dev/helper.lock"
     docker(program, f"docker run -d --name late -p 8084:80 busybox sh -c '{SERVE}'")
     until(lambda: answers(address, 8084), "a published port is not opened")
-    first = int(lock.read_text())
+    first = background.running(str(lock))
     os.kill(first, signal.SIGKILL)
     docker(program, "docker rm -f late")
-    until(lambda: program("ls").fine() and lock.read_text() not in ("", f"{first}\n"), "nobody noticed")
+    until(lambda: program("ls").fine() and background.running(str(lock)) not in (0, first), "nobody noticed")
     until(lambda: not answers(address, 8084), "what was open stays open")
     assert fetch(f"http://{address}:8080/") == "it works\n"
     assert "started again" not in program("ls").fine().err

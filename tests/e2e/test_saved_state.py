@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_qemu import BUSYBOX, docker
+from machine import background
+from tests.e2e.test_qemu import BUSYBOX, SERVE, answers, docker, fetch, until
 from tests.e2e.vms import program, qemu_pid
 from tests.program import Program
 
@@ -56,6 +60,38 @@ def test_a_suspended_machine_goes_on_where_it_was(program: Program) -> None:
     assert started(program) == before
     assert inside(program, "cat /proc/sys/kernel/random/boot_id") == boot
     assert abs(float(inside(program, "date +%s.%N")) - time.time()) < CLOCK_SECONDS
+
+
+@needs_dev
+def test_published_ports_answer_as_soon_as_a_machine_goes_on(program: Program) -> None:
+    """Its port reporter would say so up to 15 seconds later. Its forwarder was killed before, for good measure."""
+    docker(program, f"docker run -d --name site -p 8091:80 busybox sh -c '{SERVE}'")
+    assert fetch("http://127.0.0.1:8091/") == "it works\n"
+    os.kill(background.running(str(program.store / "machines/dev/helper.lock")), signal.SIGKILL)
+    program("suspend", "dev").fine()
+    assert not answers("127.0.0.1", 8091)
+    program("start", "dev").fine()
+    assert fetch("http://127.0.0.1:8091/", 3.0) == "it works\n"
+    assert fetch(f"http://{program('ip', 'dev').out.strip()}:8091/", 1.0) == "it works\n"
+    program("snapshot", "dev", "site").fine()
+    docker(program, "docker rm -f site")
+    program("snapshot", "restore", "dev", "site").fine()
+    assert fetch("http://127.0.0.1:8091/", 3.0) == "it works\n"
+    program("snapshot", "rm", "dev", "site").fine()
+    docker(program, "docker rm -f site")
+    until(lambda: not answers("127.0.0.1", 8091), "what has gone stays open")
+
+
+@needs_dev
+def test_a_machine_that_is_off_is_not_waited_for(program: Program, tmp_path: Path) -> None:
+    program("suspend", "dev").fine()
+    for line in (("share", "dev", str(tmp_path)), ("forward", "--background", "dev")):
+        began = time.monotonic()
+        refused = program(*line)
+        assert (refused.status, "dev is suspended" in refused.err) == (1, True), refused.err
+        assert "machine start dev" in refused.err
+        assert time.monotonic() - began < 20
+    program("start", "dev").fine()
 
 
 @needs_dev

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import forwarder_lock
+from machine import background
 from tests.e2e.test_qemu import BUSYBOX, docker, until
 from tests.e2e.vms import program
 from tests.program import Ended, Program
@@ -74,11 +74,11 @@ def test_credentials_and_the_store_are_not_there(program: Program, project: Path
 @pytest.mark.usefixtures("created")
 def test_a_service_that_was_killed_is_started_again(program: Program, project: Path) -> None:
     lock = next((program.store / "machines" / "dev").glob("share-*.lock"))
-    pid = forwarder_lock.holder(str(lock))
+    pid = background.running(str(lock))
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not forwarder_lock.holder(str(lock)), "it is gone")
-    until(lambda: _states(program) == ["mounted"] and forwarder_lock.holder(str(lock)), "it is back", 120)
-    assert forwarder_lock.holder(str(lock)) != pid
+    until(lambda: not background.running(str(lock)), "it is gone")
+    until(lambda: _states(program) == ["mounted"] and background.running(str(lock)), "it is back", 120)
+    assert background.running(str(lock)) != pid
     assert _run(program, "busybox cat /app/file", project).fine().out == "from here"
 
 

@@ -112,7 +112,7 @@ def test_in_the_foreground_it_ends_by_a_signal_and_takes_the_socket_away(program
         assert path.is_socket()
         second = program("socket", "dev")
         assert second.status == 1
-        assert "serves the socket of dev already" in second.err
+        assert "is there already to serve the socket of dev" in second.err
         assert docker(url, "version").returncode == 0
         serving.send_signal(signal.SIGTERM)
         assert serving.wait(60) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import socket
 import stat
@@ -13,15 +12,12 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import paths, socket_path
-from machine.console import Console
+from machine import socket_path
 from machine.errors import MachineError, StoreError, UsageError
-from machine.lifecycle import engine_socket, socket_process
+from machine.lifecycle import engine_socket
 from machine.lifecycle.engine_socket import EngineSocket
-from machine.session import Session
 from machine.store import Record, Store
 from tests.engine.servers import Files, server_context
-from tests.lifecycle.test_waiting import LeapingClock
 
 
 class Served:
@@ -194,24 +190,17 @@ def test_the_directory_above_that_of_a_store_is_ours_too(tmp_path: Path) -> None
     engine_socket.listen(path).close()
 
 
-@pytest.mark.parametrize(("signature", "error"), [("", "belongs to another user"), ("0 nobody", "to end")])
-def test_a_holder_that_is_not_ours_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signature: str, error: str
-) -> None:
-    """One of another user, and one that signed with no id of a process: 0 would be all of our own group."""
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_socket, "LOOK_EVERY", 0.05)
 
-    def refuse(pid: int, _: int) -> None:
-        assert pid == os.getpid()
-        raise PermissionError
 
-    monkeypatch.setattr(os, "kill", refuse)
-    session = Session(Store(str(tmp_path)), Console(io.StringIO()), environ={}, clock=LeapingClock())
-    lock_name = socket_process.lock_name("dev")
-    with session.store.lock(lock_name, what="serve"):
-        if signature:
-            Path(paths.lock(session.store.root, lock_name)).write_text(signature)
-        with pytest.raises(MachineError, match=error):
-            socket_process.stop(session, "dev")
+async def test_it_ends_when_the_machine_is_removed(looks_often: None, served: Served) -> None:
+    """A process that `rm` could not see yet, as it was only starting, serves nothing for ever."""
+    served.store.delete("dev")
+    async with asyncio.timeout(30):
+        await served.task
+    assert not os.path.lexists(served.path)
 
 
 def test_the_path_is_short_enough_and_another_for_each_machine_and_store(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ class QemuDriver(Driver):
         Raises DriverError if that fails: the memory is on disk then as before, or all of it is in qemu, which waits.
         """
         machine = self._suspension.as_saved(self._instance.machine())
-        self._instance.launch(machine)
+        self._instance.launch(machine, goes_on=True)
         try:
             with Client(self._instance.socket(paths.QMP), 30.0) as client:
                 self._suspension.restore(client)

@@ -5,88 +5,39 @@ machine tells its open ports over a virtio serial port; this adds and removes fo
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
 may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
-While it works it holds the machine's lock file (machine.forwarder_lock), so that any command notices when
+While it works it holds the machine's lock file (machine.background), so that any command notices when
 it was ended. One that starts later takes over the forwards that qemu has.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
 import threading
 import time
 
-from machine import background, files, forwarded_ports, forwarder_lock
+from machine import background, files, forwarded_ports
 from machine.drivers.qemu import guard, paths
 from machine.drivers.qemu.forwards import Forwards, existing
+from machine.drivers.qemu.port_report import GREATEST_LINE, read, remembered
 from machine.drivers.qemu.qmp import Client, QmpError
-from machine.errors import StoreError
+from machine.errors import LockHeld, StoreError
 from machine.forwarded_ports import LOCALHOST
-from machine.hostport import ENGINE_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from typing import Any, TextIO
+    from typing import TextIO
 
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
 PATIENCE = 20.0  # seconds for qemu to open its sockets
-GREATEST_LINE = 1 << 20
 PAUSE = 0.1  # seconds between two lines, and no less than the last one took: machines of ours send two a second
 LONGEST_LOG, KEPT_LOG = 16 << 20, 1 << 20  # bytes of a log before it is cut, and of its end that stay then
 CUT_EVERY = 2.0  # seconds between two looks at that; a serial port brings some MB in them
-MOST_PORTS = 4096  # of one machine; each costs an open file of qemu's
-MOST_LOCAL_PORTS = 1024  # of one machine on localhost
 ENGINE_AWAY = 120.0  # seconds that forwards outlive an engine which is being restarted
 ENGINE_BACK = 60.0  # seconds that it has to open its containers' ports again; half a minute was seen under load
-
-
-class Report:
-    """What a line from the machine says: ports open at its address, on localhost, and for IPv6 only.
-
-    `engine` is another text whenever the engine was started anew, "" while it is off.
-    """
-
-    def __init__(self, ports: set[Port], localhost: set[Port], six: set[Port], engine: str) -> None:
-        self.ports, self.localhost, self.six, self.engine = ports, localhost, six, engine
-
-
-def read(line: str, address: str) -> Report | None:
-    """The report in a line; None when it makes no sense: the machine's word is trusted no further than a port number.
-
-    `address` is the machine's here: what containers publish at that address counts as open there. What they publish
-    at 127.0.0.1 is for localhost only.
-    """
-    try:
-        found = json.loads(line)
-        ports = {_port(kind, number) for kind, number in found["open"]}
-        localhost = ports | {_port(kind, number) for kind, number in found.get("local", [])}
-        ports |= {_port(kind, number) for kind, where, number in found.get("bound", []) if where == address}
-        six = {_port(kind, number) for kind, number in found.get("six", [])}
-        engine = str(found.get("engine", "on" if ("tcp", ENGINE_PORT) in ports else ""))  # machines of older versions
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-        return None
-    if address == LOCALHOST:  # macOS: both are the same
-        ports |= localhost
-    return Report(_first(ports, MOST_PORTS), _first(localhost, MOST_LOCAL_PORTS), _first(six, MOST_PORTS), engine)
-
-
-def _first(ports: Iterable[Port | None], most: int) -> set[Port]:
-    return set(sorted(filter(None, ports))[:most])
-
-
-def _port(kind: Any, number: Any) -> Port | None:
-    port = (str(kind), int(number))
-    return port if kind in ("tcp", "udp") and 0 < port[1] < 65536 else None
-
-
-def wanted(report: str, fixed: Collection[Port], address: str = "") -> set[Port] | None:
-    """The ports that a line from the machine says are open, without those that are forwarded anyway; None: nonsense."""
-    found = read(report, address)
-    return None if found is None else found.ports - set(fixed)
 
 
 class Patience:
@@ -161,41 +112,76 @@ def main(argv: list[str]) -> int:
     """`[--guard=SOCKETS] [--localhost=FIXED] QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [LOCK]`.
 
     FIXED are comma lists of guest ports: those that are forwarded anyway, and those that are not to be on localhost.
-    LOCK is the file of machine.forwarder_lock. SOCKETS is the directory of the sockets of machine.drivers.qemu.guard.
+    LOCK is the file by which it is found (machine.background). SOCKETS is the directory of the sockets of
+    machine.drivers.qemu.guard.
     """
-    sockets = argv.pop(0).partition("=")[2] if argv[0].startswith("--guard=") else ""
-    on_localhost = argv.pop(0).partition("=")[2] if argv[0].startswith("--localhost=") else None
-    qmp_path, guest_path, log_path, address, fixed_text, *lock = argv
-    fixed = _numbers(fixed_text)
+    program = Program(argv)
     background.to_background()
-    held = forwarder_lock.hold(lock[0]) if lock else None
-    if lock and held is None:
-        return 1  # another one serves it already, or the machine is being switched off
-    localhost: Localhost | None = None
+    if not program.lock:
+        program.run()
+        return 0
     try:
-        with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
-            if sockets:
-                frames, back = (os.path.join(sockets, name) for name in (paths.GUARD_OUT, paths.GUARD_IN))
-                guard.renew(qmp)
-                guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR), time.sleep)
-            guest.connect(guest_path)
-            listing, say = qmp.monitor("info usernet"), log_to(log_path)
-            forwards = Forwards(qmp.monitor, address, say)
-            forwards.open = existing(listing, address, fixed)
-            if on_localhost is not None:
-                localhost = _localhost(qmp, listing, forwards, _numbers(on_localhost), log_path)
-            logs = (log_path, os.path.join(os.path.dirname(log_path), paths.CONSOLE))
-            threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
-            with guest.makefile("r", encoding="ascii", errors="replace") as lines:
-                watch(paced(lines), forwards, address, fixed, localhost=localhost)
-    except (QmpError, OSError):
-        pass  # qemu has ended: so do we
-    if not _answers(qmp_path):
-        if localhost is not None:
-            localhost.end()
-        if held is not None:
-            forwarder_lock.release(held, lock[0])
+        with background.Hold(program.lock, "follow the ports of the machine", expected=True) as held:
+            held.keep = True
+            program.run()
+            held.keep = program.is_needed()
+    except (LockHeld, FileNotFoundError):
+        return 1  # another one serves it already, or the machine is being switched off
     return 0
+
+
+class Program:
+    """The work of one forwarder; `argv` is that of `main`."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self._guard_sockets = argv.pop(0).partition("=")[2] if argv[0].startswith("--guard=") else ""
+        self._on_localhost = argv.pop(0).partition("=")[2] if argv[0].startswith("--localhost=") else None
+        self._qmp_path, self._guest_path, self._log_path, self._address, fixed, *lock = argv
+        self._fixed = _numbers(fixed)
+        self.lock = lock[0] if lock else ""
+        self._localhost: Localhost | None = None
+
+    def run(self) -> None:
+        """Follow the machine's ports until its qemu ends."""
+        try:
+            with Client(self._qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
+                self._start_guard(qmp, guest)
+                guest.connect(self._guest_path)
+                self._follow(qmp, guest)
+        except (QmpError, OSError):
+            pass  # qemu has ended: so do we
+        if self._localhost is not None and not self.is_needed():
+            self._localhost.end()
+
+    def is_needed(self) -> bool:
+        """Whether qemu lives on, so that another forwarder is needed."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(self._qmp_path)
+            except OSError:
+                return False
+        return True
+
+    def _start_guard(self, qmp: Client, guest: socket.socket) -> None:
+        if self._guard_sockets:
+            frames, back = (os.path.join(self._guard_sockets, name) for name in (paths.GUARD_OUT, paths.GUARD_IN))
+            guard.renew(qmp)
+            guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR), time.sleep)
+
+    def _follow(self, qmp: Client, guest: socket.socket) -> None:
+        """Follow what the machine reports, and at first what it has reported to an earlier forwarder."""
+        listing, say = qmp.monitor("info usernet"), log_to(self._log_path)
+        forwards = Forwards(qmp.monitor, self._address, say)
+        forwards.open = existing(listing, self._address, self._fixed)
+        if self._on_localhost is not None:
+            own = _numbers(self._on_localhost)
+            self._localhost = _localhost(qmp, listing, forwards, own, self._log_path)
+        directory = os.path.dirname(self._log_path)
+        logs = (self._log_path, os.path.join(directory, paths.CONSOLE))
+        threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
+        with guest.makefile("r", encoding="ascii", errors="replace") as lines:
+            known = remembered(paced(lines), os.path.join(directory, paths.PORT_REPORT))
+            watch(known, forwards, self._address, self._fixed, localhost=self._localhost)
 
 
 def _numbers(text: str) -> set[Port]:
@@ -209,16 +195,6 @@ def _localhost(qmp: Client, listing: str, forwards: Forwards, fixed: set[Port], 
         forwards = Forwards(qmp.monitor, LOCALHOST, log_to(log_path))
         forwards.open = existing(listing, LOCALHOST, fixed)
     return Localhost(forwards, fixed, os.path.join(os.path.dirname(log_path), paths.FORWARDED_PORTS))
-
-
-def _answers(qmp_path: str) -> bool:
-    """Whether qemu lives on, so that another forwarder is needed."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(qmp_path)
-        except OSError:
-            return False
-    return True
 
 
 def log_to(path: str) -> Callable[[str], None]:

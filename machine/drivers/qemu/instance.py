@@ -6,7 +6,7 @@ import os
 import uuid
 from typing import Any, Protocol
 
-from machine import forwarder_lock
+from machine import background
 from machine.drivers import record_keys
 from machine.drivers.base import DriverContext
 from machine.drivers.images import disks
@@ -102,10 +102,10 @@ class Instance:
         self.launch(machine)
         self.start_forwarder(machine)
 
-    def launch(self, machine: argv.Machine) -> None:
-        """Start qemu, when the disk is seen to be the machine's own. Raises DriverError."""
+    def launch(self, machine: argv.Machine, *, goes_on: bool = False) -> None:
+        """Start qemu, when the disk is seen to be the machine's own; `goes_on` as in vm.launch. Raises DriverError."""
         self.check_disk()
-        vm.launch(machine, self._ctx.run)
+        vm.launch(machine, self._ctx.run, goes_on=goes_on)
 
     def check_disk(self) -> None:
         """Raise DriverError unless the disk stands on what it was made over."""
@@ -117,7 +117,7 @@ class Instance:
 
     def start_forwarder(self, machine: argv.Machine) -> None:
         """Start the forwarder, which is expected to run from now on."""
-        forwarder_lock.expect(self.file(paths.FORWARDER_LOCK))
+        background.expect(self.file(paths.FORWARDER_LOCK))
         self._start_forwarder(machine)
 
     def restart_forwarder(self) -> bool:

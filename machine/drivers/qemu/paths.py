@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 
-from machine import forwarder_lock
 from machine import paths as store_paths
 from machine.errors import DriverError
 
@@ -15,8 +14,9 @@ SEED = "seed.iso"
 PID = "qemu.pid"
 CONSOLE = "console.log"
 FORWARDS = "forward.log"
-FORWARDER_LOCK = forwarder_lock.FILE  # shows whether the forwarder runs
+FORWARDER_LOCK = store_paths.FORWARDER_LOCK  # shows whether the forwarder runs
 FORWARDED_PORTS = store_paths.FORWARDED_PORTS  # which of the machine's ports are open on localhost
+PORT_REPORT = "port-report.json"  # what the machine has said of its ports last
 BASE = "base.img"  # a copy of an image that others could change
 SAVED = "saved.memory"  # there while the machine is suspended
 SAVING = "saved.memory.part"
@@ -26,7 +26,10 @@ QMP_FORWARD = "qmp-forward.sock"  # for the forwarder
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
 GUARD_OUT, GUARD_IN = "guard-out.sock", "guard-in.sock"  # of what the machine sends, for `guard`
 SOCKETS = (QMP, QMP_FORWARD, GUEST, GUARD_OUT, GUARD_IN)
-FILES = (SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, FORWARDED_PORTS, BASE, DISK, RESTORING, SAVED, SAVING)
+FILES = (
+    *(SEED, PID, CONSOLE, FORWARDS, FORWARDER_LOCK, FORWARDED_PORTS, PORT_REPORT),
+    *(BASE, DISK, RESTORING, SAVED, SAVING),
+)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
 

@@ -126,7 +126,8 @@ def recorded(path: str) -> int:
             text = file.read().strip()
     except (OSError, UnicodeDecodeError):
         return 0
-    return int(text) if text.isdigit() and len(text) < 10 else 0
+    number = text.partition(" ")[0]  # what the process is there for may come after it
+    return int(number) if number.isdigit() and len(number) < 10 else 0
 
 
 def _all(run: Run) -> Iterator[tuple[int, list[str]]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from machine.drivers.base import Driver, Snapshot
 from machine.drivers.images import disks
-from machine.drivers.qemu import hardware, paths, vm
+from machine.drivers.qemu import hardware, paths, port_report, vm
 from machine.drivers.qemu.instance import Instance
 from machine.drivers.qemu.qmp import Client
 from machine.drivers.record_keys import SNAPSHOTS
@@ -82,6 +82,7 @@ class QemuSnapshots:
             known[tag] = hardware.of(self.instance.machine(), client)
             self.data[SNAPSHOTS] = known
             self.driver.ctx.save(self.driver)
+            port_report.copy(self.instance.file(paths.PORT_REPORT), self._port_report(tag))
             _monitor(client, f"savevm {_PREFIX}{tag}")
 
     def _restore_memory(self, tag: str) -> None:
@@ -103,9 +104,11 @@ class QemuSnapshots:
                 name = self.driver.ctx.name
                 error.resolution = f"machine start {name} boots the disk of {tag}, which is restored"
             raise
+        port_report.copy(self._port_report(tag), self.instance.file(paths.PORT_REPORT))
         self.instance.start_forwarder(machine)
 
     def _forget(self, tag: str) -> None:
+        disks.remove(self._port_report(tag))
         known = dict(self.data.get(SNAPSHOTS) or {})
         if known.pop(tag, None) is not None:
             self.data[SNAPSHOTS] = known
@@ -125,6 +128,10 @@ class QemuSnapshots:
     def _lock(self) -> Any:
         """Be the only one who changes the list of snapshots, or reads from it, by others than its machine's lock."""
         return self.driver.ctx.lock(f"disk-{self.driver.ctx.name}")
+
+    def _port_report(self, tag: str) -> str:
+        """Return the file of what the machine had said of its ports when the snapshot was made."""
+        return self.instance.file(f"port-report-{tag}.json")
 
     def _disk(self) -> str:
         return self.instance.file(paths.DISK)

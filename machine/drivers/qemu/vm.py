@@ -103,9 +103,10 @@ def _sound(path: str, wanted: str) -> disks.ImageInfo:
     return seen
 
 
-def launch(machine: argv.Machine, run: Run) -> None:
+def launch(machine: argv.Machine, run: Run, *, goes_on: bool = False) -> None:
     """Start qemu; it is in the background when this returns. What is left of an earlier run is removed first.
 
+    `goes_on`: the machine is to go on where it was, so that its ports are those that it has reported last.
     DriverError translates what qemu says when it does not start.
     """
     if machine.sockets != machine.directory:
@@ -114,6 +115,8 @@ def launch(machine: argv.Machine, run: Run) -> None:
         disks.remove(os.path.join(machine.sockets, name))
     for name in (paths.FORWARDS, paths.FORWARDER_LOCK, paths.FORWARDED_PORTS, paths.CONSOLE):
         disks.remove(os.path.join(machine.directory, name))
+    if not goes_on:
+        disks.remove(os.path.join(machine.directory, paths.PORT_REPORT))
     try:
         run(argv.build(machine), timeout=START_SECONDS)
     except CommandFailed as error:

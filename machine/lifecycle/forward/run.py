@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-from machine import clients, files, hostport
+from machine import background, clients, files, hostport
 from machine.engine.tls import Tls, context_of
 from machine.errors import LockHeld, MachineError, MachineNotFound, NotSupported, StoreError
 from machine.forwarded_ports import LOCALHOST, Port, of_machine
@@ -23,7 +23,6 @@ LIST_EVERY = 15.0  # seconds between two looks at the list, whatever the engine 
 LIST_PAUSE = 0.5  # seconds between two lists at least: an engine may tell of containers without end
 BACKOFF = (1.0, 30.0)  # seconds before another try to connect: the first, and the longest
 CONNECT_SECONDS = 20.0
-LOCK_SECONDS = 1.0  # somebody may only be looking who holds it
 
 
 class Forwarding:
@@ -50,9 +49,8 @@ class Forwarding:
                 f"{self._name} is only a URL: there is no ssh connection to carry its ports",
                 resolution="machine create -d generic --generic-ip-address ADDRESS NAME adopts a host by ssh",
             )
-        what = state_file.purpose(self._name)
         try:
-            with store.lock(state_file.lock_name(self._name), seconds=LOCK_SECONDS, what=what):
+            with background.Hold(state_file.lock_path(store, self._name), state_file.purpose(self._name)):
                 self._hold()
         except LockHeld as error:
             error.resolution = f"machine forward --list {self._name} shows them; machine forward --stop {self._name}"

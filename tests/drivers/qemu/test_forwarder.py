@@ -14,9 +14,9 @@ from shutil import which
 
 import pytest
 
-from machine import forwarder_lock
+from machine import background
 from machine.drivers.qemu import forwarder, paths
-from machine.drivers.qemu.forwarder import Patience, wanted
+from machine.drivers.qemu.forwarder import Patience
 from tests.platforms import proc
 
 ADDRESS = "127.84.0.78"
@@ -24,40 +24,6 @@ ADDRESS = "127.84.0.78"
 
 def report(*ports: tuple[str, int]) -> str:
     return json.dumps({"open": ports})
-
-
-def test_reports() -> None:
-    assert wanted(report(("tcp", 80), ("tcp", 22)), {("tcp", 22)}) == {("tcp", 80)}
-    assert wanted(report(("udp", 53)), set()) == {("udp", 53)}
-    assert wanted(report(("sctp", 80), ("tcp", 0), ("tcp", 70000)), set()) == set()
-
-
-@pytest.mark.parametrize(
-    "line", ["", "x", "[]", "{}", '{"open": 3}', '{"open": [["tcp"]]}', '{"open": [["tcp", "x"]]}']
-)
-def test_a_report_that_makes_no_sense_changes_nothing(line: str) -> None:
-    assert wanted(line, set()) is None
-
-
-def test_what_is_published_at_the_machines_own_address_is_open_too() -> None:
-    line = json.dumps(
-        {"open": [], "bound": [["tcp", ADDRESS, 8080], ["tcp", "127.84.0.9", 81], ["tcp", "127.0.0.1", 9]]}
-    )
-    assert wanted(line, set(), ADDRESS) == {("tcp", 8080)}
-
-
-@pytest.mark.parametrize(
-    "more", [{"bound": 3}, {"bound": [["tcp"]]}, {"six": [[1, 2, 3]]}, {"bound": [["tcp", [], "x"]]}]
-)
-def test_more_nonsense(more: dict[str, object]) -> None:
-    assert wanted(json.dumps({"open": [], **more}), set(), "x") in (None, set())
-    assert wanted("[" * 100_000, set()) is None
-
-
-def test_a_machine_cannot_have_all_files_of_qemu() -> None:
-    found = wanted(report(*(("tcp", number) for number in range(1, 60_000))), set())
-    assert found is not None
-    assert len(found) == forwarder.MOST_PORTS
 
 
 def test_forwards_outlive_a_restart_of_the_engine() -> None:
@@ -129,18 +95,18 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
             subprocess.run(start, check=True, timeout=30)
             _until(lambda: not forwarder_pids(str(guest)))
             assert not log.exists(), "none is expected, so none works"
-            forwarder_lock.expect(str(lock))
-            assert not forwarder_lock.missing(str(lock)), "it has time to come"
+            background.expect(str(lock))
+            assert not background.missing(str(lock)), "it has time to come"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()
             speaker.sendall(report(("tcp", 18081), ("tcp", 18082)).encode() + b"\n")
             _until(lambda: _answers(18081) and _answers(18082))
             subprocess.run(start, check=True, timeout=30)  # a second one finds the first and goes
-            _until(lambda: [int(lock.read_text())] == forwarder_pids(str(guest)))
-            assert not forwarder_lock.missing(str(lock))
-            os.kill(int(lock.read_text()), 9)
+            _until(lambda: [background.running(str(lock))] == forwarder_pids(str(guest)))
+            assert not background.missing(str(lock))
+            os.kill(background.running(str(lock)), 9)
             speaker.close()
-            _until(lambda: forwarder_lock.missing(str(lock)))
+            _until(lambda: background.missing(str(lock)))
             assert _answers(18081), "qemu keeps its forwards"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()
@@ -156,6 +122,44 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
     finally:
         qemu.kill()
         qemu.wait()
+
+
+@proc
+@pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
+@pytest.mark.parametrize("killed_first", [False, True])
+def test_a_machine_that_goes_on_has_its_ports_before_it_says_so(tmp_path: Path, killed_first: bool) -> None:
+    """The forwarder of a new qemu: the machine reports again only after a while. The first one was killed, or ended."""
+    qmp, guest, log, lock = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
+    module = [sys.executable, "-m", "machine.drivers.qemu.forwarder", "--localhost=22"]
+    start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(lock)]
+    for run in range(2):
+        qmp.unlink(missing_ok=True)
+        guest.unlink(missing_ok=True)
+        qemu = _start_qemu(qmp)
+        try:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(guest))
+                server.listen(1)
+                server.settimeout(20)
+                _until(qmp.exists)
+                lock.unlink(missing_ok=True)
+                background.expect(str(lock))
+                subprocess.run(start, check=True, timeout=30)
+                speaker, _ = server.accept()
+                if run == 0:
+                    speaker.sendall(report(("tcp", 22), ("tcp", 18084), ("udp", 18085)).encode() + b"\n")
+                _until(lambda: _answers(18084))
+                _until((tmp_path / paths.FORWARDED_PORTS).exists)
+                if run == 1:
+                    speaker.sendall(report(("tcp", 22)).encode() + b"\n")
+                    _until(lambda: not _answers(18084))
+                if killed_first and run == 0:
+                    os.kill(background.running(str(lock)), 9)
+                speaker.close()
+        finally:
+            qemu.kill()
+            qemu.wait()
+        _until(lambda: not forwarder_pids(str(guest)))
 
 
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")

@@ -13,7 +13,7 @@ import pytest
 
 from machine.drivers.base import Snapshot
 from machine.drivers.images import disks
-from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots
+from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots, vm
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.driver import QemuDriver
 from machine.drivers.qemu.instance import Instance
@@ -23,6 +23,7 @@ from machine.drivers.record_keys import SAVED_MEMORY, SNAPSHOTS
 from machine.errors import DriverError, UsageError
 from machine.model import State, Verb
 from machine.options import resolve
+from machine.process import Completed
 from tests.drivers.qemu.test_argv import PLAIN
 from tests.drivers.qemu.test_driver import Made
 from tests.drivers.recording import effects
@@ -221,7 +222,7 @@ class FirmwareOnly(Instance):
     def check_ports(self) -> None:
         pass
 
-    def launch(self, machine: argv.Machine) -> None:
+    def launch(self, machine: argv.Machine, *, goes_on: bool = False) -> None:
         assert machine.paused
         self.made.start()
 
@@ -302,3 +303,13 @@ def test_no_clone_is_made_of_a_machine_that_stands_on_something_else_meanwhile(m
     with pytest.raises(DriverError, match="not the one that was made for this machine"):
         clone.make_disk(made.driver, made.driver.data, BaseImage(made.ctx, made.driver.data), 4)
     assert not Path(made.ctx.directory, paths.DISK).exists()
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_only_a_machine_that_goes_on_has_the_ports_from_before(tmp_path: Path, goes_on: bool) -> None:
+    """One that boots anew, as after its qemu was killed, reports what its containers open when they do."""
+    report = tmp_path / paths.PORT_REPORT
+    report.write_text("{}")
+    machine = replace(PLAIN, directory=str(tmp_path), sockets=str(tmp_path))
+    vm.launch(machine, lambda *words, **options: Completed(0), goes_on=goes_on)
+    assert report.exists() == goes_on
