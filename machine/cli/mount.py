@@ -41,7 +41,8 @@ def run(args: Namespace, app: App) -> int:
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     source = arguments.RemotePath(name, source.user, source.path)
     argv = arguments.sshfs(ssh_login.login_of(app, name), source, target)
-    return ssh_login.run_attached(app, argv, [name], "sshfs", retry=False)  # sshfs goes on in the background
+    # sshfs goes on in the background, and ends with 1 whatever it failed of
+    return ssh_login.run_attached(app, argv, [name], "sshfs", retry=False, no_connection=1)
 
 
 def _unmounter() -> list[str]:

@@ -53,11 +53,20 @@ def known_hosts(record: Record) -> str:
     return os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
 
 
-def run_attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, *, retry: bool = True) -> int:
+def run_attached(
+    app: App,
+    argv: Sequence[str],
+    names: Sequence[str],
+    package: str,
+    *,
+    retry: bool = True,
+    no_connection: int = NO_CONNECTION,
+) -> int:
     """Run ssh, scp or sshfs on our terminal and return its status; explain a failed connection.
 
-    `retry`: a connection that sshd drops before any login is tried again a few times. The drivers are asked for the
-    machines' states after a failure only, for a cloud's library is slow to import.
+    `no_connection` is the status that the program has for that, perhaps for other failures, too. `retry`: a connection
+    that sshd drops before any login is tried again a few times. The drivers are asked for the machines' states after a
+    failure only, for a cloud's library is slow to import.
     """
     from machine import process
     from machine.cli import ssh_run
@@ -73,7 +82,7 @@ def run_attached(app: App, argv: Sequence[str], names: Sequence[str], package: s
         return NO_CONNECTION
     except CommandFailed as error:
         raise CommandFailed(error.brief, resolution=f"install it (package {package})") from None
-    if status == NO_CONNECTION:
+    if status == no_connection:
         explain(app, names)
     return status
 

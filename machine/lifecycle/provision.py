@@ -11,12 +11,11 @@ from machine import files, paths
 from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.drivers import registry
-from machine.drivers.base import Driver
-from machine.errors import DriverError, NotSupported, WaitTimeout
-from machine.lifecycle import certificates, engine_proxies, preload, waiting
+from machine.errors import NotSupported, WaitTimeout
+from machine.lifecycle import certificates, engine_proxies, preload, running, waiting
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_endpoint
-from machine.model import Endpoint, State
+from machine.model import Endpoint
 from machine.names import hostname
 from machine.provision.host_files import CLOSE_ENGINE_PORT
 from machine.session import LOCK_SECONDS, Session
@@ -96,21 +95,10 @@ def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
         )
-    _check_running(record, driver)
+    running.require(record, driver)
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     save_endpoint(session, record, endpoint)
     return endpoint, waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout)
-
-
-def _check_running(record: Record, driver: Driver) -> None:
-    """Raise DriverError for a machine that is off and that `start` can switch on; other hosts are only waited for."""
-    if not driver.traits.can_power or not record.reached("ready"):
-        return
-    state = driver.state()
-    if state in (State.STOPPED, State.SAVED, State.PAUSED):
-        raise DriverError(
-            f"{record.name} is {state.lower()}", resolution=f"machine start {record.name}, then this command again"
-        )
 
 
 def apply_plan(

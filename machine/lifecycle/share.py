@@ -10,7 +10,7 @@ from functools import partial
 import machine
 from machine import background, background_control, clients
 from machine.errors import CommandFailed, MachineError, NotSupported, ShellError
-from machine.lifecycle import share_files
+from machine.lifecycle import running, share_files
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.share_files import State
 from machine.session import LOCK_SECONDS, Session
@@ -38,6 +38,7 @@ def add(session: Session, name: str, shares: Collection[Share]) -> None:
                 f"{name} is only a URL (driver {record.driver_name}): there is nothing to share with",
                 resolution="share with a machine that ssh reaches",
             )
+        running.require_if_known(record, driver)
         paths = {share.path for share in shares}
         known = from_record(record.shares())
         check_apart([*(share for share in known if share.path not in paths), *shares])

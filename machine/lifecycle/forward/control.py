@@ -8,6 +8,8 @@ from typing import Any
 
 from machine import background_control, files, paths
 from machine.errors import MachineError
+from machine.lifecycle import running
+from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.forward import state_file
 from machine.own_command import own_command
 from machine.session import Session
@@ -23,6 +25,8 @@ def start(session: Session, name: str, address: str) -> None:
     if pid := state_file.runner(store, name):
         session.console.done(f"the ports of {name} are forwarded already (process {pid})")
         return
+    record = store.load(name)
+    running.require_if_known(record, open_driver(session, record))
     written = state_file.path_of(store, name)
     try:
         pid = background_control.start(

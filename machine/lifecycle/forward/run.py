@@ -11,6 +11,8 @@ from machine import background, clients, files, hostport
 from machine.engine.tls import Tls, context_of
 from machine.errors import LockHeld, MachineError, MachineNotFound, NotSupported, StoreError
 from machine.forwarded_ports import LOCALHOST, Port, of_machine
+from machine.lifecycle import running
+from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.forward import published, state_file
 from machine.lifecycle.forward.engine_over_ssh import EngineOverSsh
 from machine.lifecycle.forward.open_ports import OpenPorts
@@ -67,6 +69,8 @@ class Forwarding:
                     return
                 except MachineError as error:
                     if not self._served:
+                        record = self._session.store.load(self._name)
+                        running.require_if_known(record, open_driver(self._session, record))  # it says more
                         raise
                     self._lost(error)
                 self._tunnel.use(None)
