@@ -143,13 +143,13 @@ def _network(machine: Machine) -> list[str]:
     return [
         *("-netdev", nat),
         *("-device", f"virtio-net-pci,netdev={NAT},mac={machine.nat_mac},romfile="),
-        *_guard(machine),
+        *guard_words(machine),
         *("-netdev", lan),
         *("-device", f"virtio-net-pci,netdev=lan,mac={net.lan_mac(machine.place.peer)},romfile="),
     ]
 
 
-def _guard(machine: Machine) -> list[str]:
+def guard_words(machine: Machine) -> list[str]:
     """Two filters before the NAT: one gives all that the machine sends away, the next takes back what may go on.
 
     https://www.qemu.org/docs/master/system/qemu-manpage.html, filter-redirector. While nobody is connected it is lost.

@@ -22,6 +22,7 @@ from machine.drivers.qemu import guard, paths
 from machine.drivers.qemu.forwards import Forwards, existing
 from machine.drivers.qemu.port_report import GREATEST_LINE, read, remembered
 from machine.drivers.qemu.qmp import Client, QmpError
+from machine.drivers.qemu.udp_relay import UdpRelays
 from machine.errors import LockHeld, StoreError
 from machine.forwarded_ports import LOCALHOST
 
@@ -145,9 +146,10 @@ class Program:
         """Follow the machine's ports until its qemu ends."""
         try:
             with Client(self._qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
-                self._start_guard(qmp, guest)
+                relays = UdpRelays(qmp.monitor)
+                self._start_guard(qmp, guest, relays)
                 guest.connect(self._guest_path)
-                self._follow(qmp, guest)
+                self._follow(qmp, guest, relays)
         except (QmpError, OSError):
             pass  # qemu has ended: so do we
         if self._localhost is not None and not self.is_needed():
@@ -162,20 +164,25 @@ class Program:
                 return False
         return True
 
-    def _start_guard(self, qmp: Client, guest: socket.socket) -> None:
+    def _start_guard(self, qmp: Client, guest: socket.socket, relays: UdpRelays) -> None:
         if self._guard_sockets:
             frames, back = (os.path.join(self._guard_sockets, name) for name in (paths.GUARD_OUT, paths.GUARD_IN))
             guard.renew(qmp)
-            guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR), time.sleep)
+            guard.start(frames, back, lambda: guest.shutdown(socket.SHUT_RDWR), time.sleep, relays.answers)
 
-    def _follow(self, qmp: Client, guest: socket.socket) -> None:
+    def _follow(self, qmp: Client, guest: socket.socket, relays: UdpRelays) -> None:
         """Follow what the machine reports, and at first what it has reported to an earlier forwarder."""
         listing, say = qmp.monitor("info usernet"), log_to(self._log_path)
-        forwards = Forwards(qmp.monitor, self._address, say)
+        relays.clear(listing)
+        forwards = Forwards(qmp.monitor, self._address, say, relays=relays)
         forwards.open = existing(listing, self._address, self._fixed)
         if self._on_localhost is not None:
-            own = _numbers(self._on_localhost)
-            self._localhost = _localhost(qmp, listing, forwards, own, self._log_path)
+            at_localhost = forwards  # one address for all is localhost's, too
+            if self._address != LOCALHOST:
+                at_localhost = Forwards(qmp.monitor, LOCALHOST, say, relays=relays)
+                at_localhost.open = existing(listing, LOCALHOST, _numbers(self._on_localhost))
+            path = os.path.join(os.path.dirname(self._log_path), paths.FORWARDED_PORTS)
+            self._localhost = Localhost(at_localhost, _numbers(self._on_localhost), path)
         directory = os.path.dirname(self._log_path)
         logs = (self._log_path, os.path.join(directory, paths.CONSOLE))
         threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
@@ -187,14 +194,6 @@ class Program:
 def _numbers(text: str) -> set[Port]:
     """The ports of TCP in a comma list."""
     return {("tcp", int(number)) for number in text.split(",") if number}
-
-
-def _localhost(qmp: Client, listing: str, forwards: Forwards, fixed: set[Port], log_path: str) -> Localhost:
-    """The forwards on localhost, those of an earlier forwarder among them. One address for all is localhost's, too."""
-    if forwards.address != LOCALHOST:
-        forwards = Forwards(qmp.monitor, LOCALHOST, log_to(log_path))
-        forwards.open = existing(listing, LOCALHOST, fixed)
-    return Localhost(forwards, fixed, os.path.join(os.path.dirname(log_path), paths.FORWARDED_PORTS))
 
 
 def log_to(path: str) -> Callable[[str], None]:

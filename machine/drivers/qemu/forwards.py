@@ -12,15 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from machine.drivers.qemu.udp_relay import UdpRelays
+
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
 RETRY = 5.0  # seconds between two tries at a port that cannot be had
 MOST_FAILURES = 16  # ports of one report that are found to be taken: who has them costs a look at every process
-_FORWARD = re.compile(r"^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)", re.MULTILINE)
+_FORWARD = re.compile(r"^\s*(TCP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)", re.MULTILINE)
 
 
 def existing(listing: str, address: str, fixed: Collection[Port]) -> set[Port]:
-    """The forwards of an earlier forwarder, in what qemu's monitor prints for `info usernet`."""
+    """The forwards of TCP of an earlier forwarder, in what qemu's monitor prints for `info usernet`."""
     found = set()
     for kind, where, outside, inside in _FORWARD.findall(listing):
         if where == address and outside == inside and (kind.lower(), int(inside)) not in fixed:
@@ -29,7 +31,7 @@ def existing(listing: str, address: str, fixed: Collection[Port]) -> set[Port]:
 
 
 class Forwards:
-    """The forwards that exist at `address`, and why others do not."""
+    """The forwards that exist at `address`, and why others do not: qemu has those of TCP, `relays` those of UDP."""
 
     def __init__(
         self,
@@ -38,8 +40,11 @@ class Forwards:
         say: Callable[[str], None],
         why: Callable[[str, int, str], tuple[str, str]] = port_holder.why,
         now: Callable[[], float] = time.monotonic,
+        *,
+        relays: UdpRelays,
     ) -> None:
         self._monitor, self.address, self._say, self._why, self._now = monitor, address, say, why, now
+        self._relays = relays
         self.open: set[Port] = set()
         self.refused: dict[Port, str] = {}  # why a port is not open, in a few words
         self._told: dict[Port, str] = {}  # what was said of it last
@@ -53,7 +58,7 @@ class Forwards:
         A port that cannot be had is said once for each cause, and tried again every few seconds.
         """
         for kind, number in sorted(self.open - ports) if close else ():
-            self._monitor(f"hostfwd_remove {NAT} {kind}:{self.address}:{number}")
+            self._close_port(kind, number)
             self._say(f"closed {kind} port {number}")
             self.open.discard((kind, number))
         for port in [port for port in self._retry_at if port not in ports]:
@@ -74,18 +79,28 @@ class Forwards:
     def _add(self, port: Port) -> bool:
         """Open a port; whether it is open now."""
         kind, number = port
-        # qemu shares a port of UDP with whoever has it (SO_REUSEADDR), and takes what was meant for that
-        cause, resolution = self._why(self.address, number, kind) if kind == "udp" else ("", "")
-        answer = "" if cause else self._monitor(f"hostfwd_add {NAT} {kind}:{self.address}:{number}-:{number}")
-        if not answer and not cause:
+        complaint = self._open_port(kind, number)
+        if not complaint:
             self.open.add(port)
             self._forget(port)
             self._say(f"opened {kind} port {number} at {self.address}")
             return True
-        if not cause:
-            cause, resolution = self._why(self.address, number, kind)
-        self._refuse(port, cause or f"qemu says: {' '.join(answer.split())}", resolution if cause else "")
+        cause, resolution = self._why(self.address, number, kind)
+        self._refuse(port, cause or complaint, resolution if cause else "")
         return False
+
+    def _open_port(self, kind: str, number: int) -> str:
+        """Open a port; return what is said against it, "" if it is open."""
+        if kind == "udp":
+            return self._relays.open(self.address, number)
+        said = self._monitor(f"hostfwd_add {NAT} {kind}:{self.address}:{number}-:{number}")
+        return f"qemu says: {' '.join(said.split())}" if said else ""
+
+    def _close_port(self, kind: str, number: int) -> None:
+        if kind == "udp":
+            self._relays.close(self.address, number)
+        else:
+            self._monitor(f"hostfwd_remove {NAT} {kind}:{self.address}:{number}")
 
     def _refuse(self, port: Port, cause: str, resolution: str) -> None:
         self.refused[port] = cause

@@ -5,7 +5,8 @@ that the machine sends passes through here on its way to the NAT (qemu's filter-
 open something on loopback. The machine has no say in it, whoever is root there. While nobody is here, nothing passes.
 
 A frame of a connection that came from the host, to a published port, has the same address and passes: it never is a
-TCP segment that opens a connection. UDP has no such mark, so none of it passes.
+TCP segment that opens a connection. UDP has no such mark: what passes is an answer in one frame to a client that the
+relays of machine.drivers.qemu.udp_relay have now, from the port that it has asked.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from machine.drivers.qemu.qmp import NAT, Client, QmpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 OBJECTS = "guard"  # how qemu calls the filters
 LARGEST_FRAME = 1 << 17  # bytes; the NAT's are 1.5 KB
 BLOCK = 1 << 18
 CONNECT_SECONDS = 20.0
 _LENGTH = struct.Struct("!I")  # before each frame
+_PORTS = struct.Struct("!HH")  # source and destination, at the begin of a datagram
 _IPV4, _ICMP, _TCP, _UDP = b"\x08\x00", 1, 6, 17
 _SYN, _ACK = 0x02, 0x10
 _DOMAIN = b"\x00\x35"  # port 53
@@ -36,8 +38,11 @@ _NETWORK = _GATEWAY[:3]  # its prefix has 24 bits
 _EVERYBODY = b"\xff\xff\xff\xff"  # which the NAT takes for 10.0.2.2
 
 
-def allowed(frame: bytes | memoryview) -> bool:
-    """Whether a frame of the machine may go on. `frame` is one of Ethernet."""
+def allowed(frame: bytes | memoryview, answers: Container[tuple[int, int]] = ()) -> bool:
+    """Whether a frame of the machine may go on. `frame` is one of Ethernet.
+
+    `answers` has the (port of the machine, port of the host) of UDP between which it may.
+    """
     if frame[12:14] != _IPV4:
         return True  # the NAT knows IPv4 and ARP only
     if len(frame) < 34:
@@ -48,10 +53,10 @@ def allowed(frame: bytes | memoryview) -> bool:
     header, fragment = (frame[14] & 0x0F) * 4, frame[20] & 0x3F or frame[21]
     if header < 20 or fragment or len(frame) < 14 + header + 8:
         return False  # what it is stands somewhere else, or nowhere
-    return _allowed_inside(target, frame[23], frame[14 + header :])
+    return _allowed_inside(target, frame[23], frame[14 + header :], answers)
 
 
-def _allowed_inside(target: bytes, kind: int, payload: bytes | memoryview) -> bool:
+def _allowed_inside(target: bytes, kind: int, payload: bytes | memoryview, answers: Container[tuple[int, int]]) -> bool:
     """Whether a packet to an address of the NAT itself, or of loopback, may go on."""
     if target == _DNS:
         return kind in (_TCP, _UDP) and payload[2:4] == _DOMAIN
@@ -59,10 +64,12 @@ def _allowed_inside(target: bytes, kind: int, payload: bytes | memoryview) -> bo
         return False
     if kind == _TCP:
         return len(payload) >= 20 and (payload[13] & (_SYN | _ACK)) != _SYN
+    if kind == _UDP:
+        return _PORTS.unpack_from(payload) in answers
     return kind == _ICMP  # the NAT answers it itself
 
 
-def passed(data: bytearray) -> bytes:
+def passed(data: bytearray, answers: Container[tuple[int, int]] = ()) -> bytes:
     """Take the whole frames off `data` and return those that may go on, each with its length before it.
 
     Raises ValueError for a length that no frame has.
@@ -76,7 +83,7 @@ def passed(data: bytearray) -> bytes:
         end = at + 4 + length
         if end > len(view):
             break
-        if allowed(view[at + 4 : end]):
+        if allowed(view[at + 4 : end], answers):
             kept.append(view[at:end])
         at = end
     del data[:at]
@@ -95,21 +102,30 @@ def renew(qmp: Client) -> None:
     qmp.command("object-add", **back, indev=f"{OBJECTS}-in")
 
 
-def start(out_path: str, in_path: str, ended: Callable[[], None], sleep: Callable[[float], object]) -> None:
+def start(
+    out_path: str,
+    in_path: str,
+    ended: Callable[[], None],
+    sleep: Callable[[float], object],
+    answers: Container[tuple[int, int]] = (),
+) -> None:
     """Let frames through from qemu's socket `out_path` to its socket `in_path`, in a thread that calls `ended` at last.
 
-    `sleep` waits between two tries to reach qemu. Raises OSError if it is not there.
+    `answers` is as for `allowed`, and may change. `sleep` waits between two tries to reach qemu. Raises OSError if
+    it is not there.
     """
     frames, back = _connect(out_path, sleep), _connect(in_path, sleep)
-    threading.Thread(target=_run, args=(frames, back, ended), daemon=True).start()
+    threading.Thread(target=_run, args=(frames, back, ended, answers), daemon=True).start()
 
 
-def _run(frames: socket.socket, back: socket.socket, ended: Callable[[], None]) -> None:
+def _run(
+    frames: socket.socket, back: socket.socket, ended: Callable[[], None], answers: Container[tuple[int, int]]
+) -> None:
     arrived = bytearray()
     try:
         while block := frames.recv(BLOCK):
             arrived += block
-            back.sendall(passed(arrived))
+            back.sendall(passed(arrived, answers))
     except (OSError, ValueError):
         pass  # qemu has ended
     finally:

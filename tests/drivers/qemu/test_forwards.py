@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from machine import forwarded_ports
 from machine.drivers.qemu import forwarder, forwards
 from machine.drivers.qemu.forwards import Forwards
+from machine.drivers.qemu.udp_relay import UdpRelays
 from tests.platforms import loopback_addresses
 
 ADDRESS = "127.84.0.78"
@@ -29,6 +32,24 @@ class Monitor:
         return ""
 
 
+class Relays(UdpRelays):
+    """Relays of UDP that only say what they are told, among the lines of the monitor."""
+
+    def __init__(self, monitor: Callable[[str], str]) -> None:
+        self.monitor = monitor
+
+    def open(self, address: str, port: int) -> str:
+        return self.monitor(f"open udp {address} {port}")
+
+    def close(self, address: str, port: int) -> None:
+        self.monitor(f"close udp {address} {port}")
+
+
+def made(monitor: Callable[[str], str], address: str, say: Callable[[str], None], **named: Any) -> Forwards:
+    """Forwards whose relays say what they do to the monitor."""
+    return Forwards(monitor, address, say, relays=Relays(monitor), **named)
+
+
 class Now:
     """A clock that stands still."""
 
@@ -46,14 +67,14 @@ def nobody(address: str, number: int, kind: str) -> tuple[str, str]:
 
 def test_ports_come_and_go() -> None:
     monitor, said = Monitor(), list[str]()
-    opened = Forwards(monitor, ADDRESS, said.append, why=nobody)
+    opened = made(monitor, ADDRESS, said.append, why=nobody)
     opened.follow({("tcp", 8080), ("udp", 53)})
     opened.follow({("tcp", 8080), ("udp", 53)})
     opened.follow({("tcp", 8080)})
     assert monitor.lines == [
         f"hostfwd_add nat tcp:{ADDRESS}:8080-:8080",
-        f"hostfwd_add nat udp:{ADDRESS}:53-:53",
-        f"hostfwd_remove nat udp:{ADDRESS}:53",
+        f"open udp {ADDRESS} 53",
+        f"close udp {ADDRESS} 53",
     ]
     assert len(said) == 3
 
@@ -62,7 +83,7 @@ def test_ports_come_and_go() -> None:
 def test_a_port_that_cannot_be_had_is_said_once_and_tried_again() -> None:
     monitor, said, now = Monitor(), list[str](), Now()
     monitor.refuses = {18080}
-    opened = Forwards(monitor, ADDRESS, said.append, now=now)
+    opened = made(monitor, ADDRESS, said.append, now=now)
     for _ in range(3):
         opened.follow({("tcp", 18080)})
     assert len(monitor.lines) == len(said) == 1
@@ -78,7 +99,7 @@ def test_a_port_that_cannot_be_had_is_said_once_and_tried_again() -> None:
 def test_very_many_ports_that_are_taken_cost_little_and_keep_nobody_waiting_for_ever() -> None:
     monitor, now = Monitor(), Now()
     monitor.refuses = set(range(1000, 2000))
-    opened = Forwards(monitor, ADDRESS, lambda _: None, why=lambda *_: ("somebody has it", ""), now=now)
+    opened = made(monitor, ADDRESS, lambda _: None, why=lambda *_: ("somebody has it", ""), now=now)
     wanted = {("tcp", number) for number in (*monitor.refuses, 3000)}
     opened.follow(wanted)
     assert len(monitor.lines) == forwards.MOST_FAILURES
@@ -94,29 +115,16 @@ def test_why_a_port_cannot_be_had_is_found_out() -> None:
     monitor, said = Monitor(), list[str]()
     monitor.refuses = {18088}
     with socket.create_server((ADDRESS, 18088)):
-        opened = Forwards(monitor, ADDRESS, said.append)
+        opened = made(monitor, ADDRESS, said.append)
         opened.follow({("tcp", 18088)})
     assert len(said) == 1
     assert f"process {os.getpid()}) has it" in said[0]
     assert f"process {os.getpid()}) has it" in opened.refused["tcp", 18088]
 
 
-def test_a_port_of_udp_that_another_has_is_left_to_it() -> None:
-    """qemu would share it, and get what the other one was to get."""
-    monitor, said = Monitor(), list[str]()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", 0))
-        port = ("udp", other.getsockname()[1])
-        opened = Forwards(monitor, "127.0.0.1", said.append)
-        opened.follow({port})
-    assert monitor.lines == []
-    assert port in opened.refused
-
-
 def test_only_six_is_told_once_and_not_of_a_port_that_is_being_closed() -> None:
     said = list[str]()
-    opened = Forwards(Monitor(), ADDRESS, said.append)
+    opened = made(Monitor(), ADDRESS, said.append)
     for ports in ({("tcp", 1)}, {("tcp", 2)}, {("tcp", 2)}, {("tcp", 2)}, set(), {("tcp", 2)}, {("tcp", 2)}):
         opened.warn_ipv6_only(ports)
     assert len(said) == 2
@@ -136,7 +144,7 @@ Hub -1 (nat):
 
 
 def test_forwards_of_an_earlier_forwarder_are_taken_over() -> None:
-    assert forwards.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
+    assert forwards.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080)}
     assert forwards.existing(LISTING, "127.0.0.1", ()) == {("tcp", 7070)}
 
 
@@ -145,11 +153,9 @@ def test_what_is_on_localhost_and_what_of_it_is_written_down(tmp_path: Path) -> 
     monitor, path = Monitor(), tmp_path / "ports.json"
     monitor.refuses = {80}
     taken = {80: ("nginx (process 7) has it", "end that")}
-    opened = Forwards(
-        monitor, "127.0.0.1", lambda _: None, why=lambda _, port, __: taken.get(port, ("", "")), now=Now()
-    )
+    opened = made(monitor, "127.0.0.1", lambda _: None, why=lambda _, port, __: taken.get(port, ("", "")), now=Now())
     localhost = forwarder.Localhost(opened, {("tcp", 22)}, str(path))
-    own = Forwards(Monitor(), ADDRESS, lambda _: None, why=nobody)
+    own = made(Monitor(), ADDRESS, lambda _: None, why=nobody)
     report = {
         "open": [["tcp", 22], ["tcp", 80], ["udp", 53]],
         "local": [["tcp", 8099]],

@@ -59,6 +59,20 @@ def test_what_goes_on(wanted: bytes) -> None:
     assert guard.allowed(wanted)
 
 
+def test_an_answer_over_udp_goes_on_to_who_has_asked_that_port() -> None:
+    answers = {(40000, 5353)}
+    assert guard.allowed(frame(GATEWAY, UDP, port=5353), answers)
+    assert guard.allowed(frame(GATEWAY, UDP, port=5353, options=bytes(8)), answers)
+    assert not guard.allowed(frame(GATEWAY, UDP, port=5354), answers)
+    assert not guard.allowed(frame(GATEWAY, UDP, port=5353), {(40001, 5353), (5353, 40000)})
+    assert not guard.allowed(frame(GATEWAY, UDP, port=5353))
+    for target in ("127.0.0.1", "255.255.255.255", "10.0.2.255", DNS, "0.0.0.0"):
+        assert not guard.allowed(frame(target, UDP, port=5353), answers)
+    for fragment in (0x2000, 1):
+        assert not guard.allowed(frame(GATEWAY, UDP, port=5353, fragment=fragment), answers)
+    assert not guard.allowed(frame(GATEWAY, port=5353), answers)
+
+
 @pytest.mark.parametrize(
     "attack",
     [
