@@ -76,8 +76,12 @@ class Hold:
                 pid = running(self._path)
                 raise LockHeld(f"{f'process {pid}' if pid else 'another process'} is there already to {self._what}")
             time.sleep(_PAUSE)
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()} {self._what}\n{started(os.getpid())}\n".encode())
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()} {self._what}\n{started(os.getpid())}\n".encode())
+        except OSError as error:  # a full disk: nobody could find this process
+            os.close(self._descriptor)
+            raise lock.lock_error(self._path, error) from error
         return self
 
     def __exit__(

@@ -1,12 +1,13 @@
 """The forwarder: keeps the host's forwards in step with the ports that are open inside one machine.
 
 It is a process of its own beside each qemu (`python -m machine.drivers.qemu.forwarder`), started with the machine. The
-machine tells its open ports over a virtio serial port; this adds and removes forwards through a QMP socket of its own.
+machine tells its open ports over a virtio serial port; this adds and removes forwards through a QMP socket of its own,
+and relays those of UDP (machine.drivers.qemu.udp_relay).
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
 may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
-While it works it holds the machine's lock file (machine.background), so that any command notices when
-it was ended. One that starts later takes over the forwards that qemu has.
+While it works it holds the machine's lock file (machine.background), so that any command notices when it was ended. One
+that starts later takes over the forwards that qemu has, and begins with what the machine has said last.
 """
 
 from __future__ import annotations
