@@ -7,7 +7,7 @@ the process of that number is the one that wrote it: one that got the number lat
 A process may be expected to run (`expect`): then the file is there before it, and one that nobody locks says that the
 process was ended. Such a process ends when its file is gone. machine.background_control starts and ends processes.
 
-Imported by every command: needs `os` and `time` only, and `fcntl` where there is such a file.
+Imported by every command: needs `os` and `time` only.
 """
 
 from __future__ import annotations

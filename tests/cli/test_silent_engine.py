@@ -98,7 +98,7 @@ def test_a_machine_that_is_off_is_to_be_started_first(
     session: Session, monkeypatch: pytest.MonkeyPatch, found: State
 ) -> None:
     error = refusal(session, "ready", found, monkeypatch)
-    assert error.brief == f"dev is {found.lower()}"
+    assert error.brief == f"dev is {'suspended' if found is State.SAVED else found.lower()}"
     assert error.resolution.startswith("machine start dev")
     assert error.details == ""
 
