@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from machine import engine, files, paths
 from machine.model import Endpoint
@@ -12,8 +13,12 @@ from machine.store import Record
 CONNECT_SECONDS = 10.0
 
 
-def connect(record: Record, endpoint: Endpoint, seconds: float = CONNECT_SECONDS) -> SshShell:
+def connect(
+    record: Record, endpoint: Endpoint, seconds: float = CONNECT_SECONDS, sock: socket.socket | None = None
+) -> SshShell:
     """Log in once, within `seconds`, and return the shell. Raises ShellError.
+
+    `sock` is a connection to the machine's sshd, if there is one already (`machine.ssh.client.answering`).
 
     A host key that nobody has seen yet is accepted only if none is on record.
     """
@@ -27,6 +32,7 @@ def connect(record: Record, endpoint: Endpoint, seconds: float = CONNECT_SECONDS
         alias=record.name,
         timeout=seconds,
         trust_new=not files.read(known_hosts),
+        sock=sock,
     )
 
 

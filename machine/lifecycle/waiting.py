@@ -191,8 +191,7 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
 
     A login that is refused is tried again: without limit on a machine that is being made, whose first boot puts our key
     there; for a minute on one that was ready once, since sshd refuses users while a system comes up; not at all on a
-    host that was there before. Where an sshd has answered before, its port is not tried first: that would be one more
-    connection, which a newer sshd counts against us. A login that took too long gets twice the time at the next try.
+    host that was there before. A login that took too long gets twice the time at the next try.
     """
     retry_seconds = float("inf")  # how long a refused login is tried again
     if driver.traits.existing_host:
@@ -205,10 +204,11 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
 
     def probe() -> SshShell:
         nonlocal login_seconds
-        if not answered_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
+        sock = None if answered_before else client.answering(endpoint.address, endpoint.ssh_port, 3.0)
+        if not sock and not answered_before:
             raise NotYet("nothing answered on that port")
         try:
-            return clients.connect(record, endpoint, login_seconds)
+            return clients.connect(record, endpoint, login_seconds, sock)
         except LoginRefused as error:
             if session.clock.now() - started_at >= retry_seconds:
                 raise

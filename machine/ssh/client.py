@@ -1,13 +1,15 @@
 """A shell on a machine: many commands over ONE ssh connection (paramiko).
 
-Only `connect` imports paramiko (0.15 s); waiting for sshd with `reachable` needs none of it.
+Only `connect` imports paramiko (0.15 s); waiting for sshd with `answering` needs none of it.
 """
 
 from __future__ import annotations
 
 import shlex
+import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, Self
 
 from machine.dial import dial
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST_OUTPUT = 16 * 2**20  # bytes of each stream; the log of an installation has a few hundred thousand
 _CHUNK = 32768  # the largest payload of one ssh data message that every server takes (RFC 4254 section 5.2)
+_PEEK_SECONDS = 0.02  # between two looks at what has arrived
 
 
 class Shell(Protocol):
@@ -51,18 +54,25 @@ class SshShell:
         alias: str,
         timeout: float,
         trust_new: bool = False,
+        sock: socket.socket | None = None,
     ) -> SshShell:
         """Log in within `timeout` seconds, key exchange and all.
 
         `key_path` None means: the keys of the running ssh-agent. `alias` is the machine's name, under which
-        its host key stands in `known_hosts`; with `trust_new` a first key is written down there.
+        its host key stands in `known_hosts`; with `trust_new` a first key is written down there. `sock`, if given, is a
+        connection to that sshd already (`answering`); it belongs to the shell from here on.
+
         ShellError: no answer. LoginTimeout: an answer, and no login in that time. HostKeyMismatch: another key, or
         none on record. LoginRefused: no key fits.
         """
         from machine.ssh import login
 
         transport = login.login(
-            login.Target(host, port, user, alias, known_hosts), key_path, timeout=timeout, trust_new=trust_new
+            login.Target(host, port, user, alias, known_hosts),
+            key_path,
+            timeout=timeout,
+            trust_new=trust_new,
+            sock=sock,
         )
         return cls(transport, f"{alias} ({user}@{host}:{port})")
 
@@ -147,27 +157,38 @@ class SshShell:
         )
 
 
-def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
-    """Whether an sshd answers there: its "SSH-" line (RFC 4253 section 4.2) is read, nothing is sent.
+def answering(host: str, port: int, timeout: float = 3.0) -> socket.socket | None:
+    """Return a connection to an sshd there, for `SshShell.connect` to go on with; None if none answers.
 
-    An accepted connection alone proves nothing: a port forward accepts before the machine behind it has
-    booted. Stop asking after the first True; sshd (since OpenSSH 9.8) puts a small penalty on a client that
-    leaves without logging in.
+    Its "SSH-" line (RFC 4253 section 4.2) is looked at and left in the socket; nothing is sent. An accepted connection
+    alone proves nothing: a port forward accepts before the machine behind it has booted. One connection serves for both,
+    since sshd starts a process for each, and puts a small penalty on a client that leaves without logging in (OpenSSH
+    9.8).
     """
     deadline = time.monotonic() + timeout
-    try:
-        with dial(host, port, timeout) as sock:
-            received = b""
-            while len(received) < _CHUNK:
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
-                block = sock.recv(1024)
-                received += block
-                if received.startswith(b"SSH-") or b"\nSSH-" in received:
-                    return True
-                if not block or time.monotonic() >= deadline:
-                    return False
-    except OSError:
-        return False
+    with ExitStack() as closed:
+        try:
+            sock = closed.enter_context(dial(host, port, timeout))
+            if _shows_sshd(sock, deadline):
+                closed.pop_all()
+                return sock
+        except OSError:
+            return None
+    return None
+
+
+def _shows_sshd(sock: socket.socket, deadline: float) -> bool:
+    """Whether an sshd's line is among the first that arrive, which stay to be read."""
+    arrived = b""
+    while len(arrived) < _CHUNK and (left := deadline - time.monotonic()) > 0:
+        sock.settimeout(left)
+        before, arrived = arrived, sock.recv(_CHUNK, socket.MSG_PEEK)
+        if arrived.startswith(b"SSH-") or b"\nSSH-" in arrived:
+            return True
+        if not arrived:
+            return False
+        if arrived == before:  # what is only looked at comes again at once
+            time.sleep(_PEEK_SECONDS)
     return False
 
 

@@ -42,10 +42,12 @@ class Target:
         return f"{self.alias} ({self.user}@{self.host}:{self.port})"
 
 
-def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bool) -> paramiko.Transport:
-    """A Transport that is logged in; see `machine.ssh.client.SshShell.connect` for the errors."""
+def login(
+    target: Target, key_path: str | None, *, timeout: float, trust_new: bool, sock: socket.socket | None = None
+) -> paramiko.Transport:
+    """Return a Transport that is logged in; see `machine.ssh.client.SshShell.connect` for the rest."""
     deadline = time.monotonic() + timeout
-    transport = _transport(target, timeout)
+    transport = _transport(sock or _connection(target, timeout))
     try:
         _exchange_keys(transport, target, deadline, timeout)
         _check_host_key(transport, target, trust_new)
@@ -57,9 +59,9 @@ def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bo
     return transport
 
 
-def _transport(target: Target, timeout: float) -> paramiko.Transport:
+def _connection(target: Target, timeout: float) -> socket.socket:
     try:
-        sock = dial(target.host, target.port, timeout)
+        return dial(target.host, target.port, timeout)
     except TimeoutError:
         raise ShellError(
             f"{target} did not answer within {timeout:g} s",
@@ -78,6 +80,9 @@ def _transport(target: Target, timeout: float) -> paramiko.Transport:
             details="The host is there and nothing listens on that port." if refused else "",
             resolution=f"machine status {target.alias}",
         ) from None
+
+
+def _transport(sock: socket.socket) -> paramiko.Transport:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     _enable_keepalive(sock)
     return paramiko.Transport(sock)

@@ -108,7 +108,7 @@ def test_words_after_the_name_are_ssh_options_up_to_the_command(store: Store, ss
 
 
 def test_a_port_is_forwarded(store: Store, sshd: Sshd) -> None:
-    from machine.ssh.client import reachable
+    from machine.ssh.client import answering
     from tests.sshd import free_port
 
     enrol(store, "dev", sshd)
@@ -118,14 +118,15 @@ def test_a_port_is_forwarded(store: Store, sshd: Sshd) -> None:
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
-        while not reachable("127.0.0.1", port, 1):
+        while not (answered := answering("127.0.0.1", port, 1)):
             assert child.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         child.terminate()  # passed on to ssh, which ends
         assert child.wait(60) in (0, 128 + signal.SIGTERM, 255)
-    assert not reachable("127.0.0.1", port, 1)
+    answered.close()
+    assert answering("127.0.0.1", port, 1) is None
 
 
 @BOTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -126,10 +127,10 @@ def test_a_login_that_takes_too_long_is_tried_again_with_more_time(
 ) -> None:
     """Where an sshd answered before, its error is the last word; a first boot has one with what its platform says."""
     monkeypatch.setitem(registry.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
-    monkeypatch.setattr("machine.ssh.client.reachable", lambda *_: True)
+    monkeypatch.setattr("machine.ssh.client.answering", lambda *_: socket.socket())
     tries: list[float] = []
 
-    def connect(record: Record, endpoint: Endpoint, seconds: float) -> None:
+    def connect(record: Record, endpoint: Endpoint, seconds: float, sock: socket.socket | None) -> None:
         tries.append(seconds)
         raise LoginTimeout(f"the ssh login took longer than {seconds:g} s", resolution="run this again")
 
@@ -209,7 +210,7 @@ def test_a_machine_that_ends_while_it_boots_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str, phase: str, resolution: str
 ) -> None:
     monkeypatch.setattr(Ending, "states", [State.RUNNING, DriverError("the platform is down"), State.STOPPED])
-    monkeypatch.setattr("machine.ssh.client.reachable", lambda *_: False)
+    monkeypatch.setattr("machine.ssh.client.answering", lambda *_: None)
     monkeypatch.setattr("machine.clients.engine_at", lambda *_: Deaf())
     session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
     record = Record.new(session.store.root, "dev", "ending", {"SSHKeyPath": str(tmp_path / "none")})
