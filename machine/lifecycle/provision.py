@@ -12,7 +12,7 @@ from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.drivers import registry
 from machine.errors import NotSupported, WaitTimeout
-from machine.lifecycle import certificates, engine_proxies, preload, running, waiting
+from machine.lifecycle import certificates, engine_proxies, preload, running, share, waiting
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import Endpoint
@@ -136,6 +136,8 @@ def _apply_plan(
     for hooks in all_hooks:
         spec = hooks.extend_spec(session, record, endpoint, spec)
     spec = engine_proxies.extend_spec(session, record, endpoint, spec)
+    if facts.dockerd:  # else packages are installed first, and a share may need one as well
+        share.start_early(session, record)
     session.console.step(f"Setting up Docker on {facts.distro}")
     outcome = provisioning.apply_steps(provisioning.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:

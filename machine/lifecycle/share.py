@@ -107,6 +107,14 @@ def _is_under_way(store: Store, name: str, tag: str, pid: int) -> bool:
     return bool(pid) or share_files.read_state(store, name, tag)[0] is not State.CONNECTING
 
 
+def start_early(session: Session, record: Record) -> None:
+    """Start what `resume` will wait for, so that the machine gets it while Docker is set up. Never raises."""
+    try:
+        start(session, record)
+    except MachineError as error:  # resume tries it again, and warns
+        session.console.debug(f"no directory is shared with {record.name} yet: {error.brief}")
+
+
 def restart(session: Session, record: Record) -> None:
     """Start the processes again that have ended by themselves. Never raises: the command has other work to do."""
     store = session.store

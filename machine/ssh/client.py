@@ -161,9 +161,8 @@ def answering(host: str, port: int, timeout: float = 3.0) -> socket.socket | Non
     """Return a connection to an sshd there, for `SshShell.connect` to go on with; None if none answers.
 
     Its "SSH-" line (RFC 4253 section 4.2) is looked at and left in the socket; nothing is sent. An accepted connection
-    alone proves nothing: a port forward accepts before the machine behind it has booted. One connection serves for both,
-    since sshd starts a process for each, and puts a small penalty on a client that leaves without logging in (OpenSSH
-    9.8).
+    alone proves nothing: a port forward accepts before the machine behind it has booted. One connection serves both,
+    for sshd starts a process for each and, since OpenSSH 9.8, counts those that leave without a login against a client.
     """
     deadline = time.monotonic() + timeout
     with ExitStack() as closed:

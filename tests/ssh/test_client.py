@@ -19,7 +19,7 @@ import pytest
 from paramiko.common import AUTH_FAILED
 
 from machine.errors import HostKeyMismatch, LoginRefused, LoginTimeout, ShellError, TooManyKeys
-from machine.ssh.client import SshShell, answering
+from machine.ssh.client import SshShell
 from tests.sshd import Sshd, free_port, keygen
 
 
@@ -295,59 +295,6 @@ def test_the_same_file_serves_the_systems_ssh(sshd: Sshd, tmp_path: Path) -> Non
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "both\n"
-
-
-def test_only_what_shows_the_line_of_an_sshd_answers(sshd: Sshd) -> None:
-    answered = answering(sshd.address, sshd.port, 3)
-    assert answered
-    answered.close()
-    assert answering("127.0.0.1", free_port(), 0.5) is None
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts like a port forward, says nothing
-        started = time.monotonic()
-        assert answering("127.0.0.1", mute.getsockname()[1], 0.3) is None
-        assert time.monotonic() - started < 10, "it would say nothing for ever"
-
-
-def test_the_connection_that_was_answered_is_the_one_that_logs_in(
-    sshd: Sshd, known: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sock = answering(sshd.address, sshd.port, 3)
-    monkeypatch.setattr("machine.ssh.login.dial", None)
-    with connect(sshd, known, trust_new=True, sock=sock) as shell:
-        assert shell.run("echo one").stdout == "one\n"
-
-
-@pytest.mark.parametrize("parts", [(b"hello\r\n", b"SS", b"H-2.0-x\r\n"), (b"SSH-",)])
-def test_the_line_of_an_sshd_is_seen_behind_others_and_left_to_be_read(parts: tuple[bytes, ...]) -> None:
-    with greeter(parts) as port:
-        answered = answering("127.0.0.1", port, 3)
-        assert answered
-        with answered:
-            assert answered.recv(1024, socket.MSG_WAITALL) == b"".join(parts)
-
-
-@pytest.mark.parametrize("parts", [(), (b"HTTP/1.0 400\r\n",), (b"x" * 100_000,)])
-def test_what_is_no_sshd_does_not_answer(parts: tuple[bytes, ...]) -> None:
-    with greeter(parts) as port:
-        assert answering("127.0.0.1", port, 0.5) is None
-
-
-@contextlib.contextmanager
-def greeter(parts: tuple[bytes, ...]) -> Iterator[int]:
-    """The port of a server that sends the parts one after the other and hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def greet() -> None:
-            peer, _ = server.accept()
-            with peer, contextlib.suppress(OSError):
-                for part in parts:
-                    peer.sendall(part)
-                    time.sleep(0.05)
-
-        thread = threading.Thread(target=greet, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join(10)
 
 
 def test_big_download_is_whole(shell: SshShell) -> None:

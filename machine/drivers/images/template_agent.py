@@ -37,7 +37,9 @@ LONGEST = 1 << 20  # bytes of a line
 SECONDS = 300.0  # for one command
 ADD_ENTROPY, RESEED = 0x40085203, 0x5207  # RNDADDENTROPY and RNDRESEEDCRNG of random(4)
 MASKS = "/run/machine/identity"  # what is shown in the place of the kernel's own words about the saved machine
-ENGINE = ("docker.service", "docker.socket", "containerd.service")
+CONTAINERD = "containerd.service"
+ENGINE = ("docker.service", "docker.socket", CONTAINERD)
+WANTS = "/etc/systemd/system/*.wants/docker.*"  # links by which other units want the engine's: systemctl enable
 LOGIN = ("ssh.socket", "ssh.service")
 PORTS = "machine-ports.service"  # of the port reporter, which has the serial port otherwise
 ONCE = ("apt-daily.service", "apt-daily-upgrade.service")  # their timers start them
@@ -129,6 +131,26 @@ def prepare() -> list[str]:
     return [unit for unit in again if unit not in ONCE]
 
 
+def forget_engine() -> dict[str, str]:
+    """Enable the engine, and have systemd drop its units, which are in memory while others want them; return the links.
+
+    In a copy systemd reads these units when the engine is started, with the configuration that has come meanwhile. That
+    spares the copy a reload of all units, which takes as long as a quarter of the engine's start.
+    """
+    run("env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "--no-reload", "enable", ENGINE[0])
+    links = {path: os.readlink(path) for path in glob.glob(WANTS) if os.path.islink(path)}
+    remove(links)
+    run("systemctl", "daemon-reload")
+    return links
+
+
+def want_engine(links: dict[str, str]) -> None:
+    """Make the links again that `forget_engine` removed: they count from the next boot on."""
+    for path, target in links.items():
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target, path)
+
+
 def match_by_name(card: str) -> None:
     """Have networkd know a card by its name: one that has got another address than its file says is let go."""
     for path in glob.glob("/etc/systemd/network/*.network") + glob.glob("/run/systemd/network/*.network"):
@@ -212,11 +234,14 @@ def become(identity: dict[str, Any], units: Sequence[str]) -> None:
     run("systemctl", "start", "--no-block", *[unit for unit in units if unit in LOGIN], check=True)
 
 
-def settle(identity: dict[str, Any], units: Sequence[str]) -> None:
+def settle(identity: dict[str, Any], units: Sequence[str], links: dict[str, str]) -> None:
     """Do what may come later than the first login: the journal, the size of the disk, the other units.
 
-    The port reporter comes last: its unit ends this one.
+    containerd has nothing of the engine's configuration: it starts while the login is awaited. The port reporter comes
+    last, for its unit ends this one.
     """
+    want_engine(links)
+    run("systemctl", "start", "--no-block", CONTAINERD)
     run("systemctl", "restart", "systemd-journald.service")
     journals = [path for directory in LOGS for path in glob.glob(directory + "/*")]
     remove([path for path in journals if not path.endswith(identity["machine_id"])])
@@ -295,9 +320,10 @@ def replace(path: str, before: str, after: str) -> None:
 
 def main() -> None:
     """Prepare, then wait to be told who this is."""
-    port, units = Port(), []
+    port, units, links = Port(), [], {}
     try:
         units = prepare()
+        links = forget_engine()
         status: dict[str, Any] = {"template": "ready"}
     except Exception as error:  # whatever it is, the host is told
         status = {"template": "failed", "reason": str(error)[-2000:]}
@@ -314,7 +340,7 @@ def main() -> None:
             continue
         port.say({"identity": "taken"})
         os.close(port.descriptor)
-        settle(identity, units)
+        settle(identity, units, links)
         return
 
 
