@@ -18,8 +18,9 @@ the machine's ssh connection, in the background, and comes back after a break an
 shares of the machine are listed, without NAME those of all; --stop ends one, or all of a machine.
 
 Keys and credentials (~/.ssh, ~/.aws, ~/.kube, ~/.docker, browsers, ...) are not seen there unless they are named, and
-stores of machines never. A directory in one that is shared cannot be shared as well. Whoever is root on the machine,
-or may use its engine, reads what is shared, and changes what is shared with :rw."""
+stores of machines never. A directory in one that is shared can be shared as well: what is said of it counts there, so
+~/project is read-only in a home directory that is not, and ~/.aws is seen. Whoever is root on the machine, or may use
+its engine, reads what is shared, and changes what is shared with :rw."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -57,7 +58,7 @@ def _list(args: Namespace, app: App, names: list[str]) -> int:
     from machine.cli.text_table import print_table
     from machine.errors import MachineError
     from machine.lifecycle import share
-    from machine.share import spec
+    from machine.share import nesting, spec
 
     session, found = app.open_session(), []
     for name in names:
@@ -67,18 +68,22 @@ def _list(args: Namespace, app: App, names: list[str]) -> int:
             if args.name:
                 raise
             continue
-        found += [(name, one, *share.state_of(session, name, one)) for one in spec.from_record(record.shares())]
+        shares = spec.from_record(record.shares())
+        for one in shares:
+            outer = nesting.around(one, shares)
+            found.append((name, one, *share.state_of(session, record, one), outer.path if outer else ""))
     if args.json:
-        keys = ("Machine", "Path", "Writable", "State", "Reason")
+        keys = ("Machine", "Path", "Writable", "State", "Reason", "In")
         app.print_json(
             [
-                dict(zip(keys, (name, one.path, one.writable, str(state), text), strict=True))
-                for name, one, state, text in found
+                dict(zip(keys, (name, one.path, one.writable, str(state), text, place), strict=True))
+                for name, one, state, text, place in found
             ]
         )
         return 0
     rows = [("MACHINE", "PATH", "MODE", "STATE")]
-    for name, one, state, text in found:
-        rows.append((name, one.path, "rw" if one.writable else "ro", f"{state} ({text})" if text else str(state)))
+    for name, one, state, text, place in found:
+        remarks = "; ".join(remark for remark in (text, f"in {place}" if place else "") if remark)
+        rows.append((name, one.path, "rw" if one.writable else "ro", f"{state} ({remarks})" if remarks else str(state)))
     print_table(app, rows)
     return 0

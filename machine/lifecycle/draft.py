@@ -19,7 +19,8 @@ from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
 from machine.session import Session
-from machine.share.spec import Share, check_apart, checked, to_record
+from machine.share import nesting
+from machine.share.spec import Share, checked, to_record
 from machine.store import Record
 
 
@@ -112,8 +113,9 @@ def _write_shares(session: Session, record: Record, shares: Sequence[Share], *, 
         raise UsageError(
             f"--share has no effect with the driver {record.driver_name}, which has no host", resolution="leave it out"
         )
-    check_apart(shares)
-    record.set_shares(to_record(checked(share, session.store.root) for share in shares))
+    found = [checked(share, session.store.root) for share in shares]
+    nesting.check(found, record.name)
+    record.set_shares(to_record(found))
 
 
 def warn_about_clusters(session: Session, record: Record) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable
 from functools import partial
+from dataclasses import replace
 
 import machine
 from machine import background, background_control, clients
@@ -14,8 +15,9 @@ from machine.lifecycle import running, share_files
 from machine.lifecycle.driver_record import open_driver
 from machine.lifecycle.share_files import State
 from machine.session import LOCK_SECONDS, Session
-from machine.share import mount
-from machine.share.spec import Share, check_apart, checked, from_record, to_record
+from machine.share import mount, nesting
+from machine.share.nesting import Mount
+from machine.share.spec import Share, checked, from_record, to_record
 from machine.store import Record, Store
 
 MOUNT_SECONDS = 60.0  # for a share to be mounted before a command goes on without it
@@ -39,13 +41,15 @@ def add(session: Session, name: str, shares: Collection[Share]) -> None:
                 resolution="share with a machine that ssh reaches",
             )
         running.require_if_known(record, driver)
+        before = from_record(record.shares())
+        tags = {share.path: share.tag for share in before}
+        shares = [replace(share, tag=tags.get(share.path, share.tag)) for share in shares]
         paths = {share.path for share in shares}
-        known = from_record(record.shares())
-        check_apart([*(share for share in known if share.path not in paths), *shares])
-        changed = [share for share in known if share.path in paths and share not in shares]
-        _end(session, name, [share.tag(session.store.root, name) for share in changed])
-        record.set_shares(to_record([*(share for share in known if share.path not in paths), *shares]))
+        after = [*(share for share in before if share.path not in paths), *shares]
+        nesting.check(after, name)
+        record.set_shares(to_record(after))
         session.store.save(record)
+        _end_changed(session, record, before)
         failed = wait(session, record, start(session, record, shares))
         _forget(session, record, [share for share, state, _ in failed if state is State.FAILED])
     if failed:
@@ -54,33 +58,67 @@ def add(session: Session, name: str, shares: Collection[Share]) -> None:
             resolution=_resolution(failed, name),
         )
     for share in shares:
-        session.console.done(f"{name} has {share.words} at the same path")
+        session.console.done(f"{name} has {share.words} at the same path{_within(share, after)}")
 
 
 def remove(session: Session, name: str, paths: Collection[str]) -> None:
-    """Share the directories at `paths`, or all without any, no longer, and unmount them. Absent is success."""
+    """Share the directories at `paths`, or all without any, no longer, and unmount them. Absent is success.
+
+    What was shared inside one of them is mounted by itself then.
+    """
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"share with {name}"):
         record = session.store.load(name)
-        known = from_record(record.shares())
-        ending = [share for share in known if not paths or share.path in paths]
-        record.set_shares(to_record(share for share in known if share not in ending))
+        before = from_record(record.shares())
+        ending = [share for share in before if not paths or share.path in paths]
+        after = [share for share in before if share not in ending]
+        record.set_shares(to_record(after))
         session.store.save(record)
+        _end_changed(session, record, before)
         for share in ending:
-            _unmount(session, record, share)
-            _end(session, name, [share.tag(session.store.root, name)])
-            session.console.done(f"{name} does not have {share.path} any more")
-        for path in sorted(set(paths) - {share.path for share in known}):
+            outer = nesting.around(share, after)
+            session.console.done(
+                f"{name} has {share.path} only as a part of {outer.words}"
+                if outer
+                else f"{name} does not have {share.path} any more"
+            )
+        for path in sorted(set(paths) - {share.path for share in before}):
             session.console.warn(f"{path} is no share of {name}; machine share {name} lists what is")
         if not paths:
             _end(session, name, share_files.tags(session.store, name))
+        known = [_way(found) for found in nesting.mounts(before)]
+        changed = [found.share for found in nesting.mounts(after) if _way(found) not in known]
+        for share, _, text in wait(session, record, start(session, record, changed)):
+            session.console.warn(f"{name} has not got {share.path}: {text}; machine share {name} shows how far it is")
+
+
+def _end_changed(session: Session, record: Record, before: Collection[Share]) -> None:
+    """End what is mounted otherwise by the record than by the shares `before`, and unmount what is not mounted now."""
+    now = {found.share.path: found for found in nesting.mounts(from_record(record.shares()))}
+    for old in nesting.mounts(before):
+        new = now.get(old.share.path)
+        if new is None:
+            _unmount(session, record, old)
+        if new is None or _way(new) != _way(old):
+            _end(session, record.name, [old.share.tag])
+
+
+def _way(found: Mount) -> tuple[str, str, bool]:
+    """In which way something is mounted; what is shared inside it is found out by the process that serves it."""
+    return found.share.path, found.share.target, found.writable
+
+
+def _within(share: Share, shares: Collection[Share]) -> str:
+    """What to say of a share inside another one, "" for others."""
+    outer = nesting.around(share, [*shares])
+    return f", where this counts instead of {outer.words}" if outer else ""
 
 
 def start(session: Session, record: Record, shares: Iterable[Share] | None = None) -> list[Share]:
     """Start the processes of the machine's shares, or of some of them, that do not run; return these shares."""
-    store, wanted = session.store, list(from_record(record.shares()) if shares is None else shares)
+    store, known = session.store, from_record(record.shares())
+    wanted = known if shares is None else list(shares)
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
-    for share in wanted:
-        tag = share.tag(store.root, record.name)
+    for tag in dict.fromkeys(nesting.mount_of(share, known).share.tag for share in wanted):
         path = share_files.lock(store, record.name, tag)
         if background.running(path):
             continue
@@ -119,11 +157,11 @@ def restart(session: Session, record: Record) -> None:
     """Start the processes again that have ended by themselves. Never raises: the command has other work to do."""
     store = session.store
     try:
-        for share in from_record(record.shares()):
-            if background.missing(share_files.lock(store, record.name, share.tag(store.root, record.name))):
-                start(session, record, [share])
+        for found in nesting.mounts(from_record(record.shares())):
+            if background.missing(share_files.lock(store, record.name, found.share.tag)):
+                start(session, record, [found.share])
                 session.console.info(
-                    f"the process that shares {share.path} with {record.name} had ended: started again"
+                    f"the process that shares {found.share.path} with {record.name} had ended: started again"
                 )
     except MachineError as error:
         session.console.warn(f"directories are not shared with {record.name}: {error.brief}")
@@ -146,9 +184,11 @@ def resume(session: Session, record: Record) -> None:
             session.console.warn(
                 f"{record.name} has not got {share.path}: {text or state}; bind mounts of it are empty"
             )
-    for share in from_record(record.shares()):
+    shares = from_record(record.shares())
+    for share in shares:
         if share not in [one for one, _, _ in failed]:
-            session.console.info(f"{record.name} has {share.words} at the same path, without keys and credentials")
+            more = _within(share, shares) or ", without keys and credentials"
+            session.console.info(f"{record.name} has {share.words} at the same path{more}")
 
 
 def pause(session: Session, name: str) -> None:
@@ -157,17 +197,20 @@ def pause(session: Session, name: str) -> None:
 
 
 def _forget(session: Session, record: Record, refused: Collection[Share]) -> None:
-    """Take what the machine cannot have out of its record."""
-    if refused:
-        record.set_shares(to_record(share for share in from_record(record.shares()) if share not in refused))
-        session.store.save(record)
-        _end(session, record.name, [share.tag(session.store.root, record.name) for share in refused])
+    """Take what the machine cannot have out of its record, and mount by itself what was to be a part of it."""
+    if not refused:
+        return
+    before = from_record(record.shares())
+    record.set_shares(to_record(share for share in before if share not in refused))
+    session.store.save(record)
+    _end(session, record.name, [share.tag for share in refused])
+    start(session, record)
 
 
 def unmount_all(session: Session, record: Record) -> None:
     """Unmount the shares of a host that stays, and remove their empty directories there, if it can be reached."""
-    for share in from_record(record.shares()):
-        _unmount(session, record, share)
+    for found in nesting.mounts(from_record(record.shares())):
+        _unmount(session, record, found)
 
 
 def wait(session: Session, record: Record, shares: Iterable[Share]) -> list[tuple[Share, State, str]]:
@@ -179,7 +222,7 @@ def wait(session: Session, record: Record, shares: Iterable[Share]) -> list[tupl
     failed: list[tuple[Share, State, str]] = []
     for share in shares:
         while True:
-            state, text = state_of(session, record.name, share)
+            state, text = state_of(session, record, share)
             late = session.clock.now() >= deadline
             if state is State.MOUNTED:
                 break
@@ -190,11 +233,11 @@ def wait(session: Session, record: Record, shares: Iterable[Share]) -> list[tupl
     return failed
 
 
-def state_of(session: Session, name: str, share: Share) -> tuple[State, str]:
+def state_of(session: Session, record: Record, share: Share) -> tuple[State, str]:
     """How far a share is, and why. One whose process does not run is OFF, unless it failed."""
-    tag = share.tag(session.store.root, name)
-    state, text = share_files.read_state(session.store, name, tag)
-    path = share_files.lock(session.store, name, tag)
+    tag = nesting.mount_of(share, from_record(record.shares())).share.tag
+    state, text = share_files.read_state(session.store, record.name, tag)
+    path = share_files.lock(session.store, record.name, tag)
     alive = os.path.exists(path) and not background.missing(path)
     return (state, text) if alive or state is State.FAILED else (State.OFF, text)
 
@@ -209,17 +252,16 @@ def _end(session: Session, name: str, tags: Iterable[str]) -> None:
         share_files.remove(session.store, name, tag)
 
 
-def _unmount(session: Session, record: Record, share: Share) -> None:
+def _unmount(session: Session, record: Record, found: Mount) -> None:
     """Unmount a share on the machine; where nobody can log in, the end of its process does that."""
     endpoint = record.endpoint()
     if endpoint is None:
         return
-    tag = share.tag(session.store.root, record.name)
     try:
         with clients.connect(record, endpoint) as shell:
-            result = shell.run(mount.unmount(share, tag), timeout=UNMOUNT_SECONDS)
+            result = shell.run(mount.unmount(found), timeout=UNMOUNT_SECONDS)
         if result.status != 0:
-            session.console.warn(f"{share.path} is still mounted on {record.name}: {result.output}")
+            session.console.warn(f"{found.share.path} is still mounted on {record.name}: {result.output}")
     except ShellError as error:
         session.console.debug(f"not unmounted: {error.brief}")
 

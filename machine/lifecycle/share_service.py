@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machine import background, clients
+from machine import background, clients, paths
 from machine.errors import LockHeld, MachineError
 from machine.lifecycle import share_files
 from machine.lifecycle.share_files import State
 from machine.provision import packages
-from machine.share import credentials, kernel_files, mount, policy, server, stream, tree
-from machine.share.spec import Share, from_record
+from machine.share import credentials, kernel_files, mount, nesting, policy, server, stream, tree
+from machine.share.nesting import Mount
+from machine.share.spec import from_record
 from machine.ssh.client import SshShell
 from machine.store import Record, Store
 
@@ -46,6 +47,10 @@ class Refused(Exception):
 
 class Ended(Exception):
     """Nobody wants the share any more."""
+
+
+class MountedAnew(Exception):
+    """The share is to be mounted in another way. No OSError: those are answers to the machine."""
 
 
 class Talk:
@@ -80,21 +85,23 @@ class Talk:
 
 @dataclass
 class Service:
-    """One share and its place in the store."""
+    """One share that is mounted, with those in it, and its place in the store."""
 
     store: Store
     name: str
     tag: str
     known_policy: policy.Policy = field(default_factory=policy.Policy)
     was_mounted: bool = False  # on the connection that has ended
+    judged: Mount | None = None  # what `known_policy` was made for
+    seen: tuple[int, ...] = ()  # what tells one writing of the record from another one
 
     def run(self) -> None:
         """Serve until nobody wants the share any more, or the machine is off or refuses it."""
         pause, lost_at = FIRST_PAUSE, time.monotonic()
         while True:
             try:
-                record, share = self.wanted()
-                self.serve_once(record, share)
+                record, found = self.wanted()
+                self.serve_once(record, found)
                 reason = "the connection ended"
             except Ended:
                 return
@@ -112,50 +119,64 @@ class Service:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def wanted(self) -> tuple[Record, Share]:
-        """The record and the share. Raises Ended when it is not wanted any more."""
+    def wanted(self) -> tuple[Record, Mount]:
+        """The record and the share with those in it. Raises Ended when it is not mounted by itself any more."""
         if not os.path.exists(share_files.lock(self.store, self.name, self.tag)):
             raise Ended
+        self.seen = self._writing_of_record()
         record = self.store.load(self.name)
-        for share in from_record(record.shares()):
-            if share.tag(self.store.root, self.name) == self.tag:
-                return record, share
+        for found in nesting.mounts(from_record(record.shares())):
+            if found.share.tag == self.tag:
+                return record, found
         raise Ended
 
-    def serve_once(self, record: Record, share: Share) -> None:
+    def _writing_of_record(self) -> tuple[int, ...]:
+        try:
+            found = os.stat(os.path.join(self.store.directory(self.name), paths.CONFIG))
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def policy(self, served: Mount) -> policy.Policy:
+        """What a machine may see and change by the record as it is now: a change counts for the next request."""
+        if self._writing_of_record() != self.seen:
+            self._look(served, at_disk=False)
+        return self.known_policy
+
+    def serve_once(self, record: Record, found: Mount) -> None:
         """Log in, mount and serve to the end of the connection."""
         endpoint = record.endpoint()
         if endpoint is None:
             return
-        root = share.target
-        self._judge(root)
+        root = found.share.target
+        self._judge(found)
         try:
-            served = tree.Tree(root, lambda: self.known_policy, writable=share.writable)
+            served = tree.Tree(root, lambda: self.policy(found))
         except OSError as error:
             raise Refused(f"{root} of this computer is not the directory any more that was shared: {error}") from None
         try:
             with clients.connect(record, endpoint, LOGIN_SECONDS) as shell:
-                said = self._converse(shell, share, root, served)
+                said = self._converse(shell, found, served)
                 if mount.NO_SSHFS in said:
                     self._install(shell)
-                    said = self._converse(shell, share, root, served)
+                    said = self._converse(shell, found, served)
         finally:
             served.close()
         for word in said:
             if word in mount.REFUSALS:
                 raise Refused(mount.REFUSALS[word][0])
 
-    def _converse(self, shell: SshShell, share: Share, root: str, served: tree.Tree) -> list[str]:
+    def _converse(self, shell: SshShell, found: Mount, served: tree.Tree) -> list[str]:
         """Run the mount command and answer its requests to its end; return what the script said."""
         channel = shell.open(LOGIN_SECONDS)
         said: list[str] = []
         try:
-            channel.exec_command(mount.mount(share, self.tag))
+            channel.exec_command(mount.mount(found))
             reader = threading.Thread(target=self._follow, args=(channel.makefile_stderr("rb"), said), daemon=True)
             reader.start()
             channel.settimeout(LOOK_EVERY)
 
-            talk = Talk(channel, lambda: self._look(root))
+            talk = Talk(channel, lambda: self._look(found))
             stream.serve(talk.receive, talk.send, server.Server(served))
             reader.join(LOOK_EVERY)
         finally:
@@ -175,19 +196,32 @@ class Service:
                         self.was_mounted = True
                         self._say(State.MOUNTED, "")
 
-    def _look(self, root: str) -> None:
-        """See whether the share is still wanted, and what is to be hidden now. Raises Ended when it is not."""
-        self.wanted()
-        self._judge(root)
+    def _look(self, served: Mount, *, at_disk: bool = True) -> None:
+        """See whether the share is still wanted, and what of it; with `at_disk` also what is to be hidden now.
 
-    def _judge(self, root: str) -> None:
+        Raises Ended when it is not wanted, MountedAnew when it is to be mounted in another way.
+        """
+        _, found = self.wanted()
+        if (found.share.target, found.writable) != (served.share.target, served.writable):
+            raise MountedAnew("it is mounted anew, for it is shared in another way now")
+        if at_disk or found != self.judged:
+            self._judge(found)
+
+    def _judge(self, found: Mount) -> None:
         """Find out anew what is hidden: credentials may have come or moved."""
+        self.judged = found
         hidden = kernel_files.places()
         read_only: list[str] = []
-        for home in credentials.homes(root):
+        for home in credentials.homes(found.share.target):
             hidden += credentials.hidden(home, self.store.root)
             read_only += credentials.read_only(home)
-        self.known_policy = policy.build(root, hidden, read_only)
+        self.known_policy = policy.build(
+            found.share.target,
+            hidden,
+            read_only,
+            writable=found.share.writable,
+            nested=[(inner.path, inner.target, inner.writable) for inner in found.nested],
+        )
 
     def _install(self, shell: SshShell) -> None:
         self._say(State.INSTALLING, "")

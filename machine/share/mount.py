@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from machine.share.spec import Share
+from machine.share.nesting import Mount
 
 _DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts")
 _MARK = "machine-share: "
@@ -27,14 +27,14 @@ PACKAGE = "sshfs"
 PACKAGES = {"dnf": "fuse-sshfs", "yum": "fuse-sshfs"}  # elsewhere PACKAGE
 
 
-def mount(share: Share, tag: str) -> str:
+def mount(wanted: Mount) -> str:
     """The command whose stdin and stdout are an SFTP conversation for as long as the share is mounted."""
-    return as_root(_script("mount"), share.path, "rw" if share.writable else "ro", tag)
+    return as_root(_script("mount"), wanted.share.path, "rw" if wanted.writable else "ro", wanted.share.tag)
 
 
-def unmount(share: Share, tag: str) -> str:
+def unmount(wanted: Mount) -> str:
     """The command that unmounts the share, and removes the directory if it is empty."""
-    return as_root(_script("unmount"), share.path, tag)
+    return as_root(_script("unmount"), wanted.share.path, wanted.share.tag)
 
 
 def said(line: str) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
+from typing import Any
 
 Components = Sequence[bytes]
 _MOST_STEPS = 1000  # components of a path with those of the links on it
@@ -28,10 +29,15 @@ class Verdict(Enum):
     PARENT = "parent"  # of one of those, or a link on the way to it: it stays what it is, and where
 
 
+_STRICTER = (Verdict.FREE, Verdict.PARENT, Verdict.READ_ONLY, Verdict.HIDDEN)
+
+
 class Policy:
     """The paths below one root that are hidden or read-only, and the links on the `ways` to them.
 
-    All are given as components below the root.
+    All are given as components below the root. `nested` are roots inside this one with a policy of their own, which
+    counts there instead of this one; `kept` are the paths that lead to them, with the identity of what is there: they
+    stay what they are, and are seen.
     """
 
     def __init__(
@@ -40,6 +46,10 @@ class Policy:
         read_only: Iterable[Components] = (),
         identities: Collection[tuple[int, int]] = (),
         ways: Iterable[Components] = (),
+        *,
+        writable: bool = True,
+        nested: Mapping[tuple[bytes, ...], Policy] | None = None,
+        kept: Mapping[tuple[bytes, ...], tuple[int, int] | None] | None = None,
     ) -> None:
         self._hidden = {_fold_all(path) for path in hidden}
         self._read_only = {_fold_all(path) for path in read_only}
@@ -47,38 +57,100 @@ class Policy:
         links = {_fold_all(path) for path in ways}
         self._parents = links | {path[:length] for path in judged | links for length in range(1, len(path))}
         self.identities = frozenset(identities)  # (device, inode) of hidden directories and files
+        self.writable = writable
+        self._nested, self._kept = dict(nested or {}), dict(kept or {})
+        self._folded = {_fold_all(path): (path, policy) for path, policy in self._nested.items()}
+        self._folded_kept = {_fold_all(path) for path in self._kept}
 
     def verdict(self, path: Components) -> Verdict:
-        """What may be done with a path, by its name."""
-        folded = _fold_all(path)
-        for length in range(1, len(folded) + 1):
-            if folded[:length] in self._hidden:
-                return Verdict.HIDDEN
-            if folded[:length] in self._read_only:
-                return Verdict.READ_ONLY
-        return Verdict.PARENT if folded in self._parents else Verdict.FREE
+        """What may be done with a path, by its name.
 
-    def hides(self, found: os.stat_result) -> bool:
-        """Whether this directory or file is a hidden one, under whatever name."""
-        return (found.st_dev, found.st_ino) in self.identities
+        Another spelling of a nested root may be a directory of its own: what is stricter counts there.
+        """
+        parts, folded = tuple(path), _fold_all(path)
+        exact, policy = self._policy_at(parts)
+        found = policy._verdict_in(folded, len(exact))
+        near, other = next(
+            (self._folded[folded[:length]] for length in range(len(folded), 0, -1) if folded[:length] in self._folded),
+            ((), self),
+        )
+        if other is not policy:
+            found = max(found, other._verdict_in(folded, len(near)), key=_STRICTER.index)
+        if parts in self._kept:
+            return Verdict.READ_ONLY if found in (Verdict.HIDDEN, Verdict.READ_ONLY) else Verdict.PARENT
+        return max(found, Verdict.PARENT, key=_STRICTER.index) if folded in self._folded_kept else found
+
+    def _policy_at(self, parts: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Policy]:
+        """The root that counts at a path, and its policy."""
+        for length in range(len(parts), 0, -1):
+            if parts[:length] in self._nested:
+                return parts[:length], self._nested[parts[:length]]
+        return (), self
+
+    def _verdict_in(self, folded: tuple[str, ...], length: int) -> Verdict:
+        """The verdict on a folded path whose first `length` components lead to the root of this policy."""
+        below = folded[length:]
+        beginnings = [below[:number] for number in range(1, len(below) + 1)]
+        if any(path in self._hidden for path in beginnings):
+            return Verdict.HIDDEN
+        if not self.writable or any(path in self._read_only for path in beginnings):
+            return Verdict.READ_ONLY
+        return Verdict.PARENT if below in self._parents or (length and not below) else Verdict.FREE
+
+    def hides(self, found: os.stat_result, path: Components) -> bool:
+        """Whether the directory or file at a path is a hidden one, under whatever name."""
+        identity, parts = (found.st_dev, found.st_ino), tuple(path)
+        return identity in self._policy_at(parts)[1].identities and self._kept.get(parts) != identity
 
 
-def build(root: str, hidden: Iterable[str], read_only: Iterable[str]) -> Policy:
+def build(
+    root: str,
+    hidden: Iterable[str],
+    read_only: Iterable[str],
+    *,
+    writable: bool = True,
+    nested: Iterable[tuple[str, str, bool]] = (),
+) -> Policy:
     """The policy for the tree below `root`, a path without links, from absolute paths.
 
     A path counts by its name and by where it leads; so do plain files that links in it lead to, as programs that keep
-    settings in one place make them. The root itself, and what is above it, was named by the user.
+    settings in one place make them. The root itself, and what is above it, was named by the user; so were the `nested`
+    roots, each (its path as it was typed, where that leads, whether it is writable).
     """
     links: list[str] = []
     hidden_places = [place for path in hidden for place in _places(path, links)]
     read_only_places = [place for path in read_only for place in _places(path, links)]
-    below = [(place, found) for place in hidden_places if (found := components_below(root, place))]
-    return Policy(
-        [found for _, found in below],
-        [found for place in read_only_places if (found := components_below(root, place))],
-        [known for place, _ in below if (known := identity(place))],
-        [found for place in links if (found := components_below(root, place))],
-    )
+
+    def policy_of(place: str, *, writable: bool, **inner: Any) -> Policy:
+        below = [(path, found) for path in hidden_places if (found := components_below(place, path))]
+        return Policy(
+            [found for _, found in below],
+            [found for path in read_only_places if (found := components_below(place, path))],
+            [known for path, _ in below if (known := identity(path))],
+            [found for path in links if (found := components_below(place, path))],
+            writable=writable,
+            **inner,
+        )
+
+    policies: dict[tuple[bytes, ...], Policy] = {}
+    kept: dict[tuple[bytes, ...], tuple[int, int] | None] = {}
+    for path, target, may_change in nested:
+        policies[components_below(root, target)] = policy_of(target, writable=may_change)
+        kept |= _kept(root, path, target)
+    policies.pop((), None)
+    return policy_of(root, writable=writable, nested=policies, kept=kept)
+
+
+def _kept(root: str, path: str, target: str) -> dict[tuple[bytes, ...], tuple[int, int] | None]:
+    """What is on the ways from `root` to the target of a path: directories, and the links that were typed."""
+    links: list[str] = []
+    _follow(path, links)
+    found = {}
+    for place in (target, *links):
+        parts = components_below(root, place)
+        for length in range(1, len(parts) + (place != target)):
+            found[parts[:length]] = identity(os.path.join(os.fsencode(root), *parts[:length]))
+    return found
 
 
 def _places(path: str, links: list[str]) -> set[str]:
@@ -124,7 +196,7 @@ def _file_links(directory: str, depth: int) -> list[str]:
     return found
 
 
-def identity(path: str) -> tuple[int, int] | None:
+def identity(path: str | bytes) -> tuple[int, int] | None:
     """(device, inode) of what is at a path, links followed; None where there is nothing."""
     try:
         found = os.stat(path)

@@ -10,6 +10,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from machine.share import protocol
 from machine.share.protocol import BadPacket, Kind, Reader, Status, packet, status, string, u32, u64
@@ -35,12 +36,21 @@ _STATUS = {
 _Entries = Iterator[tuple[bytes, os.stat_result]]
 
 
+class _File(NamedTuple):
+    """A file that a machine has open, and how it asked for it."""
+
+    descriptor: int
+    path: bytes
+    flags: int
+
+
 class Server:
     """One conversation. `close` it at its end, for it holds files open."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._files: dict[bytes, int] = {}
+        self._policy = tree.policy()
+        self._files: dict[bytes, _File] = {}
         self._directories: dict[bytes, _Entries] = {}
         self._numbers = itertools.count(1)
         self._answers: dict[int, Callable[[int, Reader], bytes]] = {
@@ -77,6 +87,7 @@ class Server:
         if act is None:
             return status(number, Status.OP_UNSUPPORTED)
         try:
+            self._close_refused()
             return act(number, reader)
         except BadPacket as error:
             return status(number, Status.BAD_MESSAGE, str(error))
@@ -87,12 +98,22 @@ class Server:
 
     def close(self) -> None:
         """Close what the machine has open."""
-        for descriptor in self._files.values():
+        for file in self._files.values():
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                os.close(file.descriptor)
         for entries in self._directories.values():
             _end(entries)
         self._files, self._directories = {}, {}
+
+    def _close_refused(self) -> None:
+        """Close what was opened by an earlier policy and would be refused now, by the path that it was opened at."""
+        policy = self._tree.policy()
+        if policy is self._policy:
+            return
+        self._policy = policy
+        for handle, file in list(self._files.items()):
+            if not self._tree.allows(file.path, file.flags):
+                os.close(self._files.pop(handle).descriptor)
 
     def _new_handle(self) -> bytes:
         if len(self._files) + len(self._directories) >= MOST_HANDLES:
@@ -102,7 +123,7 @@ class Server:
     def _open(self, number: int, reader: Reader) -> bytes:
         handle = self._new_handle()
         path, flags, wanted = reader.string(), reader.u32(), reader.attributes()
-        self._files[handle] = self._tree.open(path, flags, wanted)
+        self._files[handle] = _File(self._tree.open(path, flags, wanted), path, flags)
         return packet(Kind.HANDLE, u32(number), string(handle))
 
     def _open_directory(self, number: int, reader: Reader) -> bytes:
@@ -115,7 +136,7 @@ class Server:
         if handle in self._directories:
             _end(self._directories.pop(handle))
         elif handle in self._files:
-            os.close(self._files.pop(handle))
+            os.close(self._files.pop(handle).descriptor)
         else:
             raise BadPacket("no such handle")
         return status(number, Status.OK)
@@ -206,10 +227,10 @@ class Server:
 
     def _file(self, reader: Reader) -> int:
         """The descriptor of the handle that comes next. Raises BadPacket for one that there is not."""
-        descriptor = self._files.get(reader.string())
-        if descriptor is None:
+        file = self._files.get(reader.string())
+        if file is None:
             raise BadPacket("no such handle")
-        return descriptor
+        return file.descriptor
 
 
 def _space(number: int, found: os.statvfs_result) -> bytes:

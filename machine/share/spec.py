@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
+import re
+import secrets
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from machine.errors import UsageError
@@ -15,6 +16,7 @@ from machine.share import credentials, kernel_files
 
 NONE = "none"
 LONGEST = 1024  # bytes of a path that is shared
+_TAG = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,13 @@ class Share:
     # directory above could make a link to somewhere else of `path`.
     target: str = ""
 
+    # What names the share on the machine and in the store, by chance: it tells nothing of this computer, stays when its
+    # host name changes, and no other store has it.
+    tag: str = field(default="", compare=False)
+
     @property
     def words(self) -> str:
         return f"{self.path} ({'read-write' if self.writable else 'read-only'})"
-
-    def tag(self, store: str, machine: str) -> str:
-        """What names this share on the machine and in the store: the same each time, and no other computer's."""
-        text = "\0".join((platform.node(), os.path.abspath(store), machine, self.path))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def parse(text: str, *, writable: bool) -> Share:
@@ -76,13 +77,20 @@ def from_record(found: Mapping[str, Any]) -> list[Share]:
     for path, about in found.items():
         target = about.get("Target") if isinstance(about, dict) else None
         if isinstance(target, str) and all(_is_plain(one) for one in (path, target)):
-            shares.append(Share(path, about.get("Writable") is True, target))
+            shares.append(Share(path, about.get("Writable") is True, target, _tag(about.get("Tag"), path)))
     return shares
+
+
+def _tag(found: Any, path: str) -> str:
+    """The tag in a record; one of the path in a record that has none."""
+    if isinstance(found, str) and _TAG.fullmatch(found):
+        return found
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def to_record(shares: Iterable[Share]) -> dict[str, Any]:
     """What stands in a record for these shares."""
-    return {share.path: {"Writable": share.writable, "Target": share.target} for share in shares}
+    return {share.path: {"Writable": share.writable, "Target": share.target, "Tag": share.tag} for share in shares}
 
 
 def _is_plain(path: str) -> bool:
@@ -90,7 +98,7 @@ def _is_plain(path: str) -> bool:
 
 
 def checked(share: Share, store: str) -> Share:
-    """The share with the directory that its path leads to now.
+    """The share with the directory that its path leads to now, and a tag that no other share has.
 
     Raises UsageError unless there is one, and it is no part of the store of machines.
     """
@@ -101,28 +109,15 @@ def checked(share: Share, store: str) -> Share:
         raise UsageError(
             f"there is no directory {share.path} to share", resolution=f"mkdir -p {shlex.quote(share.path)}"
         )
-    if any(_within(target, place) for place in kernel_files.places()):
+    if any(is_within(target, place) for place in kernel_files.places()):
         raise UsageError(f"the files in {share.path} are the kernel's", resolution="share another directory")
-    if _within(target, place):
+    if is_within(target, place):
         raise UsageError(
             f"{share.path} is part of the store, and its keys open every machine: it is never shared",
             resolution="share a directory beside it",
         )
     _check_way(share, target, store)
-    return replace(share, target=target)
-
-
-def check_apart(shares: Iterable[Share]) -> None:
-    """Raise UsageError for a share in another one: on the machine one of them would cover the other."""
-    found = sorted(shares, key=lambda share: share.path)
-    for outer in found:
-        for inner in found:
-            if inner.path != outer.path and _within(inner.path, outer.path):
-                raise UsageError(
-                    f"{inner.path} is in {outer.path}: a machine has one or the other",
-                    resolution=f"share what it needs of {outer.path}, directory by directory (first, where it has that:"
-                    f" machine share --stop NAME {shlex.quote(outer.path)})",
-                )
+    return replace(share, target=target, tag=secrets.token_hex(6))
 
 
 def _check_way(share: Share, target: str, store: str) -> None:
@@ -132,14 +127,15 @@ def _check_way(share: Share, target: str, store: str) -> None:
         protected += credentials.read_only(home_directory) if share.writable else []
         for place in protected:
             real = os.path.realpath(place)
-            if _within(target, real) and not _within(share.path, place) and not _within(share.path, real):
+            if is_within(target, real) and not is_within(share.path, place) and not is_within(share.path, real):
                 raise UsageError(
                     f"{share.path} is a link to {target}, which is protected unless it is named",
                     resolution=f"see who made that link; if it is what you mean, share {target}",
                 )
 
 
-def _within(path: str, directory: str) -> bool:
+def is_within(path: str, directory: str) -> bool:
+    """Whether an absolute path is a directory or below it, by their names."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 

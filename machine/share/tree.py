@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from machine.share.policy import Policy, Verdict
 from machine.share.protocol import APPEND, CREATE, EXCLUSIVE, READ, TRUNCATE, WRITE, Attributes
@@ -28,6 +29,15 @@ _OPEN = _SAFE | os.O_NONBLOCK | os.O_NOCTTY
 Path = tuple[bytes, ...]
 
 
+class Place(NamedTuple):
+    """Where something is or is to be: its name in a directory that is open, its path, and what may be done with it."""
+
+    directory: int
+    name: bytes
+    parts: Path
+    verdict: Verdict = Verdict.FREE
+
+
 class Tree:
     """The directory `root`, an absolute path without links, which is open as long as this is.
 
@@ -35,18 +45,17 @@ class Tree:
     way to it.
     """
 
-    def __init__(self, root: str, policy: Callable[[], Policy], *, writable: bool) -> None:
+    def __init__(self, root: str, policy: Callable[[], Policy]) -> None:
         self._root = _open_root(root)
-        self._policy = policy
-        self.writable = writable
+        self.policy = policy
 
     def close(self) -> None:
         os.close(self._root)
 
     def status(self, path: bytes) -> os.stat_result:
         """What is at a path; of a link the link itself."""
-        with self._place(path) as (directory, name, _):
-            return self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        with self._place(path) as place:
+            return self._stat(place)
 
     def names(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """The entries of a directory, which is opened now and read when they are taken. Close the iterator."""
@@ -66,10 +75,10 @@ class Tree:
             with os.scandir(directory) as listed:
                 for entry in listed:
                     name = os.fsencode(entry.name)
-                    if self._policy().verdict((*parts, name)) is Verdict.HIDDEN:
+                    if self.policy().verdict((*parts, name)) is Verdict.HIDDEN:
                         continue
                     try:
-                        found = self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
+                        found = self._stat(Place(directory, name, (*parts, name)))
                     except OSError:  # it is gone by now, or a hidden one under another name
                         continue
                     yield name, found
@@ -78,17 +87,17 @@ class Tree:
 
     def open(self, path: bytes, flags: int, wanted: Attributes) -> int:
         """A descriptor of a plain file, made first if the flags of OPEN say so. O_NONBLOCK means nothing to it."""
-        change = bool(flags & (WRITE | APPEND | CREATE | TRUNCATE))
-        with self._place(path, change=change) as (directory, name, verdict):
+        change = changes(flags)
+        with self._place(path, change=change) as place:
             mode = os.O_RDONLY if not flags & WRITE else os.O_RDWR if flags & READ else os.O_WRONLY
             mode |= os.O_APPEND if flags & APPEND and flags & WRITE else 0
             mode |= os.O_CREAT if flags & CREATE else 0
             mode |= os.O_EXCL if flags & CREATE and flags & EXCLUSIVE else 0
-            self._check_plain(directory, name, missing_is_fine=bool(flags & CREATE) and verdict is Verdict.FREE)
+            self._check_plain(place, missing_is_fine=bool(flags & CREATE) and place.verdict is Verdict.FREE)
             permissions = 0o644 if wanted.mode is None else wanted.mode & PERMISSIONS
-            descriptor = os.open(name, mode | _OPEN, permissions, dir_fd=directory)
+            descriptor = os.open(place.name, mode | _OPEN, permissions, dir_fd=place.directory)
             try:
-                _require_plain(self._visible(os.fstat(descriptor)), name)
+                _require_plain(self._visible(os.fstat(descriptor), place.parts), place.name)
                 if flags & TRUNCATE and change:
                     os.ftruncate(descriptor, 0)
             except BaseException:
@@ -96,28 +105,32 @@ class Tree:
                 raise
             return descriptor
 
+    def allows(self, path: bytes, flags: int) -> bool:
+        """Whether the policy lets a file at this path be open like that, as it is now."""
+        verdict = self.policy().verdict(split(path))
+        return verdict is Verdict.FREE if changes(flags) else verdict is not Verdict.HIDDEN
+
     def set(self, path: bytes, wanted: Attributes) -> None:
         """Change size, mode and times of a directory or plain file; the times of a link, too."""
-        with self._place(path, change=True, stays=True) as (directory, name, verdict):
-            found = self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        with self._place(path, change=True, stays=True) as place:
+            found = self._stat(place)
             _check_owner(found, wanted)
-            if name == b"." or verdict is Verdict.PARENT:  # writable by all, it would let other users in
+            if place.name == b"." or place.verdict is Verdict.PARENT:  # writable by all, it would let other users in
                 _check_mode_stays(found, wanted)
             if wanted.size is not None:
-                self._check_plain(directory, name, missing_is_fine=False)
-                descriptor = os.open(name, os.O_WRONLY | _OPEN, dir_fd=directory)
+                self._check_plain(place, missing_is_fine=False)
+                descriptor = os.open(place.name, os.O_WRONLY | _OPEN, dir_fd=place.directory)
                 try:
                     self.set_open(descriptor, Attributes(size=wanted.size))
                 finally:
                     os.close(descriptor)
             if wanted.mode is not None:
-                _change_mode(directory, name, wanted.mode & PERMISSIONS)
+                _change_mode(place.directory, place.name, wanted.mode & PERMISSIONS)
             if wanted.times is not None:
-                os.utime(name, wanted.times, dir_fd=directory, follow_symlinks=False)
+                os.utime(place.name, wanted.times, dir_fd=place.directory, follow_symlinks=False)
 
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
         """Change what `set` changes, of a file that is open for writing: only such a one was found to be changeable."""
-        self._check_writable()
         if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise PermissionError(errno.EACCES, "the file is open for reading")
         found = os.fstat(descriptor)
@@ -131,118 +144,112 @@ class Tree:
             os.utime(descriptor, wanted.times)
 
     def make_directory(self, path: bytes, wanted: Attributes) -> None:
-        with self._place(path, change=True, stays=True) as (directory, name, verdict):
-            most = 0o755 if verdict is Verdict.PARENT else PERMISSIONS
-            os.mkdir(name, 0o755 if wanted.mode is None else wanted.mode & most, dir_fd=directory)
+        with self._place(path, change=True, stays=True) as place:
+            most = 0o755 if place.verdict is Verdict.PARENT else PERMISSIONS
+            os.mkdir(place.name, 0o755 if wanted.mode is None else wanted.mode & most, dir_fd=place.directory)
 
     def remove_directory(self, path: bytes) -> None:
-        with self._place(path, change=True) as (directory, name, _):
-            self.check_seen(directory, name)
-            os.rmdir(name, dir_fd=directory)
+        with self._place(path, change=True) as place:
+            self._stat(place)
+            os.rmdir(place.name, dir_fd=place.directory)
 
     def remove(self, path: bytes) -> None:
-        with self._place(path, change=True) as (directory, name, _):
-            self.check_seen(directory, name)
-            os.unlink(name, dir_fd=directory)
+        with self._place(path, change=True) as place:
+            self._stat(place)
+            os.unlink(place.name, dir_fd=place.directory)
 
     def rename(self, old: bytes, new: bytes, *, replace: bool) -> None:
         """Move what is at `old`; with `replace` to the place of what is at `new`."""
-        with self._place(old, change=True) as (source, name, _), self._place(new, change=True) as (target, to, _):
-            self.check_seen(source, name)
-            if _exists(target, to):
-                self.check_seen(target, to)
+        with self._place(old, change=True) as source, self._place(new, change=True) as target:
+            self._stat(source)
+            if _exists(target):
+                self._stat(target)
                 if not replace:
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            os.rename(name, to, src_dir_fd=source, dst_dir_fd=target)
+            os.rename(source.name, target.name, src_dir_fd=source.directory, dst_dir_fd=target.directory)
 
     def link(self, old: bytes, new: bytes) -> None:
         """Give a plain file one more name."""
-        with self._place(old, change=True) as (source, name, _), self._place(new, change=True) as (target, to, _):
-            self._check_plain(source, name, missing_is_fine=False)
-            os.link(name, to, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        with self._place(old, change=True) as source, self._place(new, change=True) as target:
+            self._check_plain(source, missing_is_fine=False)
+            os.link(
+                source.name,
+                target.name,
+                src_dir_fd=source.directory,
+                dst_dir_fd=target.directory,
+                follow_symlinks=False,
+            )
 
     def make_link(self, text: bytes, path: bytes) -> None:
         """Make a symbolic link with this text, whatever that leads to: here nothing follows it."""
         if not text or len(text) > LONGEST_PATH or b"\0" in text:
             raise OSError(errno.ENAMETOOLONG, "not the text of a link")
-        with self._place(path, change=True) as (directory, name, _):
-            os.symlink(text, name, dir_fd=directory)
+        with self._place(path, change=True) as place:
+            os.symlink(text, place.name, dir_fd=place.directory)
 
     def read_link(self, path: bytes) -> bytes:
-        with self._place(path) as (directory, name, _):
-            return os.readlink(name, dir_fd=directory)
+        with self._place(path) as place:
+            return os.readlink(place.name, dir_fd=place.directory)
 
     def space(self) -> os.statvfs_result:
         """The room on the file system of the root."""
         return os.statvfs(self._root)
 
     @contextmanager
-    def _place(self, path: bytes, *, change: bool = False, stays: bool = False) -> Iterator[tuple[int, bytes, Verdict]]:
-        """The open directory that a path is in, its name there, and what may be done with it.
+    def _place(self, path: bytes, *, change: bool = False, stays: bool = False) -> Iterator[Place]:
+        """The place of a path, whose directory is open for as long.
 
         `change`: it is about to be made, changed, replaced, moved or removed; with `stays` it is there afterwards.
         """
         parts = split(path)
-        verdict = self._policy().verdict(parts)
+        verdict = self.policy().verdict(parts)
         if change:
-            self._check_change(parts, verdict, stays=stays)
+            _check_change(parts, verdict, stays=stays)
         if verdict is Verdict.HIDDEN:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         directory = self._directory(parts[:-1])
         try:
-            yield directory, (parts[-1] if parts else b"."), verdict
+            yield Place(directory, parts[-1] if parts else b".", parts, verdict)
         finally:
             os.close(directory)
 
-    def _check_change(self, parts: Path, verdict: Verdict, *, stays: bool) -> None:
-        self._check_writable()
-        if not parts and not stays:
-            raise OSError(errno.EBUSY, "the root of the share stays")
-        if verdict is Verdict.FREE or (stays and verdict is Verdict.PARENT):
-            return
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    def _check_writable(self) -> None:
-        if not self.writable:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
     def _directory(self, parts: Path) -> int:
         """A descriptor of a directory below the root, for the caller to close. It may serve for looking only."""
-        if parts and self._policy().verdict(parts) is Verdict.HIDDEN:
+        if parts and self.policy().verdict(parts) is Verdict.HIDDEN:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         current = os.dup(self._root)
         try:
-            for part in parts:
+            for length, part in enumerate(parts, 1):
                 following = os.open(part, _LOOK | os.O_DIRECTORY | _SAFE, dir_fd=current)
                 os.close(current)
                 current = following
-                self._visible(os.fstat(current))
+                self._visible(os.fstat(current), parts[:length])
                 _require_no_store(current)
         except BaseException:
             os.close(current)
             raise
         return current
 
-    def _visible(self, found: os.stat_result) -> os.stat_result:
-        if self._policy().hides(found):
+    def _visible(self, found: os.stat_result, parts: Path) -> os.stat_result:
+        if self.policy().hides(found, parts):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return found
 
-    def check_seen(self, directory: int, name: bytes) -> None:
-        """Raise FileNotFoundError if what is at a name is a hidden one, or nothing."""
-        self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
+    def _stat(self, place: Place) -> os.stat_result:
+        """What is at a place. Raises FileNotFoundError if that is a hidden one, or nothing."""
+        return self._visible(os.stat(place.name, dir_fd=place.directory, follow_symlinks=False), place.parts)
 
-    def _check_plain(self, directory: int, name: bytes, *, missing_is_fine: bool) -> None:
+    def _check_plain(self, place: Place, *, missing_is_fine: bool) -> None:
         """Raise OSError for what is not a plain file, before it is opened: opening a device may act."""
         try:
-            found = self._visible(os.stat(name, dir_fd=directory, follow_symlinks=False))
+            found = self._stat(place)
         except FileNotFoundError:
-            if missing_is_fine and not _exists(directory, name):
+            if missing_is_fine and not _exists(place):
                 return
             raise
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        _require_plain(found, name)
+        _require_plain(found, place.name)
 
 
 def _require_no_store(directory: int) -> None:
@@ -277,9 +284,21 @@ def split(path: bytes) -> Path:
     return parts
 
 
-def _exists(directory: int, name: bytes) -> bool:
+def changes(flags: int) -> bool:
+    """Whether the flags of OPEN are those of somebody who changes the file."""
+    return bool(flags & (WRITE | APPEND | CREATE | TRUNCATE))
+
+
+def _check_change(parts: Path, verdict: Verdict, *, stays: bool) -> None:
+    if verdict is not Verdict.FREE and not (stays and verdict is Verdict.PARENT):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if not parts and not stays:
+        raise OSError(errno.EBUSY, "the root of the share stays")
+
+
+def _exists(place: Place) -> bool:
     try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
+        os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
     return True

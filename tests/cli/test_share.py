@@ -41,20 +41,34 @@ def test_a_member_of_a_cluster_gets_nothing_unasked(cli: StoreWithEngines) -> No
     assert shared(cli, *url, MACHINE_SHARE=str(cli.directory)) == [], "there is nothing to share with"
 
 
-def test_no_share_is_in_another_one(cli: StoreWithEngines, tmp_path: Path) -> None:
+def test_a_share_can_be_in_another_one(cli: StoreWithEngines, tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     words = ("--share", f"{tmp_path}/a", "--share", f"{tmp_path}/a/b:ro")
-    done = cli.type("create", "--dry-run", *GENERIC, *words, "dev")
-    assert done.status != 0
-    assert f"{tmp_path}/a/b is in {tmp_path}/a" in done.err
+    assert shared(cli, *GENERIC, *words) == [f"{tmp_path}/a (read-write)", f"{tmp_path}/a/b (read-only)"]
+    record = cli.machine("dev", 1)
+    paths = (f"{tmp_path}/a", f"{tmp_path}/a/b")
+    record.set_shares({path: {"Writable": True, "Target": path} for path in paths})
+    cli.store.save(record)
+    assert cli.type("share").out.splitlines()[2].split() == ["dev", paths[1], "rw", "off", "(in", f"{paths[0]})"]
+    assert [row["In"] for row in json.loads(cli.type("share", "--json").out)] == ["", paths[0]]
+    done = cli.type("share", "--stop", "dev", paths[1])
+    assert f"dev has {paths[1]} only as a part of {paths[0]} (read-write)" in done.err
+    assert list(cli.store.load("dev").shares()) == [paths[0]]
+
+
+def test_a_link_out_of_a_share_is_shared_by_where_it_leads(cli: StoreWithEngines, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "a" / "data").symlink_to(tmp_path / "disk")
     record = cli.machine("dev", 1)
     record.set_shares({str(tmp_path / "a"): {"Writable": True, "Target": str(tmp_path / "a")}})
     cli.store.save(record)
-    for path in (tmp_path / "a" / "b", tmp_path):
-        done = cli.type("share", "dev", str(path))
-        assert done.status != 0
-        assert "machine share --stop NAME" in done.err
+    done = cli.type("share", "dev", f"{tmp_path}/a/data:rw")
+    assert done.status != 0
+    assert f"machine share dev {tmp_path}/disk:rw" in done.err
     assert list(cli.store.load("dev").shares()) == [str(tmp_path / "a")]
+    words = ("--share", f"{tmp_path}/a", "--share", f"{tmp_path}/a/data")
+    assert cli.type("create", "--dry-run", *GENERIC, *words, "new").status != 0
 
 
 def test_any_machine_gets_what_it_is_given(cli: StoreWithEngines, tmp_path: Path) -> None:
@@ -91,7 +105,7 @@ def test_the_shares_are_listed(cli: StoreWithEngines) -> None:
     cli.machine("web", 1)
     assert cli.type("share").out.splitlines() == ["MACHINE   PATH    MODE   STATE", "dev       /data   ro     off"]
     (found,) = json.loads(cli.type("share", "--json").out)
-    assert found == {"Machine": "dev", "Path": "/data", "Writable": False, "State": "off", "Reason": ""}
+    assert found == {"Machine": "dev", "Path": "/data", "Writable": False, "State": "off", "Reason": "", "In": ""}
     assert json.loads(cli.type("share", "--json", "web").out) == []
 
 

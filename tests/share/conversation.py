@@ -25,8 +25,8 @@ class Conversation:
     """A machine that speaks with the server of one tree."""
 
     def __init__(self, root: Path, policy: Policy | None = None, *, writable: bool = True) -> None:
-        known = policy or Policy()
-        self.tree = Tree(os.path.realpath(root), lambda: known, writable=writable)
+        known = policy or Policy(writable=writable)
+        self.tree = Tree(os.path.realpath(root), lambda: known)
         self.server = Server(self.tree)
 
     def close(self) -> None:

@@ -194,11 +194,11 @@ def test_a_share_that_became_a_link_is_not_served(machine: Conversation, home: P
     assert machine.status(Kind.RMDIR, string(b"/project/inner")) is Status.OK
     assert machine.status(Kind.SYMLINK, string(b"/etc"), string(b"/project/inner")) is Status.OK
     with pytest.raises(OSError, match="inner"):
-        Tree(lower, policy.Policy, writable=False)
+        Tree(lower, policy.Policy)
     assert machine.rename(b"/project", b"/moved") is Status.OK
     assert machine.status(Kind.SYMLINK, string(b"/"), string(b"/project")) is Status.OK
     with pytest.raises(OSError, match="project"):
-        Tree(f"{os.path.dirname(lower)}/etc", policy.Policy, writable=False)
+        Tree(f"{os.path.dirname(lower)}/etc", policy.Policy)
 
 
 def test_the_root_stays(machine: Conversation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -88,8 +87,17 @@ def test_the_home_directory_where_a_machine_can_have_it(tmp_path: Path) -> None:
         assert not spec.home({"HOME": text})
 
 
-def test_a_share_has_one_name_and_shares_have_several() -> None:
-    share = Share("/a", True)
-    assert share.tag("/store", "dev") == Share("/a", False).tag("/store", "dev")
-    assert len({share.tag(*where) for where in (("/store", "dev"), ("/other", "dev"), ("/store", "web"))}) == 3
-    assert len(share.tag("/store", os.fsdecode(b"\xff"))) == 12
+def test_the_tag_of_a_share_is_chance_and_is_kept(tmp_path: Path) -> None:
+    """It goes to the machine, and has nothing of this computer in it."""
+    first, second = (spec.checked(Share(str(tmp_path), True), "/store") for _ in range(2))
+    assert len(first.tag) == 12
+    assert first.tag != second.tag
+    assert first == second, "it is no part of what is shared"
+    assert [share.tag for share in spec.from_record(spec.to_record([first]))] == [first.tag]
+
+
+@pytest.mark.parametrize("tag", [None, 3, "", "x" * 12, "0" * 13, "0" * 11 + "\n", "../../../ab"])
+def test_a_record_without_a_tag_has_one_all_the_same(tag: object) -> None:
+    (share,) = spec.from_record({"/a": {"Writable": True, "Target": "/t", "Tag": tag}})
+    assert share.tag == spec.from_record({"/a": {"Target": "/t"}})[0].tag
+    assert len(share.tag) == 12

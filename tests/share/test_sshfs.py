@@ -46,7 +46,7 @@ def mounted(root: Path, tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     known = policy.build(str(root), [str(root / ".ssh")], [])
     before = os.umask(0)
-    tree = Tree(str(root), lambda: known, writable=True)
+    tree = Tree(str(root), lambda: known)
     pipe = subprocess.PIPE
     with subprocess.Popen(["sshfs", "-f", "-o", "passive", "machine:/", str(place)], stdin=pipe, stdout=pipe) as client:
         assert client.stdin
