@@ -88,6 +88,15 @@ def hint(shell: str, argv: Sequence[str]) -> str:
     }.get(shell, f'# {text}\n# eval "$({command})"')
 
 
+def remark(shell: str, text: str) -> str:
+    """One comment line with `text`, in which signs that a shell could act on are replaced, as line ends are."""
+    plain = re.sub(r"[^\w@%+=:,./~() -]", "_", text)
+    if shell == "tcsh":
+        return f": '{plain}';"
+    sign = {"cmd": "REM", "emacs": ";;"}.get(shell, "#")
+    return f"{sign} {plain}"
+
+
 def _escape(value: str, sign: str, signs: str) -> str:
     """`value` with `sign` before each of `signs`."""
     return "".join(sign + letter if letter in signs else letter for letter in value)

@@ -155,11 +155,25 @@ def test_env(cli: StoreWithEngines) -> None:
         f'export DOCKER_HOST="tcp://127.0.0.1:{port}"',
         f'export DOCKER_CERT_PATH="{cli.store.directory("m")}"',
         'export DOCKER_MACHINE_NAME="m"',
+        "# Bind mounts (-v) show directories of m: machine share m PATH",
         "# Run this command to configure your shell:",
         '# eval "$(machine env m)"',
     ]
     assert cli.type("env", "--shell", "fish", "m").out.startswith('set -gx DOCKER_TLS_VERIFY "1";\n')
     assert cli.type("env", "m", "--shell=powershell").out.startswith('$Env:DOCKER_TLS_VERIFY = "1"\n')
+
+
+def test_env_says_which_directories_bind_mounts_show(cli: StoreWithEngines) -> None:
+    record = cli.machine("m", cli.engine())
+    paths = {"/home/me": True, "/b\nrm -rf $(pwned)": False, **{f"/more/{number}": False for number in range(9)}}
+    record.set_shares({path: {"Writable": writable, "Target": path} for path, writable in paths.items()})
+    cli.store.save(record)
+    lines = [line for line in cli.type("env", "m").out.splitlines() if "Bind mounts" in line]
+    shown = "/b_rm -rf _(pwned) (ro), /home/me (rw), /more/0 (ro), /more/1 (ro), /more/2 (ro), 6 more"
+    assert lines == [f"# Bind mounts (-v) show files of this computer in {shown}, elsewhere those of m"]
+    record.set_shares({"/a": None, "/c": {"Writable": "yes"}})
+    cli.store.save(record)
+    assert "in /a (ro), /c (ro), elsewhere" in cli.type("env", "m").out
 
 
 def test_env_without_a_shell_is_for_sh(cli: StoreWithEngines) -> None:

@@ -68,7 +68,8 @@ def through(shell: str, lines: str, directory: Path) -> str | None:
 @pytest.mark.parametrize("value", NASTY)
 @pytest.mark.parametrize("shell", SETTERS)
 def test_a_value_comes_through(shell: str, value: str, tmp_path: Path) -> None:
-    lines = shells.set_line(shell, "VALUE", value) + "\n" + shells.hint(shell, ["machine", "env", "a b$(touch pwned)"])
+    lines = shells.set_line(shell, "VALUE", value) + "\n" + shells.remark(shell, f"a {value}\ntouch pwned")
+    lines += "\n" + shells.hint(shell, ["machine", "env", "a b$(touch pwned)"])
     assert through(shell, lines, tmp_path) == value
 
 
@@ -138,6 +139,15 @@ def test_quoting_of_shells_that_are_not_here(shell: str, value: str, line: str) 
 def test_a_line_break_that_cannot_be_written_is_refused(shell: str) -> None:
     with pytest.raises(UsageError):
         shells.set_line(shell, "K", "a\nb")
+
+
+@pytest.mark.parametrize("shell", shells.KNOWN)
+@pytest.mark.parametrize("text", NASTY)
+def test_a_remark_is_one_comment_line(shell: str, text: str) -> None:
+    line = shells.remark(shell, f"{text}\n{text}\r\u2028{text}")
+    assert line.startswith({"cmd": "REM ", "emacs": ";; ", "tcsh": ": '"}.get(shell, "# "))
+    assert line.removeprefix(": '").removesuffix("';").isprintable()
+    assert not set("\"'`$!;\\&|<>*?") & set(line.removeprefix(": '").removeprefix(";; ").removesuffix("';"))
 
 
 @pytest.mark.parametrize("shell", shells.KNOWN)

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Namespace, Parser
+    from machine.store import Record
 
 HELP = """Print what points the docker client at a machine; run it as: eval "$(machine env NAME)"
 
 The engine must answer first; if it does not, nothing is printed to stdout and the status is 1. Values are quoted for
 the shell. Without --shell that is the one in $SHELL (sh for one that is not known here), without $SHELL it is sh (on
-Windows cmd or powershell)."""
+Windows cmd or powershell). A comment in the output says which directories bind mounts show."""
 
 _KEYS = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 _COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
+_SHOWN, _LONGEST = 5, 200  # shares that are named in a comment, and characters of each
 
 
 def add_arguments(parser: Parser) -> None:
@@ -43,14 +45,34 @@ def run(args: Namespace, app: App) -> int:
     if args.unset:
         if args.name:
             raise UsageError("Expected no machine name when the -u flag is present", resolution=f"{app.prog} env -u")
-        values = unset_values(app.environ, no_proxy=args.no_proxy, windows=windows)
+        values, remark = unset_values(app.environ, no_proxy=args.no_proxy, windows=windows), ""
     else:
-        values = _values(args, app, windows=windows)
+        record = app.store.load(app.name(args.name))
+        values = _values(args, app, record, windows=windows)
+        remark = about_bind_mounts(record, swarm=args.swarm)
     lines = [
         shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
     ]
+    lines += [shells.remark(shell, remark)] if remark else []
     app.print_raw("\n".join([*lines, shells.hint(shell, _typed_command(args, app))]))
     return 0
+
+
+def about_bind_mounts(record: Record, *, swarm: bool) -> str:
+    """What `docker run -v` shows from now on, in one line; "" where the engine may be one of this computer."""
+    if swarm:
+        return "Bind mounts (-v) show directories of the host that runs the container, not of this computer"
+    if record.is_only_url():
+        return ""
+    shares = sorted(record.shares().items())
+    if not shares:
+        return f"Bind mounts (-v) show directories of {record.name}: machine share {record.name} PATH"
+    shown = [
+        f"{path[:_LONGEST]} ({'rw' if isinstance(about, dict) and about.get('Writable') is True else 'ro'})"
+        for path, about in shares[:_SHOWN]
+    ]
+    shown += [f"{len(shares) - _SHOWN} more"] if len(shares) > _SHOWN else []
+    return f"Bind mounts (-v) show files of this computer in {', '.join(shown)}, elsewhere those of {record.name}"
 
 
 def unset_values(environ: Mapping[str, str], *, no_proxy: bool, windows: bool) -> list[tuple[str, str | None]]:
@@ -76,10 +98,9 @@ def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tup
     return values
 
 
-def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str | None]]:
+def _values(args: Namespace, app: App, record: Record, *, windows: bool) -> list[tuple[str, str | None]]:
     from machine.cli.connect import at_work, certificates, check_engine, url_of
 
-    record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):

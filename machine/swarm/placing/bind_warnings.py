@@ -30,8 +30,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
             sources += _texts([mount.get("Source")])
     found = dict.fromkeys(source[:_LONGEST] for source in sources if _HOMES.match(source))
     return [
-        f"the bind mount of {source} shows that directory of the engine's host, not of the client's computer;"
-        " files are shared with one machine (machine share), not with a cluster"
+        f"the bind mount of {source} shows that directory of the engine's host, which is the client's only on a host"
+        " that it was shared with (machine share)"
         for source in list(found)[:_MOST]
     ]
 
