@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from machine import engine_proxy, names, paths, printable, redaction
 from machine import provision as provisioning
 from machine.clusters import table as clusters
+from machine.clusters.classic import services
 from machine.drivers.base import Driver, Priced
-from machine.errors import MASK, DriverError
+from machine.engine_proxy import Proxies
+from machine.errors import MASK, DriverError, masked
 from machine.lifecycle import engine_proxies
 from machine.lifecycle.create import CREATE
 from machine.lifecycle.current_context import becomes_current
@@ -15,6 +19,8 @@ from machine.provision import sample_facts
 from machine.session import Session
 from machine.share.spec import from_record
 from machine.store import Record
+
+_ADDRESS = services.PLACEHOLDER_ADDRESS
 
 
 def describe(session: Session, name: str, request: CreateRequest, *, script: bool = False) -> list[str]:
@@ -43,7 +49,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
         wish = request.current_context.wish
         use = ", and docker's current one" if becomes_current(wish, session.environ) else ""
         lines.append(f"{len(CREATE) + 2}. make the docker context {name}{use}")
-    return [*lines, *_script_lines(record, request)] if script else lines
+    return [*lines, *_script_lines(record, request, reachable)] if script else lines
 
 
 def _options(driver: Driver, request: CreateRequest) -> list[str]:
@@ -79,25 +85,28 @@ def _engine_options(request: CreateRequest) -> list[str]:
     return [f"  --engine-{name} {value}" for name, values in given.items() for value in values]
 
 
-def _script_lines(record: Record, request: CreateRequest) -> list[str]:
+def _script_lines(record: Record, request: CreateRequest, proxies: Proxies) -> list[str]:
     number = 2 + [step.name for step in CREATE].index("provisioned")
     return [
         "",
         f"# step {number} as it would be on a fresh Debian that has Docker; what is found decides:",
-        *script_of(record, request),
+        *script_of(record, request, proxies),
     ]
 
 
-def script_of(record: Record, request: CreateRequest) -> list[str]:
-    """Return what would run on a fresh Debian with Docker installed, by line.
+def script_of(record: Record, request: CreateRequest, proxies: Proxies) -> list[str]:
+    """Return what would run on a fresh Debian with Docker installed, by line; passwords of the proxies masked.
 
     Nothing is made for it: certificates, the key and the program of a classic swarm, and the machine's address have
     placeholders.
     """
+    pairs = engine_proxy.variables(proxies, [_ADDRESS], request.engine.env)
+    engine = redaction.masked_engine(request.engine, MASK)
     spec = provisioning.Spec(
         hostname="" if record.keeps_hostname else names.hostname(record.name),
         driver_name=request.driver_name,
-        engine=redaction.masked_engine(request.engine, MASK),
+        engine=replace(engine, env=(*map(_without_account, pairs), *engine.env)),
+        package_proxies=tuple(pairs),
         ca=b"(certificate of the CA)\n",
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",
@@ -107,4 +116,10 @@ def script_of(record: Record, request: CreateRequest) -> list[str]:
     plan_of_host = provisioning.plan(sample_facts.debian(), spec)
     script = provisioning.render(plan_of_host, answers=sample_facts.OUTPUTS).splitlines()
     runs_swarm = spec.swarm is not None and spec.swarm.runs
-    return ["# machine-address stands for the address that the machine will have", *script] if runs_swarm else script
+    has_address = runs_swarm or bool(pairs)
+    return [f"# {_ADDRESS} stands for the address that the machine will have", *script] if has_address else script
+
+
+def _without_account(pair: str) -> str:
+    name, _, value = pair.partition("=")
+    return pair if name.upper() == engine_proxy.NO_PROXY else f"{name}={masked(value)}"
