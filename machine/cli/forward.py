@@ -20,8 +20,8 @@ HELP = """Have what the containers of a machine publish on this computer too, at
 
 It works for machines of every driver that has a host, over one ssh connection: neither the machine's firewall nor the
 containers have to be opened to anybody. Docker's events tell which ports are published; those of UDP need python3 on
-the machine. Ports are opened at 127.0.0.1, where only this computer reaches them; one that another program has is said,
-and opened when it becomes free."""
+the machine. A manager of swarm mode tells of its services, too; a worker knows of none. Ports are opened at 127.0.0.1,
+where only this computer reaches them; one that another program has is said, and opened when it becomes free."""
 
 
 def add_arguments(parser: Parser) -> None:

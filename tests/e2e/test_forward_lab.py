@@ -52,3 +52,26 @@ def test_what_containers_of_an_adopted_host_publish_is_here_too(boot: Boot, prog
         assert _page(8098) == ""
     finally:
         control.stop(store, "dev")
+
+
+def test_what_services_of_swarm_mode_publish_is_here_too(boot: Boot, program: Program) -> None:
+    """In both modes: `ingress` is no port of a container, and `host` is one."""
+    host = boot("swarming")
+    program(*generic(host), "dev").fine()
+    host.import_busybox(IMAGE)
+    host.run(f"docker swarm init --advertise-addr {host.address}")
+    create = "docker service create -d --no-resolve-image --restart-condition none"
+    host.run(f"{create} --name before --publish published=8097,target=80 {SERVE}")
+    store = Store(str(program.store))
+    try:
+        program("forward", "--background", "--address", HERE, "dev").fine()
+        until(lambda: _page(8097) == "it works\n", 90)
+        host.run(f"{create} --name later --publish published=8096,target=80,mode=host {SERVE}")
+        until(lambda: _page(8096) == "it works\n", 90)
+        assert {port: state for port, _, state in _rows(program)} == {8096: "open", 8097: "open"}
+        assert (8097, "before", "open") in _rows(program)
+        host.run("docker service rm before later")
+        until(lambda: _rows(program) == [], 90)
+        assert _page(8097) == ""
+    finally:
+        control.stop(store, "dev")

@@ -1,4 +1,4 @@
-"""The machine's engine, asked through the ssh connection: its list of containers, and a sign when that has changed."""
+"""The machine's engine, asked through the ssh connection: what it runs, and a sign when that has changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from machine.lifecycle.forward.tunnel import Tunnel
 SECONDS = 20.0  # for an answer, and for the head of the stream of events
 LARGEST_LIST = 32 << 20  # bytes; a container takes 1 to 2 KB
 _EVENTS = quote(
-    json.dumps({"type": ["container"], "event": ["start", "restart", "die", "destroy", "pause", "unpause"]})
+    json.dumps(
+        {
+            "type": ["container", "service"],
+            "event": ["start", "restart", "die", "destroy", "pause", "unpause", "create", "update", "remove"],
+        }
+    )
 )
 
 
@@ -31,25 +36,35 @@ class EngineOverSsh:
 
     def containers(self) -> Any:
         """Return the running containers. Raises EngineError if the engine does not answer, or not sensibly."""
+        return self._list("/containers/json", "containers")
+
+    def services(self) -> Any:
+        """Return the services of swarm mode, none of an engine that is no manager. Raises EngineError, too."""
+        return self._list("/services", "services", optional=True)
+
+    def _list(self, path: str, what: str, *, optional: bool = False) -> Any:
+        """Return the answer to a request; `optional`: none where the engine says that it has no such thing."""
         deadline = time.monotonic() + SECONDS
         reply = Reply(LARGEST_LIST)
         try:
-            with self._ask("/containers/json") as connection:
+            with self._ask(path) as connection:
                 while not reply.done:
                     connection.settimeout(max(deadline - time.monotonic(), 0.001))
                     reply.feed(connection.recv(65536))
+            if reply.status != 200 and optional:
+                return []
             if reply.status != 200:
                 raise NotHttp(f"status {reply.status}")
             return json.loads(reply.body)
         except (OSError, ValueError, RecursionError) as error:
             raise EngineError(
-                f"the engine of {self._tunnel.name} does not list its containers",
+                f"the engine of {self._tunnel.name} does not list its {what}",
                 details=str(error)[:300],
                 resolution=f"machine status {self._tunnel.name}",
             ) from error
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever the engine tells of containers; ends with the connection.
+        """Call `changed` whenever the engine tells of containers or services; ends with the connection.
 
         What it tells is not read: the list is asked for anew.
         """

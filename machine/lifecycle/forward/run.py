@@ -108,7 +108,7 @@ class Forwarding:
             self._session.console.info(f"connected to {self._name}")
             while self._session.store.exists(self._name):
                 self._changed.clear()
-                wanted = published.read(engine.containers())
+                wanted = published.read(engine.containers(), engine.services())
                 self._ports.follow(self._without_driver(wanted, record), udp_refusal=udp)
                 self._write()
                 self._served = True

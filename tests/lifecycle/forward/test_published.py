@@ -62,3 +62,47 @@ def test_an_engine_cannot_have_all_ports_of_this_computer() -> None:
     found = published.read([container(port(number), name="/" + "x" * 9999) for number in range(1, 60_000)])
     assert len(found) == published.MOST_PORTS
     assert all(len(one.container) <= published.LONGEST_NAME for one in found.values())
+
+
+def service(*ports: Any, name: Any = "web") -> dict[str, Any]:
+    return {"ID": "1", "Spec": {"Name": name}, "Endpoint": {"Ports": list(ports)}}
+
+
+def of_swarm(number: Any, kind: Any = "tcp", mode: Any = "ingress") -> dict[str, Any]:
+    return {"Protocol": kind, "TargetPort": 80, "PublishedPort": number, "PublishMode": mode}
+
+
+def test_a_service_publishes_at_every_member() -> None:
+    found = published.read([], [service(of_swarm(8080), of_swarm(53, "udp"), of_swarm(81, mode="host"))])
+    assert found == {
+        ("udp", 53): Published(53, "udp", "127.0.0.1", "web"),
+        ("tcp", 8080): Published(8080, "tcp", "127.0.0.1", "web"),
+    }
+
+
+def test_a_port_of_a_container_counts_more_than_one_of_a_service() -> None:
+    found = published.read([container(port(8080, "10.0.0.5"))], [service(of_swarm(8080), name="other")])
+    assert found == {("tcp", 8080): Published(8080, "tcp", "10.0.0.5", "web")}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(of_swarm(number) for number in (0, -1, 65536, "80", 80.0, True, None, [80])),
+        *(of_swarm(80, kind) for kind in ("sctp", None, ["tcp"])),
+        *(of_swarm(80, mode=mode) for mode in (None, 7, ["ingress"], "Ingress")),
+        *("x", None, [], {}),
+    ],
+)
+def test_a_service_that_makes_no_sense_is_left_out(wrong: Any) -> None:
+    assert published.read([], [service(wrong)]) == {}
+    odd: list[Any] = [None, "x", {}, {"Endpoint": 3}, {"Endpoint": {"Ports": {}}}, {"Spec": 7, "Endpoint": {"Ports": [wrong]}}]
+    assert published.read([], odd) == {}
+    assert published.read([], {"message": "This node is not a swarm manager"}) == {}
+
+
+def test_a_swarm_opens_a_bounded_number_of_ports_here() -> None:
+    many = [service(*(of_swarm(number) for number in range(1, 60_000)), name="x" * 1000) for _ in range(3)]
+    found = published.read([], many)
+    assert len(found) == published.MOST_PORTS
+    assert all(len(one.container) == published.LONGEST_NAME for one in found.values())

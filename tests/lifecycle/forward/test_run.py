@@ -32,11 +32,17 @@ class Engine:
 
     def __init__(self) -> None:
         self.ports: list[dict[str, Any]] = []
+        self.services: list[dict[str, Any]] | None = None  # no manager of a swarm
         self.changed = Condition()
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.startswith("/services"):
+                    self.send_response(503 if engine.services is None else 200)
+                    self.end_headers()
+                    self.wfile.write(json.dumps(engine.services or {"message": "not a swarm manager"}).encode())
+                    return
                 self.send_response(200)
                 self.end_headers()
                 if not self.path.startswith("/events"):
@@ -172,6 +178,19 @@ def test_ports_come_and_go_and_come_back_after_a_lost_link(store: Store, engine:
     engine.publish()
     until(lambda: listed(store) == {})
     assert asks(echo) == ""
+
+
+def test_what_services_of_a_manager_publish_is_here_too(store: Store, engine: Engine, echo: int) -> None:
+    engine.publish()
+    start(store)
+    entry = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": echo, "PublishMode": "ingress"}
+    engine.services = [{"Spec": {"Name": "of-swarm"}, "Endpoint": {"Ports": [entry]}}]
+    engine.publish()
+    until(lambda: asks(echo) == "answer to question")
+    assert "of-swarm" in machine(store, "--list").stdout
+    engine.services = None  # it is a worker from now on
+    engine.publish()
+    until(lambda: listed(store) == {})
 
 
 def _end_sessions(sshd: Sshd) -> None:
