@@ -96,7 +96,8 @@ def test_a_port_of_a_container_counts_more_than_one_of_a_service() -> None:
 )
 def test_a_service_that_makes_no_sense_is_left_out(wrong: Any) -> None:
     assert published.read([], [service(wrong)]) == {}
-    odd: list[Any] = [None, "x", {}, {"Endpoint": 3}, {"Endpoint": {"Ports": {}}}, {"Spec": 7, "Endpoint": {"Ports": [wrong]}}]
+    odd: list[Any] = [None, "x", {}, {"Endpoint": 3}, {"Endpoint": {"Ports": {}}}]
+    odd += [{"Spec": 7, "Endpoint": {"Ports": [wrong]}}]
     assert published.read([], odd) == {}
     assert published.read([], {"message": "This node is not a swarm manager"}) == {}
 
