@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterable
-from functools import partial
 from dataclasses import replace
+from functools import partial
 
 import machine
 from machine import background, background_control, clients
