@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from machine.errors import MASK, UsageError, masked
 
@@ -171,6 +171,32 @@ def apt_settings(pairs: Iterable[str]) -> bytes:
     hosts = [host for host in values.get(NO_PROXY, "").split(",") if _is_host(host)]
     lines += [f'Acquire::{scheme}::Proxy::{host} "DIRECT";' for host in hosts for scheme in ("http", "https")]
     return ("// Written by machine; changes are overwritten by: machine provision\n" + "\n".join(lines) + "\n").encode()
+
+
+def have_account(pairs: Iterable[str]) -> bool:
+    """Return whether a user or password is in the URL of a proxy among "K=V"."""
+    values = (pair.partition("=") for pair in pairs)
+    return any(name.upper() in PROXIES and "@" in urlsplit(value).netloc for name, _, value in values)
+
+
+def dnf_settings(pairs: Iterable[str]) -> str:
+    """Return lines for section [main] of dnf.conf from "K=V" of an engine's proxies, "" for none (dnf.conf(5)).
+
+    dnf has one proxy for all, and an account beside its URL.
+    """
+    values = dict(pair.split("=", 1) for pair in pairs)
+    url = values.get("HTTPS_PROXY") or values.get("HTTP_PROXY")
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    port = parts.port or (1080 if parts.scheme.startswith("socks") else 443 if parts.scheme == "https" else 80)
+    place = parts.netloc.rpartition("@")[2]
+    address = place if parts.port else f"{place.rstrip(':')}:{port}"
+    account = [("proxy_username", parts.username), ("proxy_password", parts.password)]
+    found = {name: unquote(value) for name, value in account if value}
+    if not all(value.isprintable() for value in found.values()):  # a line end would be the next setting
+        return ""
+    return "".join(f"{name}={value}\n" for name, value in {"proxy": f"{parts.scheme}://{address}", **found}.items())
 
 
 def _for_apt(url: str) -> str:

@@ -29,7 +29,9 @@ SWARM_KEY = "/var/lib/machine-swarm/swarm.key"
 SWARM_UNITS = {name: f"/etc/systemd/system/machine-swarm-{name}.service" for name in ("manager", "agent")}
 SWARM_FILES = (SWARM_PROGRAM, SWARM_ENVIRONMENT, SWARM_KEY)
 APT_PROXIES = "/etc/apt/apt.conf.d/90machine-proxies"
-WATCHED = (*MANAGED, *SWARM_FILES, *SWARM_UNITS.values(), APT_PROXIES)  # the last ones are not the engine's
+DNF_PROXIES = "/etc/dnf/machine-proxies"  # what is in the block in dnf.conf or yum.conf
+# The last ones are not the engine's.
+WATCHED = (*MANAGED, *SWARM_FILES, *SWARM_UNITS.values(), APT_PROXIES, DNF_PROXIES)
 KEPT_SUFFIX = ".machine-old"  # the configuration before ours, kept while the engine restarts
 LIVE_RESTORE_SUFFIX = (
     ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
