@@ -51,7 +51,9 @@ PERSONAL = (  # of the machine that is saved; the engine's directories are empty
     *("/etc/ssh/ssh_host_*", "/root/.ssh", "/home/*/.ssh", "/root/.*_history", "/home/*/.*_history"),
     *("/var/lib/docker/*", "/var/lib/containerd/*", "/etc/docker/key.json", "/etc/docker/*.pem"),
     *("/var/lib/cloud", "/run/cloud-init/*data*", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"),
-    *("/var/lib/dhcp/*", "/run/systemd/netif/leases/*", "/var/lib/NetworkManager/*lease*"),
+    *("/boot/loader/random-seed", "/boot/efi/loader/random-seed", "/efi/loader/random-seed"),
+    *("/var/lib/dhcp/*", "/var/lib/dhcpcd/*", "/var/lib/wicked/*", "/run/systemd/netif/leases/*"),
+    "/var/lib/NetworkManager/*lease*",
     *(
         "/var/lib/NetworkManager/secret_key",
         "/etc/iscsi/initiatorname.iscsi",
@@ -61,6 +63,7 @@ PERSONAL = (  # of the machine that is saved; the engine's directories are empty
     *("/tmp/*", "/tmp/.[!.]*", "/var/tmp/*"),  # noqa: S108 (names of no file that is made)
     *("/var/cache/apt/archives/*.deb",),
 )
+DBUS_ID = "/var/lib/dbus/machine-id"  # a link to /etc/machine-id in most places
 LOGS = ("/var/log/journal", "/run/log/journal")
 
 
@@ -96,6 +99,15 @@ def remove(patterns: Iterable[str]) -> None:
                     os.unlink(path)
 
 
+def remove_personal(root: str = "") -> None:
+    """Remove what is the saved machine's own, below `root`; the machine-id is empty then, so that another is made."""
+    remove(root + pattern for pattern in PERSONAL)
+    if not os.path.islink(root + DBUS_ID):
+        remove([root + DBUS_ID])
+    with open(root + "/etc/machine-id", "w"):
+        pass
+
+
 def empty_logs() -> None:
     """Remove the journal, and empty the other logs, whose owners and modes stay."""
     run("journalctl", "--rotate")
@@ -121,9 +133,7 @@ def prepare() -> list[str]:
     run("ip", "link", "delete", "docker0")
     match_by_name("nat0")
     tell("/proc/sys/net/ipv4/conf/nat0/arp_notify", "1")  # qemu's NAT learns a card's address from what the card sends
-    remove(PERSONAL)
-    with open("/etc/machine-id", "w"):
-        pass
+    remove_personal()
     empty_logs()
     os.sync()
     run("fstrim", "/")
