@@ -12,7 +12,7 @@ import certs
 from machine import files, names, paths
 from machine.archive import bundle
 from machine.archive.send import FORMAT
-from machine.drivers.record_keys import IMAGE, LOCAL_FILES
+from machine.drivers.record_keys import IMAGE, LOCAL_FILES, LOCAL_FILES_OR_URLS
 from machine.errors import CertificateError, StoreError
 from machine.redaction import SensitiveSetting
 from machine.store import Record, Store
@@ -63,7 +63,8 @@ def unpack(
     record = Record.parse(contents[paths.CONFIG], store.root, name)
     _check_pair(contents, source, old)
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
-    machine.pop("Shares", None)  # a file from elsewhere does not decide which directories here a machine gets
+    for key in ("Shares", "CloneSnapshots"):
+        machine.pop(key, None)  # a file from elsewhere does not decide which directories here a machine gets
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
     missing = _missing(manifest, _add_settings(record, added_settings))
@@ -145,7 +146,7 @@ def _forget_files(record: Record) -> None:
         return
     for key in LOCAL_FILES:
         value = record.driver_object.get(key)
-        if value and "://" not in str(value):
+        if value and not (key in LOCAL_FILES_OR_URLS and isinstance(value, str) and "://" in value):
             record.driver_object[key] = {} if isinstance(value, dict) else ""
     image = str(record.driver_object.get(IMAGE) or "")
     if "/" in image and "://" not in image:

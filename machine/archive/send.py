@@ -115,7 +115,8 @@ def portable(
     withheld = redaction.withhold(raw, with_values, keep_token=with_keys)
     driver_object["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
-    raw.get("Machine", {}).pop("Shares", None)  # directories of this computer
+    for key in ("Shares", "CloneSnapshots"):  # directories of this computer, and what is on it of the machine
+        raw.get("Machine", {}).pop(key, None)
     return Record.parse(json.dumps(raw).encode(), _PLACEHOLDER_STORE, record.name), withheld
 
 

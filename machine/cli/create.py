@@ -110,20 +110,13 @@ def _clone_now(args: Namespace, app: App, request: CreateRequest) -> int:
     """Make clones of a machine as it is: of a snapshot that is made for that, and removed when no clone needs it."""
     from dataclasses import replace
 
-    from machine.lifecycle import clone, snapshot
+    from machine.lifecycle import clone
 
     if request.clone is None:
         return 0
     source, session = request.clone.machine, app.open_session()
-    tag = clone.snapshot_now(session, source)
-    try:
+    with clone.snapshot_for_clones(session, source) as tag:
         return _create(args, app, replace(request, clone=replace(request.clone, tag=tag)))
-    finally:
-        if clone.is_needed(session, args.names, source, tag):
-            app.console.info(f"{source} keeps the snapshot {tag}, which `machine create --resume` needs")
-            app.console.info(f"to remove it: machine snapshot rm {source} {tag}")
-        else:
-            snapshot.remove(session, source, tag)
 
 
 def _create(args: Namespace, app: App, request: CreateRequest) -> int:

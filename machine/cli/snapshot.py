@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import UsageError
+from machine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ HELP = """Keep states of a machine, and come back to them: its disk, and its mem
 
   machine snapshot dev before-upgrade           make a snapshot
   machine snapshot ls dev                       list those of a machine
-  machine snapshot restore dev before-upgrade   come back to it; what the machine is now is lost
+  machine snapshot restore dev before-upgrade   come back to it; what the machine is now is lost (-y: do not ask)
   machine snapshot rm dev before-upgrade        remove it
 
 For machines of this computer (drivers qemu and virtualbox). `machine create --from dev@before-upgrade NEW` makes
@@ -29,22 +29,54 @@ def add_arguments(parser: Parser) -> None:
         "words", nargs="*", metavar="WORD", help="ls, restore or rm, if no snapshot is to be made; a machine; a tag"
     )
     parser.add_argument("--json", action="store_true", help="List as JSON")
+    parser.add_argument("-y", dest="yes", action="store_true", help="Do not ask before something is restored")
 
 
 def run(args: Namespace, app: App) -> int:
-    """Return exit status 0. Raises UsageError for words that make no sense, DriverError if it fails."""
-    from machine.lifecycle import snapshot
+    """Return exit status 0, also when the answer was no.
+
+    Raises UsageError for words that make no sense, MachineError if it fails or stdin has ended.
+    """
+    from machine.lifecycle import clone, snapshot
 
     verb, names = parse(args.words)
     if args.json and verb != "ls":
         raise UsageError("--json is for the list of snapshots", resolution="machine snapshot ls NAME --json")
+    if args.yes and verb != "restore":
+        raise UsageError("-y is for restore, which alone asks", resolution="leave -y out")
     if verb == "ls":
         return _list(app, names[0], as_json=args.json)
-    action = {"create": snapshot.take, "restore": snapshot.restore, "rm": snapshot.remove}[verb]
     app.store.require(names[0])
+    if verb == "restore":
+        if args.yes or _confirm_restore(app, names[0], names[1]):
+            snapshot.restore(app.open_session(), names[0], names[1])
+        return 0
+    action = snapshot.take if verb == "create" else snapshot.remove
     for tag in names[1:]:
         action(app.open_session(), names[0], tag)
+    clone.remove_unneeded(app.open_session(), names[0])
     return 0
+
+
+def _confirm_restore(app: App, name: str, tag: str) -> bool:
+    """Ask the user and return whether the machine is to be what it was.
+
+    Raises UsageError if it has no such snapshot, MachineError if nobody answers.
+    """
+    from machine.cli.machine_action import confirm
+    from machine.lifecycle import snapshot
+
+    found = snapshot.find_snapshot(app.open_session(), name, tag)
+    made = f", made {found.made}" if found.made else ""
+    answer = confirm(app, f"Bring {name} back to {tag}{made}? What it is now is lost.")
+    if answer is None:
+        raise MachineError(
+            "nothing was restored: the question was not answered",
+            resolution=f"answer it beforehand: machine snapshot restore -y {name} {tag}",
+        )
+    if not answer:
+        app.console.info("nothing was restored; -y answers the question beforehand")
+    return answer
 
 
 def parse(words: Sequence[str]) -> tuple[str, list[str]]:

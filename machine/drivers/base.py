@@ -201,13 +201,22 @@ class Snapshots(Protocol):
     def all(self) -> Sequence[Snapshot]:
         """Return them, oldest first. DriverError if the platform cannot be asked."""
 
-    def take(self, tag: str) -> None:
-        """Make a snapshot with a tag that is free, of a machine that is running or stopped."""
+    @property
+    def restored_options(self) -> Sequence[str]:
+        """The names of the changeable options whose values a restored snapshot may bring back."""
 
-    def restore(self, tag: str) -> None:
+    def take(self, tag: str, *, memory: bool) -> bool:
+        """Make a snapshot with a tag that is free, of a machine that is running or stopped.
+
+        Of one that runs, its memory is kept if `memory`; else the disk only, where the platform can do that. Returns
+        whether the memory was kept.
+        """
+
+    def restore(self, wanted: Snapshot) -> None:
         """Bring a machine that is off to what it was. If the snapshot has its memory, START goes on with that.
 
-        Raises InProgress, with nothing changed, while something has to end first: the caller calls it again.
+        `dump` then has the values of `restored_options` that the machine has. Raises InProgress, with nothing changed,
+        while something has to end first: the caller calls it again.
         """
 
     def remove(self, tag: str) -> None:

@@ -126,6 +126,7 @@ SNAPSHOTS = "Snapshots"  # by tag, what hardware the memory in a snapshot of a l
 SAVED_MEMORY = "SavedMemory"  # how the memory of a suspended local machine was saved, and what the machine was like
 # Of local machines: what is run and read here.
 LOCAL_FILES = ("Program", "InstallPath", BASE, TEMPLATE_DISK, SAVED_MEMORY, SNAPSHOTS, CLONE_OF, "Boot2DockerURL")
+LOCAL_FILES_OR_URLS = ("Boot2DockerURL",)  # of these, what may be a URL as well
 # Of a driver that is not in TABLE it is not known which of these keys it has, if any.
 ANY_NETWORK = tuple(dict.fromkeys((*OPENSTACK_NETWORK, *AZURE_NETWORK, *AMAZON_NETWORK, *DIGITALOCEAN_NETWORK)))
 KEY_FILES = tuple(dict.fromkeys(key for row in TABLE.values() for key in row.key_files))

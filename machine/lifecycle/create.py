@@ -21,7 +21,7 @@ from machine.errors import (
     PreflightFailed,
     StoreError,
 )
-from machine.lifecycle import create_steps, engine_proxies, host_conflict, ssh_keys
+from machine.lifecycle import clone, create_steps, engine_proxies, host_conflict, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.certificates import check_can_issue, check_readable
 from machine.lifecycle.create_steps import CreateStep, Creation, location, set_phase
@@ -171,6 +171,7 @@ def resume(
             check_before_resume(session, record, driver)
         steps = steps_of(driver)[1:]  # it is recorded
         run_steps(Creation(session, record, driver, docker_context, current_context, recorded=True), steps)
+    clone.remove_unneeded_of(session, clone.source_of(record))
 
 
 def steps_of(driver: Driver) -> tuple[CreateStep, ...]:

@@ -6,6 +6,9 @@ short is done by the next `set` or `start`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
 from machine.drivers.base import Changeable, Driver
 from machine.errors import DriverError
 from machine.lifecycle import waiting
@@ -60,6 +63,20 @@ def apply_before_start(session: Session, record: Record, driver: Driver) -> Driv
         error.resolution = f"{error.resolution}; {take_back}" if error.resolution else take_back
         return error
     return None
+
+
+@contextmanager
+def brought_back(session: Session, record: Record, driver: Driver, names: Collection[str]) -> Iterator[None]:
+    """A context in which a snapshot brings the values of the options `names` back; the driver records what it finds.
+
+    Until that is done they are pending: cut short, the machine gets with its next start what its record says.
+    """
+    before = record.pending_changes
+    record.pending_changes = [*before, *names]
+    session.store.save(record)
+    yield
+    growing = set(before) & disks_of(driver)  # their file systems have not
+    _strike_off(session, record, set(names) - growing)
 
 
 def disks_of(driver: Driver) -> set[str]:

@@ -12,7 +12,7 @@ from machine.clusters import table as clusters
 from machine.clusters.hooks import Removal
 from machine.drivers.base import Driver
 from machine.errors import InProgress, MachineError, StoreError
-from machine.lifecycle import abandoned, at_login, share, socket_process
+from machine.lifecycle import abandoned, at_login, clone, share, socket_process
 from machine.lifecycle.account import refuse_other_account
 from machine.lifecycle.current_context import remove_context
 from machine.lifecycle.driver_record import open_driver
@@ -72,6 +72,9 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
         _delete_directory(session, name)
         store.drop_lock(f"machine-{name}")
     session.console.done(f"{name} is removed")
+    source = clone.source_of(record) if record else None
+    if source and source.machine not in also_removed:
+        clone.remove_unneeded_of(session, source)
 
 
 def _end_socket(session: Session, name: str) -> None:

@@ -78,6 +78,7 @@ MACHINE_OPTIONAL: Schema = {  # in some machines' "Machine"
     "Imported": str,
     "PendingChanges": list,
     "Shares": dict,
+    "CloneSnapshots": list,
 }
 
 BASE_DRIVER: Schema = {  # in every driver's object

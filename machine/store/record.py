@@ -173,6 +173,18 @@ class Record:
             del machine["PendingChanges"]
 
     @property
+    def clone_snapshots(self) -> list[str]:
+        """Tags of the machine's snapshots that were made for clones of it, and go when no clone needs them."""
+        return list(self.raw.get("Machine", {}).get("CloneSnapshots", ()))
+
+    @clone_snapshots.setter
+    def clone_snapshots(self, tags: Sequence[str]) -> None:
+        machine = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
+        machine["CloneSnapshots"] = list(dict.fromkeys(tags))
+        if not tags:
+            del machine["CloneSnapshots"]
+
+    @property
     def certificates_end(self) -> str:
         """When the first of the machine's certificates ends, as 2031-01-31T23:59:59Z; "" if not known."""
         return str(self.raw.get("Machine", {}).get("CertificatesEnd", ""))

@@ -12,6 +12,7 @@ import pytest
 import certs
 from machine import archive, authority
 from machine.archive import bundle
+from machine.drivers.images import clone_source
 from machine.errors import CertificateError, MachineExists, NameInvalid, RecordBroken, StoreError
 from machine.model import EngineOptions
 from machine.ssh import keys
@@ -294,15 +295,23 @@ def test_a_virtual_machines_record_names_no_file_of_this_computer(
         "Program": "/tmp/anything",
         "InstallPath": "/tmp",
         "Image": "/etc/shadow",
-        "Base": {"name": "x", "disk": "/etc/shadow", "format": "raw"},
+        "Base": {"name": "x", "disk": "/etc/shadow", "format": "raw", "origin": "https://example.com/x.img"},
+        "TemplateDisk": "file://../x",
+        "CloneOf": {"Machine": "dev", "Snapshot": "file://x"},
+        "Snapshots": {"one": {"accel": "x://y"}},
         "Boot2DockerURL": "/etc/shadow",
     }
     add(mine, "vm", driver, named)
+    record = mine.load("vm")
+    record.clone_snapshots = ["clone-1"]
+    mine.save(record)
     archive.export(mine, "vm", str(tmp_path / "vm.tgz"), True)
     archive.import_(theirs, str(tmp_path / "vm.tgz"))
     found = theirs.load("vm").driver_object
     assert not [key for key in named if key != "IPAddress" and found.get(key)]
     assert found["IPAddress"] == "127.84.1.2"
+    assert theirs.load("vm").clone_snapshots == []
+    assert clone_source.recorded(found) is None
 
 
 @pytest.mark.parametrize("with_keys", [True, False])

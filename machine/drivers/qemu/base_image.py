@@ -6,11 +6,11 @@ import os
 from typing import Any
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import own_copy
+from machine.drivers.images import clone_source, own_copy
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, paths
 from machine.drivers.qemu.config import Settings
-from machine.drivers.record_keys import BASE, CLONE_OF
+from machine.drivers.record_keys import BASE
 
 
 class BaseImage:
@@ -25,7 +25,7 @@ class BaseImage:
     def obtain(self, driver: Driver, settings: Settings) -> Image:
         """Return the image, written down so that it is never removed under this machine."""
         has_disk = os.path.exists(os.path.join(self._directory, paths.DISK))
-        if (has_disk or CLONE_OF in self._data) and self._data.get(BASE):
+        if (has_disk or clone_source.recorded(self._data)) and self._data.get(BASE):
             return self.recorded()
         found = self.cache.obtain(settings.image, accel.detect().arch, settings.mirror)
         own = os.path.join(self._directory, paths.BASE)
@@ -35,9 +35,8 @@ class BaseImage:
         return found
 
     def recorded(self) -> Image:
-        """Return the image that is written down. Raises TypeError if none is."""
-        known = self._data.get(BASE) or {}
-        return Image(**{key: known[key] for key in Image.__slots__ if key in known})
+        """Return the image that is written down. Raises TypeError if none is, or something else."""
+        return Image.of(self._data.get(BASE) or {})
 
     def path(self, image: Image) -> str:
         """Return the absolute path of the image's disk."""

@@ -10,6 +10,7 @@ from typing import Any
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext
 from machine.drivers.images import clone_options, disks, image_usage, qcow2_snapshots
+from machine.drivers.images.clone_source import CloneSource
 from machine.drivers.images.templates import DIRECTORY as TEMPLATES
 from machine.drivers.qemu import paths, vm
 from machine.drivers.qemu.base_image import BaseImage
@@ -57,17 +58,17 @@ def check_size(source: DriverContext, tag: str) -> None:
 def record(source_name: str, source: dict[str, Any], tag: str) -> dict[str, Any]:
     """Return what the record of a clone has of the record `source` and of the snapshot it is made of."""
     kept = {key: source[key] for key in (record_keys.BASE, record_keys.TEMPLATE_DISK, "Unrandomized") if key in source}
-    return {**kept, record_keys.CLONE_OF: {"Machine": source_name, "Snapshot": tag}}
+    return {**kept, **CloneSource(source_name, tag).to_record()}
 
 
-def make_disk(driver: Driver, data: dict[str, Any], images: BaseImage, megabytes: int) -> None:
-    """Copy the disk of the snapshot that the record names, over the same base; under its name when it is whole.
+def make_disk(driver: Driver, data: dict[str, Any], of: CloneSource, images: BaseImage, megabytes: int) -> None:
+    """Copy the disk of the snapshot that `of` names, over the same base; under its name when it is whole.
 
     Raises DriverError if the source or the snapshot is gone, the source stands on another base meanwhile, or there is
     no room.
     """
-    ctx, of = driver.ctx, data[record_keys.CLONE_OF]
-    directory = os.path.join(os.path.dirname(ctx.directory), of["Machine"])
+    ctx = driver.ctx
+    directory = os.path.join(os.path.dirname(ctx.directory), of.machine)
     source, disk = os.path.join(directory, paths.DISK), os.path.join(ctx.directory, paths.DISK)
     own_base, its_base = os.path.join(ctx.directory, paths.BASE), os.path.join(directory, paths.BASE)
     if images.path(images.recorded()) == its_base:  # a copy that was made for the source alone
@@ -83,18 +84,18 @@ def make_disk(driver: Driver, data: dict[str, Any], images: BaseImage, megabytes
     if os.path.exists(source):  # what is copied is what differs from the base: over another one it is nonsense
         vm.check_disk(source, its_base if below == own_base else below, below_format, plain=not template)
     part = f"{disk}.part"
-    words = ["qemu-img", "convert", "-U", "-l", f"snapshot.name=machine-{of['Snapshot']}", "-O", "qcow2"]
+    words = ["qemu-img", "convert", "-U", "-l", f"snapshot.name=machine-{of.tag}", "-O", "qcow2"]
     try:
-        with ctx.lock(f"disk-{of['Machine']}"):
+        with ctx.lock(f"disk-{of.machine}"):
             ctx.run([*words, "-B", below, "-F", below_format, source, part], cwd=ctx.directory, timeout=COPY_SECONDS)
         ctx.run(["qemu-img", "resize", "-q", part, f"{megabytes}M"], timeout=60)
         os.replace(part, disk)
     except CommandFailed as error:
         disks.remove(part)
         raise DriverError(
-            f"the disk of {of['Machine']} at {of['Snapshot']} could not be copied",
+            f"the disk of {of.machine} at {of.tag} could not be copied",
             details=error.details,
-            resolution=f"machine snapshot ls {of['Machine']} shows its snapshots; look whether there is room",
+            resolution=f"machine snapshot ls {of.machine} shows its snapshots; look whether there is room",
         ) from error
 
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.images import clone_identity, console, disks, image_usage, nat, seed
-from machine.drivers.images.cache import NVME, Image
+from machine.drivers.images import clone_identity, clone_source, console, disks, image_usage, nat, seed
+from machine.drivers.images.cache import Image
 from machine.drivers.qemu import (
     abandoned,
     accel,
@@ -19,6 +19,7 @@ from machine.drivers.qemu import (
     clone,
     config,
     diagnosis,
+    hardware,
     net,
     paths,
     preflight,
@@ -80,6 +81,9 @@ class QemuDriver(Driver):
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        clone_source.recorded(data)
+        if data.get(record_keys.BASE):
+            Image.of(data[record_keys.BASE])
         return cls(ctx, config.load(data), dict(data))
 
     def dump(self) -> dict[str, Any]:
@@ -157,13 +161,13 @@ class QemuDriver(Driver):
 
     def suspend(self) -> None:
         """Save the memory of the running machine and switch it off. Raises DriverError if it cannot be saved."""
-        image = self._images.recorded()
-        if image.kernel and image.root == NVME:
-            raise DriverError(
-                f"the disk of {self.ctx.name} is of a kind that qemu cannot save (NVMe)",
-                resolution=f"machine stop {self.ctx.name}; or make it from an image that is built here: debian-13",
-            )
-        self._suspension.save(self, self._instance.machine())
+        instead = f"machine stop {self.ctx.name} shuts it down"
+        self._instance.check_memory_savable(instead)
+        try:
+            self._suspension.save(self, self._instance.machine())
+        except DriverError as error:
+            error.resolution = f"{error.resolution}; or: {instead}" if error.resolution else instead
+            raise
 
     def clone_from(self, source: Driver, tag: str, typed: Collection[str]) -> None:
         """Take over what the machine of `source` is, to be made of its snapshot `tag`."""
@@ -177,10 +181,10 @@ class QemuDriver(Driver):
 
     def snapshots(self) -> QemuSnapshots:
         """Return the machine's snapshots, which are in its disk."""
-        return QemuSnapshots(self, self.data, self._instance, self._record_disk)
+        return QemuSnapshots(self, self.data, self._instance, self._record_restored)
 
-    def _record_disk(self, megabytes: int) -> None:
-        self.settings = replace(self.settings, disk=megabytes)
+    def _record_restored(self, disk: int, memory: int = 0, cpus: int = 0) -> None:
+        self.settings = hardware.restored(self.settings, disk, memory, cpus)
         self.ctx.save(self)
 
     def remove(self) -> None:
@@ -324,13 +328,13 @@ class QemuDriver(Driver):
         disk = self._instance.file(paths.DISK)
         if os.path.exists(disk):
             return
-        if self._is_clone():
-            clone.make_disk(self, self.data, self._images, self.settings.disk)
+        if of := clone_source.recorded(self.data):
+            clone.make_disk(self, self.data, of, self._images, self.settings.disk)
             return
         vm.make_overlay(disk, self._images.seen_from_machine(image), image.format, self.settings.disk, self.ctx.run)
 
     def _is_clone(self) -> bool:
-        return record_keys.CLONE_OF in self.data
+        return clone_source.recorded(self.data) is not None
 
     def _undo_restore(self) -> None:
         """Remove a machine that has not its own identity yet. Raises InProgress while its qemu is ending."""

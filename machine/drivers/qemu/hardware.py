@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from machine.drivers.qemu import argv
-from machine.drivers.qemu.config import ACCELERATORS
+from machine.drivers.qemu.config import ACCELERATORS, Settings
 from machine.drivers.qemu.qmp import Client
 
 _BOARD = re.compile(r"[a-z][a-z0-9.-]{0,40}")
@@ -25,12 +26,12 @@ def of(machine: argv.Machine, client: Client) -> dict[str, Any]:
     }
 
 
-def is_sound(known: object) -> bool:
+def is_sound(known: object) -> TypeGuard[dict[str, Any]]:
     """Whether this is something that `of` could have returned: it becomes a part of a command line."""
     return (
         isinstance(known, dict)
         and known.get("accel") in ACCELERATORS
-        and all(isinstance(known.get(key), int) and 0 < known[key] < _LARGEST for key in ("cpus", "memory"))
+        and all(type(known.get(key)) is int and 0 < known[key] < _LARGEST for key in ("cpus", "memory"))
         and isinstance(known.get("unrandomized"), bool)
         and _BOARD.fullmatch(str(known.get("board"))) is not None
     )
@@ -46,6 +47,16 @@ def as_known(machine: argv.Machine, known: dict[str, Any]) -> argv.Machine:
         unrandomized=known["unrandomized"],
         board=known["board"],
     )
+
+
+def restored(settings: Settings, disk: int, memory: int = 0, cpus: int = 0) -> Settings:
+    """Return the settings of a machine that has a disk and memory of so many MB and so many processors, 0: as before.
+
+    All of this host's processors stay all of them, as long as that is their number.
+    """
+    if settings.cpus == -1 and cpus == os.cpu_count():
+        cpus = -1
+    return replace(settings, disk=disk, memory=memory or settings.memory, cpus=cpus or settings.cpus)
 
 
 def _board(client: Client) -> str:

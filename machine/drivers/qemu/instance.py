@@ -9,12 +9,13 @@ from typing import Any, Protocol
 from machine import background
 from machine.drivers import record_keys
 from machine.drivers.base import DriverContext
-from machine.drivers.images import disks
+from machine.drivers.images import clone_source, disks
+from machine.drivers.images.cache import NVME
 from machine.drivers.qemu import accel, argv, assignment, config, net, paths, process, vm
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.config import Settings, own_ports
 from machine.drivers.qemu.warm import WarmStart
-from machine.errors import InProgress
+from machine.errors import DriverError, InProgress
 
 _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
 
@@ -63,8 +64,17 @@ class Instance:
             boot=self.images.cache.boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
             unrandomized=bool(self._recorded.data.get("Unrandomized")),
-            machine_id=self.uuid.replace("-", "") if record_keys.CLONE_OF in self._recorded.data else "",
+            machine_id=self.uuid.replace("-", "") if clone_source.recorded(self._recorded.data) else "",
         )
+
+    def check_memory_savable(self, instead: str) -> None:
+        """Raise DriverError, with what to do `instead`, if qemu cannot save the memory of the machine."""
+        image = self.images.recorded()
+        if image.kernel and image.root == NVME:
+            raise DriverError(
+                f"qemu cannot save the memory of {self._ctx.name}: its disk is an NVMe disk, because of its image",
+                resolution=f"{instead}; a machine of an image that is built here (debian-13) has another kind of disk",
+            )
 
     def accel(self) -> str:
         """Return the accelerator of the machine's processor: kvm, hvf or tcg."""

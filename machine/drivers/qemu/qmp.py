@@ -50,7 +50,7 @@ class Client:
             self.socket.close()
             raise
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, name: str, /, **arguments: Any) -> Any:
         """Run one command and return its `return`; QmpError carries qemu's own words.
 
         The answer has `timeout` seconds, whatever else comes meanwhile.

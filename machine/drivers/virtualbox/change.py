@@ -9,11 +9,10 @@ from typing import Any
 
 from machine.drivers.base import DriverContext, preflight_errors
 from machine.drivers.images import capacity
-from machine.drivers.virtualbox import config, hardware, media, preflight
+from machine.drivers.virtualbox import client, config, hardware, media, parse, preflight, snapshots
 from machine.drivers.virtualbox.client import VBox
 from machine.drivers.virtualbox.config import Settings
 from machine.drivers.virtualbox.options import DEFAULT_DISK
-from machine.drivers.virtualbox.snapshots import VBoxSnapshots
 from machine.errors import PreflightFailed
 from machine.options import Values
 
@@ -54,12 +53,30 @@ def _check_disk(ctx: DriverContext, vbox: VBox, vm: str, megabytes: int) -> None
             f"--{DISK} {megabytes} is less than the disk of {ctx.name} has ({now} MB): disks grow, and never shrink",
             resolution=f"--{DISK} {now}, or more; for a smaller disk, make another machine",
         )
-    if megabytes > now and (found := VBoxSnapshots(vbox, vm).all()):
+    if megabytes > now and (found := snapshots.read(vbox.info(vm) or {})):
         raise PreflightFailed(
             f"{ctx.name} has snapshots, and VirtualBox makes no disk larger under them",
             resolution=f"machine snapshot rm {ctx.name} {found[0].tag}, and so on; then this command again",
         )
     capacity.check(megabytes, DISK, ctx.store, max(DEFAULT_DISK, now))
+
+
+def as_found(vbox: VBox, vm: str, settings: Settings) -> Settings:
+    """Return the settings with the memory, the processors and the disk that the machine has; VirtualBox is asked.
+
+    All of this host's processors stay all of them, as long as that is their number.
+    """
+    info = vbox.info(vm) or {}
+    memory, cpus = parse.number(info, "memory"), parse.number(info, "cpus")
+    disk = info.get(f"{client.CONTROLLER}-{client.DISK}-0", "none")
+    if cpus == hardware.cpus(settings):
+        cpus = settings.cpus
+    return replace(
+        settings,
+        memory=memory or settings.memory,
+        cpus=cpus or settings.cpus,
+        disk=settings.disk if disk == "none" else vbox.capacity(disk),
+    )
 
 
 def apply_off(vbox: VBox, vm: str, settings: Settings, directory: str, names: Sequence[str]) -> Sequence[str]:

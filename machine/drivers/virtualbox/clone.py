@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.images import clone_options, disks
-from machine.drivers.record_keys import CLONE_OF
+from machine.drivers.images import clone_options, clone_source, disks
+from machine.drivers.images.clone_source import CloneSource
 from machine.drivers.virtualbox import media, parse, snapshots
 from machine.drivers.virtualbox.client import VBox
 from machine.drivers.virtualbox.config import Settings
@@ -51,10 +51,18 @@ def record(name: str, source: Settings, data: Mapping[str, Any], uuid: str, tag:
             f"{name} is a boot2docker machine, which cannot be cloned",
             resolution="leave --from out, and create the machine anew",
         )
-    return {CLONE_OF: {"Machine": name, "UUID": uuid, "Snapshot": tag}}
+    return CloneSource(name, tag, uuid).to_record()
 
 
-def make_disk(ctx: DriverContext, vbox: VBox, of: Mapping[str, str], megabytes: int) -> None:
+def recorded(data: Mapping[str, Any]) -> CloneSource | None:
+    """Return what a machine was made of, by its record; None if it is no clone. Raises ValueError for anything else."""
+    found = clone_source.recorded(data)
+    if found and not found.uuid:
+        raise ValueError("CloneOf has no UUID")
+    return found
+
+
+def make_disk(ctx: DriverContext, vbox: VBox, of: CloneSource, megabytes: int) -> None:
     """Copy the disk of the snapshot that a record tells of; under its name when it is whole.
 
     Raises DriverError if the source or the snapshot is gone, or there is no room.
@@ -62,7 +70,7 @@ def make_disk(ctx: DriverContext, vbox: VBox, of: Mapping[str, str], megabytes: 
     medium, size = _medium(ctx, vbox, of)
     if size >> 20 > megabytes:
         raise DriverError(
-            f"the disk of {of['Machine']} at {of['Snapshot']} has {size >> 20} MB, more than {megabytes}",
+            f"the disk of {of.machine} at {of.tag} has {size >> 20} MB, more than {megabytes}",
             resolution=f"machine rm {ctx.name}; then again, with --virtualbox-disk-size {size >> 20}, or more",
         )
     media.copy_medium(vbox, medium, max(size, megabytes << 20), ctx.directory)
@@ -71,11 +79,11 @@ def make_disk(ctx: DriverContext, vbox: VBox, of: Mapping[str, str], megabytes: 
     media.finish(ctx.directory)
 
 
-def _medium(ctx: DriverContext, vbox: VBox, of: Mapping[str, str]) -> tuple[str, int]:
+def _medium(ctx: DriverContext, vbox: VBox, of: CloneSource) -> tuple[str, int]:
     """Return the UUID of the snapshot's disk, and how many bytes it has for the machine."""
-    tag = snapshots.uuid_of(vbox.info(of["UUID"]) or {}, of["Snapshot"])
+    tag = snapshots.uuid_of(vbox.info(of.uuid) or {}, of.tag)
     known = vbox.hard_disks()
-    base = os.path.join(os.path.dirname(ctx.directory), of["Machine"], media.DISK)
+    base = os.path.join(os.path.dirname(ctx.directory), of.machine, media.DISK)
     medium = parse.disk_of_snapshot(known, tag, base) if tag else ""
     if not medium:
         raise _gone(ctx, of)
@@ -85,8 +93,8 @@ def _medium(ctx: DriverContext, vbox: VBox, of: Mapping[str, str]) -> tuple[str,
     return medium, seen.size
 
 
-def _gone(ctx: DriverContext, of: Mapping[str, str]) -> DriverError:
+def _gone(ctx: DriverContext, of: CloneSource) -> DriverError:
     return DriverError(
-        f"VirtualBox has no snapshot {of['Snapshot']} of {of['Machine']} any more",
-        resolution=f"machine rm {ctx.name}; then choose another one: machine snapshot ls {of['Machine']}",
+        f"VirtualBox has no snapshot {of.tag} of {of.machine} any more",
+        resolution=f"machine rm {ctx.name}; then choose another one: machine snapshot ls {of.machine}",
     )

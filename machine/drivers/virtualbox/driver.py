@@ -19,7 +19,6 @@ from machine import lock
 from machine.drivers.base import Driver, DriverContext, Traits
 from machine.drivers.images import clone_identity, console, image_spec, nat, seed
 from machine.drivers.images.cache import Cache, classify
-from machine.drivers.record_keys import CLONE_OF
 from machine.drivers.virtualbox import (
     change,
     client,
@@ -87,6 +86,7 @@ class VirtualBoxDriver(Driver):
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        clone.recorded(data)
         return cls(ctx, config.load(data), dict(data))
 
     def _use(self, wanted: config.Settings) -> None:
@@ -116,7 +116,7 @@ class VirtualBoxDriver(Driver):
         return os.path.expanduser("~/.ssh/id_boot2docker") if self.settings.imported else None
 
     def check(self) -> None:
-        preflight.check(self.ctx, self.vbox, self.settings, self.uuid, clone=CLONE_OF in self.data)
+        preflight.check(self.ctx, self.vbox, self.settings, self.uuid, clone=bool(clone.recorded(self.data)))
         if self.settings.boot2docker and self.settings.no_dhcp:
             raise PreflightFailed(
                 "a boot2docker machine gets its address of the DHCP server, and --virtualbox-hostonly-no-dhcp has none",
@@ -182,7 +182,11 @@ class VirtualBoxDriver(Driver):
 
     def snapshots(self) -> VBoxSnapshots:
         """Return the machine's snapshots, which VirtualBox keeps."""
-        return VBoxSnapshots(self.vbox, self._vm())
+        return VBoxSnapshots(self.vbox, self._vm(), tuple(self.current_values()), self._record_found)
+
+    def _record_found(self) -> None:
+        self.settings = change.as_found(self.vbox, self._vm(), self.settings)
+        self.ctx.save(self)
 
     def current_values(self) -> Values:
         return change.values_of(self.settings)
@@ -301,8 +305,8 @@ class VirtualBoxDriver(Driver):
         else:
             if os.path.exists(self._file(media.DISK)):
                 pass
-            elif CLONE_OF in self.data:
-                clone.make_disk(self.ctx, self.vbox, self.data[CLONE_OF], self.settings.disk)
+            elif of := clone.recorded(self.data):
+                clone.make_disk(self.ctx, self.vbox, of, self.settings.disk)
             else:
                 path, kind = self._image()
                 media.from_image(self.vbox, path, kind, own)
@@ -335,7 +339,7 @@ class VirtualBoxDriver(Driver):
             nat_static=False,
             files=((f"/etc/systemd/system/{unit[0]}", "0644", unit[1]),) if unit else (),
             units=(unit[0],) if unit else (),
-            early=clone_identity.first_boot(self.uuid) if CLONE_OF in self.data else (),
+            early=clone_identity.first_boot(self.uuid) if clone.recorded(self.data) else (),
             user_data=self.ctx.user_data,
         )
         seed.write(self._file(media.SEED), wanted)

@@ -46,6 +46,12 @@ def fields(text: str) -> dict[str, str]:
     return found
 
 
+def number(info: Mapping[str, str], key: str) -> int:
+    """The number that a field has, such as the MB of `memory`; 0 if there is none, or none that a machine has."""
+    text = info.get(key, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def forwards(info: dict[str, str]) -> dict[str, str]:
     """Name -> rule (protocol,host address,host port,guest address,guest port) of a machine's NAT forwards."""
     rules = (value for key, value in info.items() if key.startswith("Forwarding("))

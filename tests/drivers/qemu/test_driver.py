@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
@@ -54,12 +54,12 @@ class Made:
         }
         Path(self.ctx.directory, paths.DISK).write_bytes(b"")
 
-    def start(self) -> int:
-        """Start qemu, with the arguments by which the driver knows it; its pid."""
+    def start(self, hardware: Sequence[str] = ("-machine", "none", "-nodefaults", "-display", "none")) -> int:
+        """Start qemu, with the arguments by which the driver knows it; its pid. It has no machine in it by default."""
         qmp, pid = os.path.join(self.driver.sockets, paths.QMP), Path(self.ctx.directory, paths.PID)
         if self.driver.sockets != self.ctx.directory:
             paths.prepare(self.driver.sockets)
-        words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-uuid", self.driver.uuid]
+        words = ["qemu-system-x86_64", *hardware, "-uuid", self.driver.uuid]
         words += ["-pidfile", str(pid), "-qmp", f"unix:{qmp},server=on,wait=off"]
         self.processes.append(subprocess.Popen(words))
 

@@ -1,4 +1,4 @@
-"""Suspended machines and snapshots: what is read of a record and of qemu-img, and which files decide what is true."""
+"""Suspended machines and clones: what is read of a record, and which files decide what is true."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.base import Snapshot
-from machine.drivers.images import disks
-from machine.drivers.qemu import argv, clone, config, hardware, paths, snapshots, vm
+from machine.drivers.images.clone_source import CloneSource
+from machine.drivers.qemu import argv, clone, config, hardware, paths, vm
 from machine.drivers.qemu.base_image import BaseImage
 from machine.drivers.qemu.driver import QemuDriver
-from machine.drivers.qemu.instance import Instance
 from machine.drivers.qemu.qmp import Client
 from machine.drivers.qemu.suspension import Suspension
-from machine.drivers.record_keys import SAVED_MEMORY, SNAPSHOTS
+from machine.drivers.record_keys import SAVED_MEMORY
 from machine.errors import DriverError, UsageError
 from machine.model import State, Verb
 from machine.options import resolve
@@ -28,6 +26,7 @@ from tests.drivers.qemu.test_argv import PLAIN
 from tests.drivers.qemu.test_driver import Made
 from tests.drivers.recording import effects
 
+DEV_ONE = CloneSource("dev", "one")
 HARDWARE = {"accel": "tcg", "cpus": 2, "memory": 1024, "unrandomized": True, "board": "pc-i440fx-7.2"}
 
 
@@ -111,31 +110,6 @@ def test_a_paused_machine_waits_and_a_clone_has_its_own_machine_id() -> None:
         assert f"systemd.machine_id={'ab' * 16}" in words[words.index("-append") + 1]
 
 
-def test_what_qemu_img_tells_of_snapshots() -> None:
-    told = {
-        "snapshots": [
-            {"name": "machine-two", "date-sec": 1796004700, "vm-state-size": 4096},
-            {"name": "machine-one", "date-sec": 1796004697, "vm-state-size": 0},
-            {"name": "others", "date-sec": 1, "vm-state-size": 0},
-            {"name": "machine-\x1b[2J", "date-sec": 1, "vm-state-size": 0},
-            {"name": "machine-late", "date-sec": 1 << 60, "vm-state-size": 0},
-            {"name": "machine-x", "date-sec": "1"},
-            "nothing",
-        ]
-    }
-    assert snapshots.read(told) == [
-        Snapshot("one", "2026-11-30T02:11:37+00:00", memory=False),
-        Snapshot("two", "2026-11-30T02:11:40+00:00", memory=True),
-    ]
-    many = {"snapshots": [{"name": f"machine-{n}", "date-sec": n, "vm-state-size": 0} for n in range(5000)]}
-    assert len(snapshots.read(many)) == snapshots.MOST
-
-
-@pytest.mark.parametrize("told", [None, [], {}, {"snapshots": {}}, {"snapshots": [[]]}, "x"])
-def test_what_is_no_list_of_snapshots(told: object) -> None:
-    assert snapshots.read(told) == []
-
-
 def test_hardware_is_checked() -> None:
     assert hardware.is_sound(HARDWARE)
     assert not hardware.is_sound([])
@@ -184,19 +158,6 @@ def test_a_machine_goes_on_whose_suspend_was_killed_before_its_memory_was_in_pla
     assert not part.exists()
 
 
-def test_a_restored_snapshot_has_the_disk_that_it_had(made: Made) -> None:
-    """And so has the record, where `machine set` has made it larger since."""
-    disk = str(Path(made.ctx.directory, paths.DISK))
-    made.ctx.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "20000M"], timeout=60)
-    made.driver.snapshots().take("small")
-    made.driver.change({"qemu-disk-size": 22000})
-    made.ctx.run(["qemu-img", "resize", "-q", disk, "22000M"], timeout=60)
-    made.driver.snapshots().restore("small")
-    assert disks.inspect(disk).size == 20000 << 20
-    assert made.driver.wanted_disk() == 20000
-    assert QemuDriver.load(made.ctx, made.saved[-1]).wanted_disk() == 20000
-
-
 def test_a_machine_that_goes_on_is_not_saved_any_more(made: Made) -> None:
     """The program that packs outlives a suspend that is killed, and qemu would stop when all is in its pipe."""
     made.start()
@@ -207,48 +168,6 @@ def test_a_machine_that_goes_on_is_not_saved_any_more(made: Made) -> None:
     said = [json.loads(line)["execute"] for line in found.sent]
     assert said.index("migrate_cancel") < said.index("cont")
     assert made.driver.state() is State.RUNNING
-
-
-class FirmwareOnly(Instance):
-    """An instance whose qemu cannot take the memory of any snapshot."""
-
-    def __init__(self, made: Made) -> None:
-        super().__init__(made.driver)
-        self.made = made
-
-    def machine(self) -> argv.Machine:
-        return PLAIN
-
-    def check_ports(self) -> None:
-        pass
-
-    def launch(self, machine: argv.Machine, *, goes_on: bool = False) -> None:
-        assert machine.paused
-        self.made.start()
-
-    def start_forwarder(self, machine: argv.Machine) -> None:
-        raise AssertionError("it does not run")
-
-
-def test_a_machine_whose_memory_could_not_be_restored_never_runs_with_half_of_it(made: Made) -> None:
-    """qemu takes `cont` after a loadvm that failed, and its processor would write to the disk that was restored."""
-    disk = Path(made.ctx.directory, paths.DISK)
-    qemu_img("create", "-f", "qcow2", disk, "16M")
-    with_memory(disk, "machine-one")
-    made.driver.data[SNAPSHOTS] = {"one": HARDWARE}
-    taken = snapshots.QemuSnapshots(made.driver, made.driver.data, FirmwareOnly(made), lambda megabytes: None)
-    assert [(one.tag, one.memory) for one in taken.all()] == [("one", True)]
-    with pytest.raises(DriverError, match="loadvm") as caught:
-        taken.restore("one")
-    assert "boots the disk of one" in caught.value.resolution
-    made.processes[-1].wait(30)
-
-
-def with_memory(disk: Path, tag: str) -> None:
-    """Give the disk a snapshot with the memory of a machine that has not booted."""
-    words = ["qemu-system-x86_64", "-m", "16M", "-nodefaults", "-display", "none", "-accel", "tcg", "-S"]
-    words += ["-drive", f"if=virtio,format=qcow2,file={disk}", "-monitor", "stdio"]
-    subprocess.run(words, input=f"savevm {tag}\nquit\n".encode(), stdout=subprocess.DEVNULL, check=True, timeout=120)
 
 
 def qemu_img(*words: object) -> None:
@@ -274,10 +193,10 @@ def test_a_clone_has_a_copy_of_what_its_source_has_alone_and_writes_that_down_fi
     source(made, base=directory.parent / "dev" / paths.BASE)
     images = BaseImage(made.ctx, made.driver.data)
     made.saved.clear()
-    clone.make_disk(made.driver, made.driver.data, images, 4)
+    clone.make_disk(made.driver, made.driver.data, DEV_ONE, images, 4)
     assert [one["Base"]["disk"] for one in made.saved] == [str(directory / paths.BASE)]
     (directory / paths.DISK).unlink()
-    clone.make_disk(made.driver, made.driver.data, images, 4)  # again
+    clone.make_disk(made.driver, made.driver.data, DEV_ONE, images, 4)  # again
     qemu_img("check", directory / paths.DISK)
 
 
@@ -301,7 +220,7 @@ def test_no_clone_is_made_of_a_machine_that_stands_on_something_else_meanwhile(m
     made.driver.data["Base"]["disk"] = str(tmp_path / "other")
     (tmp_path / "other").write_bytes(b"other".ljust(1 << 20, b"."))
     with pytest.raises(DriverError, match="not the one that was made for this machine"):
-        clone.make_disk(made.driver, made.driver.data, BaseImage(made.ctx, made.driver.data), 4)
+        clone.make_disk(made.driver, made.driver.data, DEV_ONE, BaseImage(made.ctx, made.driver.data), 4)
     assert not Path(made.ctx.directory, paths.DISK).exists()
 
 

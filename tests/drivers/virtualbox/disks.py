@@ -93,13 +93,13 @@ class Disks:
         state = "saved" if self.alive(vm) else vm["state"]
         disk, own = vm["disks"]["1"], str(uuid.uuid4())
         vm["snapshots"][tag] = {"uuid": own, "state": state, "description": description, "disk": disk}
-        vm["snapshots"][tag]["parent"] = vm.get("current", "")
+        vm["snapshots"][tag] |= {"parent": vm.get("current", ""), "set": dict(vm["set"])}
         vm["current"] = tag
         _put_on_top(vm, disk)
 
     def _restore(self, vm: Vm, tag: str, _: str) -> None:
         os.unlink(vm["disks"]["1"])
-        vm["current"], vm["state"] = tag, vm["snapshots"][tag]["state"]
+        vm["current"], vm["state"], vm["set"] = tag, vm["snapshots"][tag]["state"], dict(vm["snapshots"][tag]["set"])
         _put_on_top(vm, vm["snapshots"][tag]["disk"])
 
     def _delete(self, vm: Vm, tag: str, _: str) -> Completed | None:

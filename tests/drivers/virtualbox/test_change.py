@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.virtualbox import media
+from machine.drivers.virtualbox import change, media
 from machine.errors import MachineError, PreflightFailed, UsageError
 from machine.model import State, Verb
 from tests.drivers import contexts
@@ -67,8 +67,44 @@ def test_what_cannot_be_is_refused(
 def test_a_disk_does_not_grow_under_snapshots(tmp_path: Path, vbox: Fake) -> None:
     made = paths.driver(tmp_path, vbox.run, disk_size=2600)
     made.create()
-    made.snapshots().take("before")
+    made.snapshots().take("before", memory=True)
     with pytest.raises(PreflightFailed, match="has snapshots") as caught:
         made.change({"virtualbox-disk-size": 3000})
     assert "machine snapshot rm" in caught.value.resolution
     made.change({"virtualbox-memory": 1536, "virtualbox-disk-size": 2600})
+
+
+def test_the_record_says_what_a_restored_machine_has(tmp_path: Path, vbox: Fake) -> None:
+    """VirtualBox keeps a machine's settings in its snapshots."""
+    made = paths.driver(tmp_path, vbox.run, disk_size=2600, cpu_count=63)
+    made.create()
+    made.power(Verb.KILL)
+    made.snapshots().take("before", memory=True)
+    made.change({"virtualbox-memory": 1536, "virtualbox-cpu-count": -1})
+    made.ctx.save(made)
+    made.apply_changes(made.snapshots().restored_options)
+    made.change({"virtualbox-memory": 2048})  # not applied
+    made.ctx.save(made)
+    found = made.snapshots()
+    found.restore(found.all()[0])
+    values = {"virtualbox-memory": 1024, "virtualbox-cpu-count": 63, "virtualbox-disk-size": 2600}
+    assert made.current_values() == paths.driver(tmp_path, vbox.run).current_values() == values
+    assert set(found.restored_options) == set(values)
+    (vm,) = vbox.listing()["vms"].values()
+    assert (vm["set"]["--memory"], vm["set"]["--cpus"]) == ("1024", "63")
+
+
+def test_what_virtualbox_does_not_tell_stays_as_recorded(
+    tmp_path: Path, vbox: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = paths.driver(tmp_path, vbox.run, disk_size=2600)
+    made.create()
+    odd = {"memory": "-1", "cpus": "\u0661" * 3, "SATA-1-0": "none"}
+    monkeypatch.setattr(made.vbox, "info", lambda _: odd)
+    assert change.as_found(made.vbox, made.uuid, made.settings) == made.settings
+
+
+def test_all_processors_of_this_computer_stay_all_of_them(tmp_path: Path, vbox: Fake) -> None:
+    made = paths.driver(tmp_path, vbox.run, disk_size=2600, cpu_count=-1)
+    made.create()
+    assert change.as_found(made.vbox, made.uuid, made.settings).cpus == -1

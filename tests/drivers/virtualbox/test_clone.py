@@ -32,7 +32,7 @@ def source(directory: Path, vbox: Fake) -> VirtualBoxDriver:
     made = paths.driver(directory, vbox.run, disk_size=2600, memory=1536)
     made.create()
     made.power(Verb.KILL)
-    made.snapshots().take("one")
+    made.snapshots().take("one", memory=True)
     (vm,) = vbox.listing()["vms"].values()
     write(vm["disks"]["1"], b"later")
     return made
@@ -96,7 +96,7 @@ def test_the_seed_of_a_clone_gives_it_an_identity(tmp_path: Path, vbox: Fake) ->
         with disc.open_file_from_iso(joliet_path="/user-data") as file:
             text = file.read().decode()
         disc.close()
-        assert (f"{each.uuid.replace('-', '')} >/etc/machine-id" in text) is has
+        assert (f'"machine-clone", "{each.uuid.replace("-", "")}"]' in text) is has
 
 
 def killed_after(here: Path, vbox: Fake, number: int) -> bool:
@@ -226,8 +226,8 @@ def test_boot2docker_machines_are_not_cloned(tmp_path: Path, vbox: Fake) -> None
     ):
         with pytest.raises(UsageError, match="boot2docker"):
             clone.record("dev", settings, data, plain.uuid, "one")
-    assert clone.record("dev", plain.settings, {"UUID": "x"}, "u", "one") == {
-        CLONE_OF: {"Machine": "dev", "UUID": "u", "Snapshot": "one"}
+    assert clone.record("dev", plain.settings, {"UUID": "x"}, plain.uuid, "one") == {
+        CLONE_OF: {"Machine": "dev", "UUID": plain.uuid, "Snapshot": "one"}
     }
 
 

@@ -220,12 +220,12 @@ def test_snapshots_are_listed_restored_and_removed(tmp_path: Path, vbox: Fake) -
     made.create()
     snapshots = made.snapshots()
     assert snapshots.all() == []
-    snapshots.take("running")
+    assert snapshots.take("running", memory=True)
     made.power(Verb.KILL)
-    snapshots.take("stopped")
+    assert not snapshots.take("stopped", memory=True)
     assert [(one.tag, one.memory) for one in snapshots.all()] == [("running", True), ("stopped", False)]
     assert snapshots.all()[0].made.endswith("+00:00")
-    snapshots.restore("running")
+    snapshots.restore(snapshots.all()[0])
     assert made.state() is State.SAVED
     made.power(Verb.KILL)
     with pytest.raises(errors.WrongState) as caught:
@@ -244,7 +244,7 @@ def test_create_leaves_the_disk_that_is_on_top_of_a_snapshot(tmp_path: Path, vbo
     made = paths.driver(tmp_path, vbox.run)
     made.create()
     made.power(Verb.KILL)
-    made.snapshots().take("one")
+    made.snapshots().take("one", memory=True)
     (before,) = vbox.listing()["vms"].values()
     made.create()
     (after,) = vbox.listing()["vms"].values()
