@@ -99,11 +99,46 @@ def test_a_snapshot_brings_disk_and_memory_back(program: Program) -> None:
     before = started(program)
     program("snapshot", "dev", "one").fine()
     docker(program, "docker rm -f web; docker volume rm data")
-    program("snapshot", "restore", "dev", "one").fine()
+    assert "was not answered" in program("snapshot", "restore", "dev", "one").err
+    program("snapshot", "restore", "-y", "dev", "one").fine()
     assert started(program) == before
     assert abs(float(inside(program, "date +%s.%N")) - time.time()) < CLOCK_SECONDS
     listed = json.loads(program("snapshot", "ls", "dev", "--json").fine().out)
     assert [(one["Tag"], one["Memory"]) for one in listed] == [("one", True)]
+
+
+def for_clones(program: Program) -> list[bool]:
+    """Of each snapshot of dev that was made for clones, whether it has the memory."""
+    listed = json.loads(program("snapshot", "ls", "dev", "--json").fine().out)
+    return [one["Memory"] for one in listed if one["Tag"].startswith("clone-")]
+
+
+@needs_dev
+def test_a_running_machine_is_cloned_by_its_disk_and_a_kill_leaves_no_snapshot(program: Program) -> None:
+    """What was just written is on the disk of the clone. Its create is killed as soon as there is a record of it."""
+    for end in ("rm", "resume"):
+        inside(program, f"echo {end} >written")
+        making = program.start("create", "--from", "dev", "second")
+        deadline = time.monotonic() + 120
+        while "CloneOf" not in record_of(program, "second"):
+            assert making.poll() is None, making.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        making.kill()
+        making.communicate()
+        assert for_clones(program) == [False]
+        if end == "resume":
+            program("create", "--resume", "second", timeout=900).fine()
+            assert inside(program, "cat written", "second") == end
+            assert for_clones(program) == []
+        program("rm", "-y", "second").fine()
+        assert for_clones(program) == []
+
+
+def record_of(program: Program, name: str) -> str:
+    """The record of a machine; "" while there is none."""
+    path = program.store / "machines" / name / "config.json"
+    return path.read_text() if path.exists() else ""
 
 
 @needs_dev

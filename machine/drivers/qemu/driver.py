@@ -290,9 +290,12 @@ class QemuDriver(Driver):
 
     def _resume(self) -> None:
         """Let a machine go on that waits. One that is still being saved, by nobody any more, would stop at the end."""
-        if vm.status(self._instance.socket(paths.QMP)) in GOES_ON_WHEN_TOLD:
+        status = vm.status(self._instance.socket(paths.QMP))
+        if status in GOES_ON_WHEN_TOLD:
             vm.command(self._instance.socket(paths.QMP), "migrate_cancel")
             vm.command(self._instance.socket(paths.QMP), "cont")
+        if status == "prelaunch":  # a restore was cut short before it came to that
+            self._instance.start_forwarder(self._instance.machine())
 
     def _start_from_template(self, image: Image) -> bool:
         """Start a machine that has no disk yet from a template; whether it runs, as a machine of its own."""

@@ -18,6 +18,7 @@ from machine.drivers.qemu.driver import QemuDriver
 from machine.drivers.qemu.instance import Instance
 from machine.drivers.record_keys import BASE, SNAPSHOTS
 from machine.errors import DriverError
+from machine.model import State, Verb
 from machine.process import Completed
 from tests.drivers.qemu.test_argv import PLAIN
 from tests.drivers.qemu.test_driver import Made
@@ -226,6 +227,21 @@ def test_a_machine_whose_memory_could_not_be_restored_never_runs_with_half_of_it
     made.processes[-1].wait(30)
     assert recorded.found == [(20000, 16, 1)]
     assert not instance.forwarding
+
+
+def test_a_restore_that_was_killed_while_its_qemu_waits_is_gone_on_with(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what qemu has by then: all of the memory, or none and it boots. Nobody has started the forwarder yet."""
+    forwarding: list[Instance] = []
+    monkeypatch.setattr(Instance, "start_forwarder", lambda self, machine: forwarding.append(self))
+    start(made)
+    assert made.driver.state() is State.STARTING
+    made.driver.power(Verb.START)
+    assert made.driver.state() is State.RUNNING
+    assert len(forwarding) == 1
+    made.driver.power(Verb.START)
+    assert len(forwarding) == 1
 
 
 @pytest.mark.parametrize("known", [None, [], "x", {}, {"one": []}, {"one": {**MEMORY, "board": "pc,x=y"}}])
