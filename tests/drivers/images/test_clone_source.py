@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from tests.drivers import contexts
 
 GOOD = {"Machine": "dev", "Snapshot": "before-upgrade"}
-UUID = str(uuid.uuid4())
+UUID = "0f3d6f3c-57a1-4f6c-8d7a-9f6c6c1f1b5e"
 
 
 @pytest.mark.parametrize("source", [CloneSource("dev", "one"), CloneSource("d.1-x", "a_b.C-1", UUID)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,11 @@ def test_snapshots_and_a_clone(tmp_path: Path) -> None:
         assert copy.vbox.capacity(own) == 5000
         assert part not in [disk.location for disk in copy.vbox.hard_disks().values()]
         assert content(own) == content(contexts.file_of(made, media.DISK)), "nothing was written after the snapshots"
+        made.vbox.modify(made.uuid, "--memory", "1536", "--cpus", "2")
+        made.settings = replace(made.settings, memory=1536, cpus=2)
         snapshots.restore(snapshots.all()[0])
+        assert (made.settings.memory, made.settings.cpus, made.settings.disk) == (1024, 1, 5000)
+        assert (made.vbox.info(made.uuid) or {})["memory"] == "1024"
         with pytest.raises(errors.WrongState):
             snapshots.remove("one")
         snapshots.remove("two")
