@@ -66,15 +66,20 @@ def remove(session: Session, name: str, *, force: bool = False, also_removed: Co
             abandoned.end_processes(session, name)
             if driver is None:
                 abandoned.show_ids(session, name)
-        remove_context(session, name)
-        at_login.remove_all(session, name)
-        _end_socket(session, name)
-        _delete_directory(session, name)
-        store.drop_lock(f"machine-{name}")
+        _forget(session, name)
     session.console.done(f"{name} is removed")
     source = clone.source_of(record) if record else None
     if source and source.machine not in also_removed:
         clone.remove_unneeded_of(session, source)
+
+
+def _forget(session: Session, name: str) -> None:
+    """Remove what this computer has of a machine that its platform does not have any more; its directory comes last."""
+    remove_context(session, name)
+    at_login.remove_all(session, name)
+    _end_socket(session, name)
+    _delete_directory(session, name)
+    session.store.drop_lock(f"machine-{name}")
 
 
 def _end_socket(session: Session, name: str) -> None:

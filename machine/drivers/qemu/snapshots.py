@@ -139,6 +139,7 @@ class QemuSnapshots:
         self.instance.start_forwarder(machine)
 
     def _forget(self, tag: str) -> None:
+        disks.remove(self._port_report(tag))
         known = self._hardware()
         if known.pop(tag, None) is not None:
             self._note(known)

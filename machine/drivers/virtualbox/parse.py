@@ -47,7 +47,7 @@ def fields(text: str) -> dict[str, str]:
 
 
 def number(info: Mapping[str, str], key: str) -> int:
-    """The number that a field has, such as the MB of `memory`; 0 if there is none, or none that a machine has."""
+    """The number that a field has, such as the MB of its memory; 0 if there is none, or none that a machine has."""
     text = info.get(key, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 

@@ -185,7 +185,7 @@ class Restoring(Instance):
     def check_ports(self) -> None:
         pass
 
-    def launch(self, machine: argv.Machine) -> None:
+    def launch(self, machine: argv.Machine, *, goes_on: bool = False) -> None:
         assert machine.paused
         assert (machine.memory, machine.cpus) == (16, 1)
         self.made.start(words(self.made) if self.fits else ["-machine", "none"])
