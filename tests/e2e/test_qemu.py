@@ -139,7 +139,7 @@ def test_what_is_published_is_on_localhost_too(program: Program) -> None:
             assert fetch(f"http://127.0.0.1:{port}/") == "it works\n", port
         assert fetch(f"http://{address}:{taken}/") == "it works\n"
         assert not answers(address, 8086), "published at the machine's loopback, it is on that of the host only"
-        assert [_echo(where, 8089) for where in ("127.0.0.1", address)] == [b"there?"] * 2
+        assert [echo(where, 8089) for where in ("127.0.0.1", address)] == [b"there?"] * 2
         until(lambda: f"port {taken} is not on localhost" in program("ls").fine().out, "who has the port is not said")
         assert f"process {os.getpid()}) has it" in program("ls").out
     assert fetch(f"http://127.0.0.1:{taken}/") == "it works\n", "it has become free"
@@ -150,7 +150,7 @@ def test_what_is_published_is_on_localhost_too(program: Program) -> None:
     until(lambda: not answers("127.0.0.1", 8086) and not answers("127.0.0.1", 8088), "what has gone is still open")
 
 
-def _echo(address: str, port: int) -> bytes:
+def echo(address: str, port: int) -> bytes:
     """What comes back from there for a datagram that is sent until something comes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(1)
