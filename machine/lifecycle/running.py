@@ -24,6 +24,16 @@ def require_if_known(record: Record, driver: Driver) -> None:
 
     For what goes over ssh alone: a platform that does not answer, or has no credentials here, keeps nobody from it.
     """
+    state = known_state(record, driver)
+    if state in OFF:
+        raise _off_error(record, state)
+
+
+def known_state(record: Record, driver: Driver) -> State:
+    """Return the state of a machine that `start` can switch on, NONE for others and if it is not told in STATE_SECONDS.
+
+    Never raises.
+    """
     states: list[State] = []
 
     def ask() -> None:
@@ -33,12 +43,11 @@ def require_if_known(record: Record, driver: Driver) -> None:
             return
 
     if not driver.traits.can_power or not record.reached("ready"):
-        return
+        return State.NONE
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(STATE_SECONDS)
-    if states and states[0] in OFF:
-        raise _off_error(record, states[0])
+    return states[0] if states else State.NONE
 
 
 def _off_error(record: Record, state: State) -> DriverError:

@@ -73,7 +73,8 @@ def remove(session: Session, name: str, paths: Collection[str]) -> None:
         after = [share for share in before if share not in ending]
         record.set_shares(to_record(after))
         session.store.save(record)
-        _end_changed(session, record, before)
+        off = _is_off(session, record)
+        _end_changed(session, record, before, unmount=not off)
         for share in ending:
             outer = nesting.around(share, after)
             session.console.done(
@@ -87,16 +88,24 @@ def remove(session: Session, name: str, paths: Collection[str]) -> None:
             _end(session, name, share_files.tags(session.store, name))
         known = [_way(found) for found in nesting.mounts(before)]
         changed = [found.share for found in nesting.mounts(after) if _way(found) not in known]
-        for share, _, text in wait(session, record, start(session, record, changed)):
+        for share, _, text in [] if off else wait(session, record, start(session, record, changed)):
             session.console.warn(f"{name} has not got {share.path}: {text}; machine share {name} shows how far it is")
 
 
-def _end_changed(session: Session, record: Record, before: Collection[Share]) -> None:
+def _is_off(session: Session, record: Record) -> bool:
+    """Whether the machine is known to be off: nothing is mounted there, and its next start mounts what is to be."""
+    try:
+        return running.known_state(record, open_driver(session, record)) in running.OFF
+    except MachineError:  # a plugin that is not there any more, say
+        return False
+
+
+def _end_changed(session: Session, record: Record, before: Collection[Share], *, unmount: bool = True) -> None:
     """End what is mounted otherwise by the record than by the shares `before`, and unmount what is not mounted now."""
     now = {found.share.path: found for found in nesting.mounts(from_record(record.shares()))}
     for old in nesting.mounts(before):
         new = now.get(old.share.path)
-        if new is None:
+        if new is None and unmount:
             _unmount(session, record, old)
         if new is None or _way(new) != _way(old):
             _end(session, record.name, [old.share.tag])

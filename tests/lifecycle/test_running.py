@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from machine import clients
 from machine.errors import DriverError
-from machine.lifecycle import running
+from machine.lifecycle import running, share
 from machine.model import State
 from machine.store import Record, Store
 from tests.cli.conftest import cli
@@ -105,6 +106,26 @@ def test_commands_say_so_at_once(stopped: StoreWithEngines, tmp_path: Path) -> N
         assert "machine start dev" in done.err.replace(f" -s {stopped.store.root}", "")
         assert time.monotonic() - began < 15
     assert not stopped.store.load("dev").shares(), "what was refused is not shared later"
+
+
+def test_a_share_of_a_machine_that_is_off_ends_without_waiting(
+    stopped: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is mounted there: neither is it logged in to, nor is what was around the share mounted otherwise."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it is off")
+
+    monkeypatch.setattr(clients, "connect", refuse)
+    monkeypatch.setattr(share, "start", refuse)
+    record = stopped.store.load("dev")
+    record.set_shares({path: {"Writable": True, "Target": path} for path in ("/srv", "/srv/a")})
+    stopped.store.save(record)
+    done = stopped.type("share", "--stop", "dev", "/srv/a")
+    assert done.status == 0, done.err
+    assert list(stopped.store.load("dev").shares()) == ["/srv"]
+    assert stopped.type("share", "--stop", "dev").status == 0
+    assert not stopped.store.load("dev").shares()
 
 
 @pytest.mark.skipif(shutil.which("sshfs") is None, reason="sshfs is not installed")

@@ -22,8 +22,17 @@ from tests.drivers.qemu.test_argv import PLAIN
 from tests.platforms import loopback_addresses
 
 pytestmark = loopback_addresses
-HERE, LOCALHOST, PORT = "127.84.0.79", "127.0.0.1", 18453
+HERE, LOCALHOST = "127.84.0.79", "127.0.0.1"
 needs_qemu = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
+
+
+def _free() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+PORT = _free()  # another one in each process that tests
 
 
 class Monitor:
