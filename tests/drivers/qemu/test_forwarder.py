@@ -130,6 +130,7 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
 def test_a_machine_that_goes_on_has_its_ports_before_it_says_so(tmp_path: Path, killed_first: bool) -> None:
     """The forwarder of a new qemu: the machine reports again only after a while. The first one was killed, or ended."""
     qmp, guest, log, lock = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
+    port = 18085 if killed_first else 18084  # both may be tried at once
     module = [sys.executable, "-m", "machine.drivers.qemu.forwarder", "--localhost=22"]
     start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(lock)]
     for run in range(2):
@@ -147,12 +148,12 @@ def test_a_machine_that_goes_on_has_its_ports_before_it_says_so(tmp_path: Path, 
                 subprocess.run(start, check=True, timeout=30)
                 speaker, _ = server.accept()
                 if run == 0:
-                    speaker.sendall(report(("tcp", 22), ("tcp", 18084), ("udp", 18085)).encode() + b"\n")
-                _until(lambda: _answers(18084))
+                    speaker.sendall(report(("tcp", 22), ("tcp", port), ("udp", port)).encode() + b"\n")
+                _until(lambda: _answers(port))
                 _until((tmp_path / paths.FORWARDED_PORTS).exists)
                 if run == 1:
                     speaker.sendall(report(("tcp", 22)).encode() + b"\n")
-                    _until(lambda: not _answers(18084))
+                    _until(lambda: not _answers(port))
                 if killed_first and run == 0:
                     os.kill(background.running(str(lock)), 9)
                 speaker.close()
