@@ -72,6 +72,24 @@ def test_credentials_and_the_store_are_not_there(program: Program, project: Path
 
 
 @pytest.mark.usefixtures("created")
+def test_what_is_shared_inside_it_counts_there(program: Program, project: Path) -> None:
+    """Nothing is mounted anew: the machine's kernel keeps what it knew of names for some seconds."""
+    keys = program.place / ".ssh"
+    program("share", "dev", str(project), str(keys), timeout=120).fine()
+    assert _states(program) == ["mounted"] * 3
+    assert _run(program, "echo x > /app/refused", project).status != 0
+    assert _run(program, "busybox cat /app/file", project).fine().out == "from here"
+    _run(program, "echo x > /app/taken", program.place).fine()
+    until(lambda: _run(program, "busybox cat /app/.ssh/id", program.place).out == "secret", "the keys are there", 60)
+    assert _run(program, "echo x > /app/.ssh/id", program.place).status != 0
+    program("share", "--stop", "dev", str(project), str(keys), timeout=120).fine()
+    assert _states(program) == ["mounted"]
+    _run(program, "echo x > /app/taken-again", project).fine()
+    until(lambda: _run(program, "busybox cat /app/.ssh/id", program.place).status != 0, "they are hidden again", 60)
+    assert not (project / "refused").exists()
+
+
+@pytest.mark.usefixtures("created")
 def test_a_service_that_was_killed_is_started_again(program: Program, project: Path) -> None:
     lock = next((program.store / "machines" / "dev").glob("share-*.lock"))
     pid = background.running(str(lock))
