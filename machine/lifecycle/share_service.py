@@ -210,7 +210,7 @@ class Service:
     def _judge(self, found: Mount) -> None:
         """Find out anew what is hidden: credentials may have come or moved."""
         self.judged = found
-        hidden = kernel_files.places()
+        hidden: list[str] = []
         read_only: list[str] = []
         for home in credentials.homes(found.share.target):
             hidden += credentials.hidden(home, self.store.root)
@@ -220,6 +220,7 @@ class Service:
             hidden,
             read_only,
             writable=found.share.writable,
+            of_kernel=kernel_files.places(),
             nested=[(inner.path, inner.target, inner.writable) for inner in found.nested],
         )
 

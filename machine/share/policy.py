@@ -110,15 +110,18 @@ def build(
     *,
     writable: bool = True,
     nested: Iterable[tuple[str, str, bool]] = (),
+    of_kernel: Iterable[str] = (),
 ) -> Policy:
     """The policy for the tree below `root`, a path without links, from absolute paths.
 
     A path counts by its name and by where it leads; so do plain files that links in it lead to, as programs that keep
     settings in one place make them. The root itself, and what is above it, was named by the user; so were the `nested`
-    roots, each (its path as it was typed, where that leads, whether it is writable).
+    roots, each (its path as it was typed, where that leads, whether it is writable). The directories `of_kernel` are
+    hidden, too, and no links are looked for in them: in /proc there is one to every file that some process has open.
     """
     links: list[str] = []
     hidden_places = [place for path in hidden for place in _places(path, links)]
+    hidden_places += [place for path in of_kernel for place in {path, os.path.realpath(path)}]
     read_only_places = [place for path in read_only for place in _places(path, links)]
 
     def policy_of(place: str, *, writable: bool, **inner: Any) -> Policy:

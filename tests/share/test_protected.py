@@ -128,3 +128,13 @@ def test_a_link_to_credentials_does_not_name_them(home: Path, monkeypatch: pytes
     assert spec.checked(spec.Share(str(home / "project" / "start"), False), "/store")
     for named in (".ssh", ".ssh/sub", ".aws", "dotfiles/aws"):
         assert spec.checked(spec.Share(str(home / named), False), "/store").target
+
+
+def test_a_file_is_not_hidden_because_a_process_has_it_open(home: Path) -> None:
+    """/proc/PID/fd has a link to it: one that the machine itself was reading was taken from it in the midst of that."""
+    with (home / "project" / "code").open("rb"):
+        known = policy.build(str(home.resolve()), [], [], of_kernel=kernel_files.places())
+    assert known.verdict((b"project", b"code")) is policy.Verdict.FREE
+    inside = policy.build("/a", [], [], of_kernel=["/a/tree/proc", "/sys"])
+    assert inside.verdict((b"tree", b"proc", b"self")) is policy.Verdict.HIDDEN
+    assert inside.verdict((b"tree",)) is policy.Verdict.PARENT
