@@ -75,7 +75,7 @@ def test_published_ports_answer_as_soon_as_a_machine_goes_on(program: Program) -
     assert fetch(f"http://{program('ip', 'dev').out.strip()}:8091/", 1.0) == "it works\n"
     program("snapshot", "dev", "site").fine()
     docker(program, "docker rm -f site")
-    program("snapshot", "restore", "dev", "site").fine()
+    program("snapshot", "restore", "-y", "dev", "site").fine()
     assert fetch("http://127.0.0.1:8091/", 3.0) == "it works\n"
     program("snapshot", "rm", "dev", "site").fine()
     docker(program, "docker rm -f site")
