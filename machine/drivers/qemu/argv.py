@@ -38,7 +38,7 @@ class Machine:
     unrandomized: bool = False  # its port reporter switches the randomization of addresses on after the boot
     board: str = ""  # the versioned name of the hardware around the processor; "": qemu's newest
     machine_id: str = ""  # of a clone, whose disk has another's: systemd.machine_id= of kernel-command-line(7)
-    paused: bool = False  # it does nothing before QMP tells it to go on
+    snapshot: str = ""  # of its disk, with whose memory it goes on, instead of a boot
     guarded: bool = False  # what it sends passes through the forwarder, which keeps it from this host's loopback
     incoming: bool = False  # it does not boot: QMP tells from where it is restored
 
@@ -60,7 +60,8 @@ def build(machine: Machine) -> list[str]:
         *_identity(machine),
         *_kernel(machine),
         *(("-incoming", "defer") if machine.incoming else ()),
-        *(("-S",) if machine.incoming or machine.paused else ()),
+        *(("-loadvm", machine.snapshot) if machine.snapshot else ()),
+        *(("-S",) if machine.incoming else ()),
     ]
 
 

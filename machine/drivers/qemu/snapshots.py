@@ -123,19 +123,21 @@ class QemuSnapshots:
                 raise
 
     def _restore_memory(self, tag: str, known: dict[str, Any]) -> None:
-        machine = replace(hardware.as_known(self.instance.machine(), known), paused=True)
-        self.instance.launch(machine)
+        """Start qemu with the memory of a snapshot.
+
+        It goes on by itself when it has read all of it, and ends if it cannot: whoever is killed here leaves none that
+        has half of its memory and that `start` would let run.
+        """
+        machine = replace(hardware.as_known(self.instance.machine(), known), snapshot=_PREFIX + tag)
+        port_report.copy(self._port_report(tag), self.instance.file(paths.PORT_REPORT))
         try:
-            with Client(self._socket(), SAVE_SECONDS) as client:
-                _monitor(client, f"loadvm {_PREFIX}{tag}")
-                client.command("cont")
-        except BaseException as error:  # with half of its memory it must never run, and `start` would let it
-            self.instance.kill()
+            self.instance.launch(machine, goes_on=True)
+        except BaseException as error:
+            self.instance.kill()  # it may go on reading where it was too slow
             if isinstance(error, DriverError):
                 name = self.driver.ctx.name
                 error.resolution = f"machine start {name} boots the disk of {tag}, which is restored"
             raise
-        port_report.copy(self._port_report(tag), self.instance.file(paths.PORT_REPORT))
         self.instance.start_forwarder(machine)
 
     def _forget(self, tag: str) -> None:

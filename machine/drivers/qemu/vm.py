@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import machine
-from machine import port_holder
+from machine import background, port_holder
 from machine.drivers.images import disks
 from machine.drivers.qemu import argv, paths
 from machine.drivers.qemu.qmp import Client, QmpError
@@ -17,6 +17,7 @@ from machine.process import Completed
 
 Run = Callable[..., Completed]
 START_SECONDS = 60.0  # for qemu to go to the background
+LOAD_SECONDS = 600.0  # and for the memory of a large machine to be read before, from a slow disk
 ASK_SECONDS = 3.0
 FIRMWARE = (
     "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd",
@@ -106,7 +107,8 @@ def _sound(path: str, wanted: str) -> disks.ImageInfo:
 def launch(machine: argv.Machine, run: Run, *, goes_on: bool = False) -> None:
     """Start qemu; it is in the background when this returns. What is left of an earlier run is removed first.
 
-    `goes_on`: the machine is to go on where it was, so that its ports are those that it has reported last.
+    `goes_on`: the machine is to go on where it was, so that its ports are those that it has reported last. With the
+    memory of a snapshot it does so by itself: its forwarder is expected before, for nobody may be left to start it.
     DriverError translates what qemu says when it does not start.
     """
     if machine.sockets != machine.directory:
@@ -117,8 +119,10 @@ def launch(machine: argv.Machine, run: Run, *, goes_on: bool = False) -> None:
         disks.remove(os.path.join(machine.directory, name))
     if not goes_on:
         disks.remove(os.path.join(machine.directory, paths.PORT_REPORT))
+    if machine.snapshot:
+        background.expect(os.path.join(machine.directory, paths.FORWARDER_LOCK))
     try:
-        run(argv.build(machine), timeout=START_SECONDS)
+        run(argv.build(machine), timeout=LOAD_SECONDS if machine.snapshot else START_SECONDS)
     except CommandFailed as error:
         raise explained(error, machine.name) from error
     console = os.path.join(machine.directory, paths.CONSOLE)

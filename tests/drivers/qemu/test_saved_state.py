@@ -102,10 +102,10 @@ def test_a_restored_machine_has_the_hardware_that_it_had(made: Made) -> None:
     assert words[-3:] == ["-incoming", "defer", "-S"]
 
 
-def test_a_paused_machine_waits_and_a_clone_has_its_own_machine_id() -> None:
-    words = argv.build(replace(PLAIN, paused=True, machine_id="ab" * 16))
-    assert "-S" in words
-    assert "-incoming" not in words
+def test_a_restored_snapshot_goes_on_by_itself_and_a_clone_has_its_own_machine_id() -> None:
+    words = argv.build(replace(PLAIN, snapshot="machine-one", machine_id="ab" * 16))
+    assert words[-2:] == ["-loadvm", "machine-one"]
+    assert not {"-S", "-incoming"} & set(words)
     if PLAIN.boot:
         assert f"systemd.machine_id={'ab' * 16}" in words[words.index("-append") + 1]
 

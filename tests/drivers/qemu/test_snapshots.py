@@ -13,7 +13,7 @@ import pytest
 from machine.drivers.base import Snapshot
 from machine.drivers.images import disks
 from machine.drivers.images.cache import NVME
-from machine.drivers.qemu import argv, hardware, paths, snapshots
+from machine.drivers.qemu import argv, hardware, paths, snapshots, vm
 from machine.drivers.qemu.driver import QemuDriver
 from machine.drivers.qemu.instance import Instance
 from machine.drivers.record_keys import BASE, SNAPSHOTS
@@ -39,6 +39,7 @@ def made(tmp_path: Path) -> Iterator[Made]:
     qemu_img("create", "-f", "qcow2", "-F", "raw", "-b", base, disk_of(found), "20000M")
     found.driver.data[BASE] = {"name": "x", "arch": "amd64", "disk": str(base), "format": "raw"}
     yield found
+    found.driver.power(Verb.KILL)
     found.end()
 
 
@@ -178,17 +179,29 @@ class Restoring(Instance):
     def __init__(self, made: Made, *, fits: bool) -> None:
         super().__init__(made.driver)
         self.made, self.fits, self.forwarding = made, fits, False
+        self.expected = False  # whether the forwarder was expected when qemu was started
 
     def machine(self) -> argv.Machine:
-        return PLAIN
+        return replace(PLAIN, directory=self.made.ctx.directory, sockets=self.made.driver.sockets)
 
     def check_ports(self) -> None:
         pass
 
     def launch(self, machine: argv.Machine, *, goes_on: bool = False) -> None:
-        assert machine.paused
-        assert (machine.memory, machine.cpus) == (16, 1)
-        self.made.start(words(self.made) if self.fits else ["-machine", "none"])
+        assert (machine.memory, machine.cpus, goes_on) == (16, 1, True)
+        hardware = [word for word in words(self.made) if word != "-S"]
+        own = argv.build(machine)
+        kept = [*own[own.index("-loadvm") :], "-daemonize", "-pidfile", self.file(paths.PID), "-uuid", self.uuid]
+        kept += ["-qmp", f"unix:{self.socket(paths.QMP)},server=on,wait=off"]
+
+        def run(_: list[str], *, timeout: float) -> Completed:
+            assert timeout > 60, "a large memory takes longer than qemu's start"
+            self.expected = Path(self.file(paths.FORWARDER_LOCK)).exists()
+            memory = [] if self.fits else ["-m", "32M"]
+            program = ["qemu-system-x86_64", *hardware, *memory]
+            return self.made.ctx.run([*program, *kept], timeout=timeout)
+
+        vm.launch(machine, run, goes_on=goes_on)
 
     def start_forwarder(self, machine: argv.Machine) -> None:
         self.forwarding = True
@@ -219,20 +232,29 @@ def test_the_record_has_memory_and_processors_of_a_restored_memory(made: Made) -
 
 
 def test_a_machine_whose_memory_could_not_be_restored_never_runs_with_half_of_it(made: Made) -> None:
-    """qemu takes `cont` after a loadvm that failed, and its processor would write to the disk that was restored."""
+    """qemu takes `cont` after a loadvm of its monitor that failed; one that was started with it ends by itself."""
     found, recorded, instance = restoring(made, fits=False)
-    with pytest.raises(DriverError, match="loadvm") as caught:
+    with pytest.raises(DriverError, match="could not start") as caught:
         found.restore(found.all()[0])
+    assert "Size mismatch: pc.ram" in caught.value.details
     assert "boots the disk of one" in caught.value.resolution
-    made.processes[-1].wait(30)
+    assert made.driver.state() is State.STOPPED
     assert recorded.found == [(20000, 16, 1)]
     assert not instance.forwarding
+
+
+def test_a_restored_machine_needs_nobody_to_go_on(made: Made) -> None:
+    """Whoever is killed while qemu reads the memory: it runs then, and the next command starts its forwarder."""
+    found, _, instance = restoring(made)
+    found.restore(found.all()[0])
+    assert made.driver.state() is State.RUNNING
+    assert instance.expected
 
 
 def test_a_restore_that_was_killed_while_its_qemu_waits_is_gone_on_with(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what qemu has by then: all of the memory, or none and it boots. Nobody has started the forwarder yet."""
+    """It has all of its memory then. Nobody has started the forwarder yet."""
     forwarding: list[Instance] = []
     monkeypatch.setattr(Instance, "start_forwarder", lambda self, machine: forwarding.append(self))
     start(made)
