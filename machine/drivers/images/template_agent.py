@@ -54,15 +54,11 @@ PERSONAL = (  # of the machine that is saved; the engine's directories are empty
     *("/boot/loader/random-seed", "/boot/efi/loader/random-seed", "/efi/loader/random-seed"),
     *("/var/lib/dhcp/*", "/var/lib/dhcpcd/*", "/var/lib/wicked/*", "/run/systemd/netif/leases/*"),
     "/var/lib/NetworkManager/*lease*",
-    *(
-        "/var/lib/NetworkManager/secret_key",
-        "/etc/iscsi/initiatorname.iscsi",
-        "/var/lib/wtmpdb/*",
-        "/var/lib/lastlog/*",
-    ),
+    *("/var/lib/NetworkManager/secret_key", "/var/lib/wtmpdb/*", "/var/lib/lastlog/*"),
     *("/tmp/*", "/tmp/.[!.]*", "/var/tmp/*"),  # noqa: S108 (names of no file that is made)
     *("/var/cache/apt/archives/*.deb",),
 )
+ISCSI_NAME = "/etc/iscsi/initiatorname.iscsi"  # open-iscsi does not start without it
 DBUS_ID = "/var/lib/dbus/machine-id"  # a link to /etc/machine-id in most places
 LOGS = ("/var/log/journal", "/run/log/journal")
 
@@ -106,6 +102,17 @@ def remove_personal(root: str = "") -> None:
         remove([root + DBUS_ID])
     with open(root + "/etc/machine-id", "w"):
         pass
+    write_iscsi_name("", root + ISCSI_NAME)
+
+
+def write_iscsi_name(name: str, path: str = ISCSI_NAME) -> None:
+    """Write the machine's name for iSCSI where it has one; without `name`, open-iscsi makes one when it starts.
+
+    Two machines that log in to one disk by the same name destroy what is on it.
+    """
+    if os.path.exists(path):
+        with open(path, "w") as file:
+            file.write(f"InitiatorName={name}\n" if name.startswith("iqn.") else "GenerateName=yes\n")
 
 
 def empty_logs() -> None:
@@ -230,6 +237,7 @@ def become(identity: dict[str, Any], units: Sequence[str]) -> None:
     show("/sys/class/dmi/id/product_uuid", identity["uuid"])
     socket.sethostname(name)
     write("/etc/hostname", name + "\n")
+    write_iscsi_name(run("iscsi-iname"))
     rename("/etc/hosts", before, name)
     write("/etc/ssh/ssh_host_ed25519_key", identity["host_key"], 0o600)
     write("/etc/ssh/ssh_host_ed25519_key.pub", identity["host_key_public"] + "\n")

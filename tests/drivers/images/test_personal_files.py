@@ -74,6 +74,24 @@ def test_a_template_has_none_of_it(root: Path) -> None:
     template_agent.remove_personal(str(root))
     assert left(root, COMMON) == []
     assert (root / "etc/machine-id").read_text() == "", "systemd makes one of its own where it is empty"
+    assert (root / "etc/iscsi/initiatorname.iscsi").read_text() == "GenerateName=yes\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("iqn.1993-08.org.debian:01:ab12", "InitiatorName=iqn.1993-08.org.debian:01:ab12\n"),
+        ("", "GenerateName=yes\n"),
+        ("iscsi-iname: cannot open /dev/urandom", "GenerateName=yes\n"),
+    ],
+)
+def test_a_copy_of_a_template_gets_a_name_for_iscsi_if_it_has_one(tmp_path: Path, said: str, written: str) -> None:
+    path = tmp_path / "initiatorname.iscsi"
+    template_agent.write_iscsi_name(said, str(path))
+    assert not path.exists()
+    path.write_text(OWN)
+    template_agent.write_iscsi_name(said, str(path))
+    assert path.read_text() == written
 
 
 def test_a_link_to_the_machine_id_stays(root: Path) -> None:
