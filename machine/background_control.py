@@ -88,13 +88,18 @@ def end(path: str, what: str, *, seconds: float = END_SECONDS, unwanted: bool = 
         os.close(descriptor)
 
 
-def forget(path: str) -> None:
-    """Remove the file of a process that has ended without doing so; one that somebody holds stays."""
+def forget(path: str, clean: Callable[[], None] = lambda: None) -> None:
+    """Remove the file of a process that has ended without doing so; `clean` removes what else it has left.
+
+    Nothing is removed if a process holds the file, and none begins meanwhile: another command may start the next one.
+    """
     descriptor = background.open_file(path)
     if descriptor < 0:
+        clean()
         return
     try:
         if lock.take(descriptor) and lock.is_open_file(descriptor, path):
+            clean()
             lock.drop(path)
     except OSError:
         return  # the file system knows no locks

@@ -129,6 +129,25 @@ def test_the_file_of_a_killed_one_is_no_process_and_keeps_nobody_away(path: Path
     assert not path.exists()
 
 
+def test_what_an_ended_process_has_left_is_removed_while_nobody_can_start(path: Path) -> None:
+    """Else it would be what one that another command has started meanwhile has made."""
+    free: list[bool] = []
+
+    def clean() -> None:
+        with path.open("r+") as other:
+            free.append(lock.take(other.fileno()))
+
+    path.touch()
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        background_control.forget(str(path), clean)
+        assert free == []
+    background_control.forget(str(path), clean)
+    assert free == [False]
+    background_control.forget(str(path), lambda: free.append(True))
+    assert free == [False, True], "nobody has been there, and what is left is removed as well"
+
+
 def test_a_number_that_is_another_process_by_now_is_not_believed(path: Path, stranger: int) -> None:
     """Nobody has the lock; then somebody has who has not written his own number yet."""
     for text in (f"{stranger} {WHAT}\n1\n", f"{stranger} {WHAT}\n{background.started(os.getpid())}x\n"):

@@ -50,11 +50,15 @@ def stop(session: Session, name: str) -> bool:
     path = socket_path.socket_path(session.store.root, name, session.environ)
     lock = lock_path(session.store.root, name)
     ended = background_control.end(lock, purpose(name))
+    background_control.forget(lock, lambda: _remove_dead(path))
+    return ended
+
+
+def _remove_dead(path: str) -> None:
+    """Remove a socket at which nobody listens."""
     with contextlib.suppress(OSError):
         if stat.S_ISSOCK(os.lstat(path).st_mode) and not answers(path):
             os.unlink(path)
-    background_control.forget(lock)
-    return ended
 
 
 def answers(path: str) -> bool:

@@ -56,20 +56,20 @@ class UdpRelays:
         """Have `port` at `address` lead to the machine; return why that does not go, "" if it does."""
         if sum(where == address for where, _ in self._open) >= MOST_PORTS:
             return f"{MOST_PORTS} ports of UDP are open already"
-        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            listener.setblocking(False)
-            listener.bind((address, port))
-        except OSError as error:
-            listener.close()
-            return error.strerror or str(error)
-        complaint = "" if port in self._forwards else self._forward(port)
-        if complaint:
-            listener.close()
-            return complaint
-        with self._lock:
-            self._open[address, port] = listener
-            self._selector.register(listener, selectors.EVENT_READ, partial(self._ask, listener, port))
+        with contextlib.ExitStack() as closed:
+            try:
+                listener = closed.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                listener.setblocking(False)
+                listener.bind((address, port))
+                complaint = "" if port in self._forwards else self._forward(port)
+            except OSError as error:
+                return error.strerror or str(error)
+            if complaint:
+                return complaint
+            with self._lock:
+                self._open[address, port] = listener
+                self._selector.register(listener, selectors.EVENT_READ, partial(self._ask, listener, port))
+            closed.pop_all()
         return ""
 
     def close(self, address: str, port: int) -> None:

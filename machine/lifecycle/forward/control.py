@@ -48,8 +48,7 @@ def stop(store: Store, name: str) -> bool:
     """End the forwards of a machine; return whether there were any. Raises MachineError if they do not end."""
     lock = state_file.lock_path(store, name)
     ended = background_control.end(lock, state_file.purpose(name))
-    background_control.forget(lock)
-    files.remove_quietly(state_file.path_of(store, name))  # of a process that was killed
+    background_control.forget(lock, lambda: files.remove_quietly(state_file.path_of(store, name)))
     return ended
 
 

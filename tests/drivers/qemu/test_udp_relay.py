@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,22 @@ def closed(relays: UdpRelays) -> None:
     """Give back what a test has opened."""
     for address in (HERE, LOCALHOST):
         relays.close(address, PORT)
+
+
+def test_no_open_file_left_is_why_a_port_is_not_open(relays: UdpRelays, monitor: Monitor) -> None:
+    """The forwarder goes on with the others: it would be started again and end of the same."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as last:
+        free = last.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        assert relays.open(HERE, PORT) == "Too many open files"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, before[1]))  # for the port, and not for its forward
+        assert relays.open(HERE, PORT) == "Too many open files"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert monitor.lines == []
+    assert relays.open(HERE, PORT) == ""
 
 
 def client(address: str, port: int = PORT) -> socket.socket:
