@@ -54,6 +54,7 @@ PERSONAL = (  # of the machine that is saved; the engine's directories are empty
     *("/boot/loader/random-seed", "/boot/efi/loader/random-seed", "/efi/loader/random-seed"),
     *("/var/lib/dhcp/*", "/var/lib/dhcpcd/*", "/var/lib/wicked/*", "/run/systemd/netif/leases/*"),
     "/var/lib/NetworkManager/*lease*",
+    *("/etc/nvme/hostnqn", "/etc/nvme/hostid"),  # without them the names come from the uuid of the machine
     *("/var/lib/NetworkManager/secret_key", "/var/lib/wtmpdb/*", "/var/lib/lastlog/*"),
     *("/tmp/*", "/tmp/.[!.]*", "/var/tmp/*"),  # noqa: S108 (names of no file that is made)
     *("/var/cache/apt/archives/*.deb",),

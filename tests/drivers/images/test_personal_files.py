@@ -30,6 +30,7 @@ COMMON = (
     *("var/lib/dhcp/dhclient.eth0.leases", "var/lib/dhcpcd/eth0.lease", "var/lib/dhcpcd/duid"),
     *("var/lib/NetworkManager/internal-1-eth0.lease", "var/lib/NetworkManager/secret_key"),
     *("var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "etc/iscsi/initiatorname.iscsi"),
+    *("etc/nvme/hostnqn", "etc/nvme/hostid"),
     "var/lib/cloud/instances/iid-source/user-data.txt",
 )
 OF_A_CLONE = (  # of a machine that was used

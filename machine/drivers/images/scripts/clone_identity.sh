@@ -23,7 +23,7 @@ rm -rf /etc/machine-swarm.env /var/lib/machine-swarm /etc/systemd/system/machine
 rm -rf /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
 rm -f /boot/loader/random-seed /boot/efi/loader/random-seed /efi/loader/random-seed
 rm -rf /var/lib/dhcp/* /var/lib/dhcpcd/* /var/lib/wicked/* /var/lib/NetworkManager/*lease*
-rm -f /var/lib/NetworkManager/secret_key
+rm -f /var/lib/NetworkManager/secret_key /etc/nvme/hostnqn /etc/nvme/hostid
 if [ -e /etc/iscsi/initiatorname.iscsi ]; then # two that log in to one disk by the same name destroy it
     name=$(iscsi-iname 2>/dev/null) || name=
     if [ -n "$name" ]; then echo "InitiatorName=$name"; else echo GenerateName=yes; fi >/etc/iscsi/initiatorname.iscsi
