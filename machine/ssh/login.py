@@ -83,8 +83,9 @@ def _connection(target: Target, timeout: float) -> socket.socket:
 
 
 def _transport(sock: socket.socket) -> paramiko.Transport:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _enable_keepalive(sock)
+    with contextlib.suppress(OSError):  # it was reset meanwhile, which the login tells in its own words
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _enable_keepalive(sock)
     return paramiko.Transport(sock)
 
 

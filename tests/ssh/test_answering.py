@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.errors import ShellError
 from machine.ssh.client import SshShell, answering
 from tests.sshd import Sshd, free_port
 
@@ -85,3 +86,18 @@ def greeter(parts: tuple[bytes, ...]) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         thread.join(10)
+
+
+def test_a_connection_that_has_ended_before_the_login_is_no_answer(tmp_path: Path) -> None:
+    """Some systems refuse to set options of one that was reset."""
+    near, far = socket.socketpair()
+    far.close()
+    with pytest.raises(ShellError):
+        SshShell.connect(
+            *("127.0.0.1", 22, "machine"),
+            key_path=None,
+            known_hosts=str(tmp_path / "known_hosts"),
+            alias="dev",
+            timeout=5,
+            sock=near,
+        )
