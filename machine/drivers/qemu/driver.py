@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+from machine import background
 from machine.drivers import record_keys
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.images import clone_identity, clone_source, console, disks, image_usage, nat, seed
@@ -275,6 +276,7 @@ class QemuDriver(Driver):
         """
         machine = self._suspension.as_saved(self._instance.machine())
         self._instance.launch(machine, goes_on=True)
+        background.expect(self._instance.file(paths.FORWARDER_LOCK))  # whoever is killed as soon as it runs
         try:
             with Client(self._instance.socket(paths.QMP), 30.0) as client:
                 self._suspension.restore(client)

@@ -107,8 +107,8 @@ def _sound(path: str, wanted: str) -> disks.ImageInfo:
 def launch(machine: argv.Machine, run: Run, *, goes_on: bool = False) -> None:
     """Start qemu; it is in the background when this returns. What is left of an earlier run is removed first.
 
-    `goes_on`: the machine is to go on where it was, so that its ports are those that it has reported last. With the
-    memory of a snapshot it does so by itself: its forwarder is expected before, for nobody may be left to start it.
+    `goes_on`: the machine is to go on where it was, so that its ports are those that it has reported last. Of one that
+    runs by itself the forwarder is expected before that, for nobody may be left to start it.
     DriverError translates what qemu says when it does not start.
     """
     if machine.sockets != machine.directory:
@@ -119,7 +119,7 @@ def launch(machine: argv.Machine, run: Run, *, goes_on: bool = False) -> None:
         disks.remove(os.path.join(machine.directory, name))
     if not goes_on:
         disks.remove(os.path.join(machine.directory, paths.PORT_REPORT))
-    if machine.snapshot:
+    if not machine.incoming:  # one that waits may be told over the forwarder's socket first who it is
         background.expect(os.path.join(machine.directory, paths.FORWARDER_LOCK))
     try:
         run(argv.build(machine), timeout=LOAD_SECONDS if machine.snapshot else START_SECONDS)

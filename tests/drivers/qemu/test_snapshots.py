@@ -308,3 +308,19 @@ def test_what_qemu_img_tells_of_snapshots() -> None:
 @pytest.mark.parametrize("told", [None, [], {}, {"snapshots": {}}, {"snapshots": [[]]}, "x"])
 def test_what_is_no_list_of_snapshots(told: object) -> None:
     assert snapshots.read(told) == []
+
+
+@pytest.mark.parametrize(("incoming", "expected"), [(False, True), (True, False)])
+def test_the_forwarder_of_a_machine_that_runs_by_itself_is_expected_before_qemu_is_started(
+    tmp_path: Path, incoming: bool, expected: bool
+) -> None:
+    """Who is killed in between leaves a machine whose ports the next command opens."""
+    machine = replace(PLAIN, directory=str(tmp_path), sockets=str(tmp_path), incoming=incoming)
+    found: list[bool] = []
+
+    def run(_: list[str], **__: object) -> Completed:
+        found.append((tmp_path / paths.FORWARDER_LOCK).exists())
+        return Completed(0)
+
+    vm.launch(machine, run)
+    assert found == [expected]
