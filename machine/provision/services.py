@@ -28,20 +28,10 @@ class Service:
 # (systemd's docs/ENVIRONMENT.md).
 _NO_SYSV = "SYSTEMCTL_SKIP_SYSV=1"
 
-# A reload reads every unit, a second and more on a slow machine. A unit that is off and that nothing wants is read when
-# it is started; one that systemd has in memory says whether it is older there than on disk: NeedDaemonReload of
-# org.freedesktop.systemd1(5). That goes by times of files, so that it is not trusted where an engine runs: with a clock
-# that was set back it would be restarted with its old command.
-_RELOAD = "systemctl daemon-reload\n"
-_RELOAD_IF_KNOWN = (
-    "case $(systemctl show docker.service docker.socket -p NeedDaemonReload) in\n"
-    "    *yes* | '') systemctl daemon-reload ;;\n"
-    "esac\n"
-)
-
 SERVICES = {
     "systemd": Service(
-        restart=_RELOAD + "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
+        restart="systemctl daemon-reload\n"
+        "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
         f"limited {START_SECONDS} systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
         # what an engine said right before its end may be on its way to the journal still
@@ -77,8 +67,6 @@ def restart(facts: Facts) -> Run:
     """Return the step that restarts the engine and waits until it answers; its failure is rolled back (rollback.py)."""
     service = SERVICES[facts.init]
     restart_command = service.restart
-    if facts.service == "inactive":
-        restart_command = restart_command.replace(_RELOAD, _RELOAD_IF_KNOWN)
     if facts.init == "systemd" and facts.service == "active" and facts.socket in ("inactive", "failed"):
         restart_command = restart_command.replace(
             f"limited {START_SECONDS} systemctl restart", f"{_SOCKET_FIRST}limited {START_SECONDS} systemctl restart"

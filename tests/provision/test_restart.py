@@ -130,26 +130,3 @@ def test_a_manager_that_runs_and_does_not_answer_is_not_blamed_on_its_flags(
     assert done.stderr.startswith("from its log\n")
     assert ("machine-swarm-manager did not answer within " in done.stderr) is is_busy
     assert ("less busy" in resolution_for(done.stderr)) is is_busy
-
-
-@pytest.mark.parametrize(
-    ("service", "known", "reloads"),
-    [
-        ("inactive", "NeedDaemonReload=no\n\nNeedDaemonReload=no", False),
-        ("inactive", "NeedDaemonReload=no\n\nNeedDaemonReload=yes", True),
-        ("inactive", "", True),  # a systemd that cannot tell
-        ("active", "NeedDaemonReload=no\n\nNeedDaemonReload=no", True),  # by times of files, and clocks are set back
-        ("failed", "NeedDaemonReload=no\n\nNeedDaemonReload=no", True),
-    ],
-)
-def test_units_are_read_anew_unless_systemd_has_them_not_or_as_they_are(
-    host: Path, service: str, known: str, reloads: bool
-) -> None:
-    (host / "systemctl").write_text(
-        '#!/bin/sh\ncase "$*" in\n    *NeedDaemonReload*) cat known ;;\n    daemon-reload) echo yes >>reloaded ;;\n'
-        "    *MainPID*) cat pid ;;\n    show*) cat unit ;;\nesac\n"
-    )
-    (host / "known").write_text(known)
-    script = services.restart(replace(Facts(), init="systemd", service=service)).script.replace(TRANSACTION, str(host))
-    subprocess.run(["sh", "-c", script], cwd=host, capture_output=True, timeout=60, check=False)
-    assert (host / "reloaded").exists() == reloads
