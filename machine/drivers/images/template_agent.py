@@ -152,8 +152,7 @@ def prepare() -> list[str]:
 def forget_engine() -> dict[str, str]:
     """Enable the engine, and have systemd drop its units, which are in memory while others want them; return the links.
 
-    In a copy systemd reads these units when the engine is started, with the configuration that has come meanwhile. That
-    spares the copy a reload of all units, which takes as long as a quarter of the engine's start.
+    In a copy systemd reads these units when the engine is started, with the configuration that has come meanwhile.
     """
     run("env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "--no-reload", "enable", ENGINE[0])
     links = {path: os.readlink(path) for path in glob.glob(WANTS) if os.path.islink(path)}
