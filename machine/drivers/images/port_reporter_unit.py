@@ -25,6 +25,7 @@ SCRIPT, RELAY = _source("port_reporter.py"), _source("port_relay.py")
 SERVICE = f"""\
 [Unit]
 Description=Tell the host which ports are open, and keep the clock
+Before=docker.service
 ConditionPathExists=/dev/virtio-ports/machine.ports
 
 [Service]
@@ -38,13 +39,9 @@ Nice=10
 WantedBy=multi-user.target
 """
 
-# Said of docker.service and not of the reporter's: systemd can then forget the engine's unit while nothing wants it.
-ORDER = f"[Unit]\nAfter={UNIT}\n"
-
 FILES = (
     (PROGRAM, "0755", SCRIPT),
     (RELAY_PROGRAM, "0644", RELAY),
     (f"/etc/systemd/system/{UNIT}", "0644", SERVICE),
-    ("/etc/systemd/system/docker.service.d/05-machine-ports.conf", "0644", ORDER),
 )
-VERSION = hashlib.sha256((SCRIPT + RELAY + SERVICE + ORDER).encode()).hexdigest()[:12]  # images say which one they have
+VERSION = hashlib.sha256((SCRIPT + RELAY + SERVICE).encode()).hexdigest()[:12]  # images say which one they have

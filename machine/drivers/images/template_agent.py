@@ -39,7 +39,6 @@ ADD_ENTROPY, RESEED = 0x40085203, 0x5207  # RNDADDENTROPY and RNDRESEEDCRNG of r
 MASKS = "/run/machine/identity"  # what is shown in the place of the kernel's own words about the saved machine
 CONTAINERD = "containerd.service"
 ENGINE = ("docker.service", "docker.socket", CONTAINERD)
-WANTS = "/etc/systemd/system/*.wants/docker.*"  # links by which other units want the engine's: systemctl enable
 LOGIN = ("ssh.socket", "ssh.service")
 PORTS = "machine-ports.service"  # of the port reporter, which has the serial port otherwise
 ONCE = ("apt-daily.service", "apt-daily-upgrade.service")  # their timers start them
@@ -149,25 +148,6 @@ def prepare() -> list[str]:
     return [unit for unit in again if unit not in ONCE]
 
 
-def forget_engine() -> dict[str, str]:
-    """Enable the engine, and have systemd drop its units, which are in memory while others want them; return the links.
-
-    In a copy systemd reads these units when the engine is started, with the configuration that has come meanwhile.
-    """
-    run("env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "--no-reload", "enable", ENGINE[0])
-    links = {path: os.readlink(path) for path in glob.glob(WANTS) if os.path.islink(path)}
-    remove(links)
-    run("systemctl", "daemon-reload")
-    return links
-
-
-def want_engine(links: dict[str, str]) -> None:
-    """Make the links again that `forget_engine` removed: they count from the next boot on."""
-    for path, target in links.items():
-        with contextlib.suppress(FileExistsError):
-            os.symlink(target, path)
-
-
 def match_by_name(card: str) -> None:
     """Have networkd know a card by its name: one that has got another address than its file says is let go."""
     for path in glob.glob("/etc/systemd/network/*.network") + glob.glob("/run/systemd/network/*.network"):
@@ -252,13 +232,12 @@ def become(identity: dict[str, Any], units: Sequence[str]) -> None:
     run("systemctl", "start", "--no-block", *[unit for unit in units if unit in LOGIN], check=True)
 
 
-def settle(identity: dict[str, Any], units: Sequence[str], links: dict[str, str]) -> None:
+def settle(identity: dict[str, Any], units: Sequence[str]) -> None:
     """Do what may come later than the first login: the journal, the size of the disk, the other units.
 
     containerd has nothing of the engine's configuration: it starts while the login is awaited. The port reporter comes
     last, for its unit ends this one.
     """
-    want_engine(links)
     run("systemctl", "start", "--no-block", CONTAINERD)
     run("systemctl", "restart", "systemd-journald.service")
     journals = [path for directory in LOGS for path in glob.glob(directory + "/*")]
@@ -338,10 +317,9 @@ def replace(path: str, before: str, after: str) -> None:
 
 def main() -> None:
     """Prepare, then wait to be told who this is."""
-    port, units, links = Port(), [], {}
+    port, units = Port(), []
     try:
         units = prepare()
-        links = forget_engine()
         status: dict[str, Any] = {"template": "ready"}
     except Exception as error:  # whatever it is, the host is told
         status = {"template": "failed", "reason": str(error)[-2000:]}
@@ -358,7 +336,7 @@ def main() -> None:
             continue
         port.say({"identity": "taken"})
         os.close(port.descriptor)
-        settle(identity, units, links)
+        settle(identity, units)
         return
 
 

@@ -172,9 +172,7 @@ def test_the_service_randomizes_before_the_engine_starts_containers(tmp_path: Pa
     )
     subprocess.run(shlex.split(command), check=True, timeout=30)
     assert switch.exists() == bool(containers)
-    assert f"After={port_reporter_unit.UNIT}" in port_reporter_unit.ORDER
-    order = next(file for file in port_reporter_unit.FILES if file[2] == port_reporter_unit.ORDER)
-    assert order[0].startswith("/etc/systemd/system/docker.service.d/")
+    assert "Before=docker.service" in port_reporter_unit.SERVICE
 
 
 def test_what_is_published_at_loopback_is_told_and_nothing_else_of_it() -> None:

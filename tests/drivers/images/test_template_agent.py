@@ -101,26 +101,6 @@ def test_networkd_knows_a_card_by_its_name(tmp_path: Path, monkeypatch: pytest.M
     assert other.read_text() == before
 
 
-def test_the_engine_is_forgotten_for_the_copy_and_wanted_again_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wants = tmp_path / "sockets.target.wants"
-    wants.mkdir()
-    (wants / "docker.socket").symlink_to("/usr/lib/systemd/system/docker.socket")
-    (wants / "other.socket").symlink_to("/usr/lib/systemd/system/other.socket")
-    (wants / "docker.txt").write_text("no link, and so not systemctl's")
-    told: list[str] = []
-    monkeypatch.setattr(template_agent, "WANTS", f"{tmp_path}/*.wants/docker.*")
-    monkeypatch.setattr(template_agent, "run", lambda *words, **_: told.append(" ".join(words)))
-    links = template_agent.forget_engine()
-    assert sorted(path.name for path in wants.iterdir()) == ["docker.txt", "other.socket"]
-    assert told[-1] == "systemctl daemon-reload", "systemd drops what is not wanted any more when it reads all anew"
-    assert "enable docker.service" in told[0]
-    for _ in range(2):
-        template_agent.want_engine(links)
-        assert (wants / "docker.socket").readlink() == Path("/usr/lib/systemd/system/docker.socket")
-
-
 def test_it_needs_nothing_but_python() -> None:
     said = subprocess.run(
         [sys.executable, "-SE", "-c", template_unit.SCRIPT.replace("__main__", "x")], check=False, timeout=30
