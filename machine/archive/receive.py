@@ -11,7 +11,7 @@ from typing import Any
 import certs
 from machine import files, names, paths
 from machine.archive import bundle
-from machine.archive.send import FORMAT
+from machine.archive.send import FORMAT, OF_THIS_COMPUTER
 from machine.drivers.record_keys import IMAGE, LOCAL_FILES, LOCAL_FILES_OR_URLS
 from machine.errors import CertificateError, StoreError
 from machine.redaction import SensitiveSetting
@@ -63,7 +63,7 @@ def unpack(
     record = Record.parse(contents[paths.CONFIG], store.root, name)
     _check_pair(contents, source, old)
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
-    for key in ("Shares", "CloneSnapshots"):
+    for key in OF_THIS_COMPUTER:
         machine.pop(key, None)  # a file from elsewhere does not decide which directories here a machine gets
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)

@@ -16,6 +16,7 @@ from machine.errors import CertificateError, StoreError, UsageError
 from machine.ssh import known_hosts
 from machine.store import Record, Store
 
+OF_THIS_COMPUTER = ("Shares", "CloneSnapshots")  # keys of directories here, and of what of the machine is on its disk
 FORMAT = 1
 _PLACEHOLDER_STORE = "/export"  # stands for the store in the file's paths, so that nobody's home is told
 _OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
@@ -115,7 +116,7 @@ def portable(
     withheld = redaction.withhold(raw, with_values, keep_token=with_keys)
     driver_object["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
-    for key in ("Shares", "CloneSnapshots"):  # directories of this computer, and what is on it of the machine
+    for key in OF_THIS_COMPUTER:
         raw.get("Machine", {}).pop(key, None)
     return Record.parse(json.dumps(raw).encode(), _PLACEHOLDER_STORE, record.name), withheld
 

@@ -98,3 +98,18 @@ def confirm(app: App, question: str) -> bool | None:
         app.stderr.write("\n")
         return None
     return answer.strip().lower() in ("y", "yes")
+
+
+def agreed(app: App, question: str, *, undone: str, typed: str) -> bool:
+    """Ask the user and return whether the answer is yes; if it is no, say what is `undone` and how not to be asked.
+
+    `typed` is the command with the flag that answers beforehand. Raises MachineError if nobody answers.
+    """
+    answer = confirm(app, question)
+    if answer is None:
+        raise MachineError(
+            f"{undone}: the question was not answered", resolution=f"answer it beforehand: machine {typed}"
+        )
+    if not answer:
+        app.console.info(f"{undone}; -y answers the question beforehand")
+    return answer

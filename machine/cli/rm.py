@@ -74,14 +74,7 @@ def _remove_all(args: Namespace, app: App, names: list[str]) -> int:
 
 def _confirm_removal(app: App, names: list[str]) -> bool:
     """Ask the user and return whether these machines are to be removed. Raises MachineError if nobody answers."""
-    from machine.cli.machine_action import confirm
+    from machine.cli.machine_action import agreed
 
-    answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")
-    if answer is None:
-        raise MachineError(
-            "nothing was removed: the question was not answered",
-            resolution=f"answer it beforehand: machine rm -y {' '.join(names)}",
-        )
-    if not answer:
-        app.console.info("nothing was removed; -y answers the question beforehand")
-    return answer
+    question = f"Remove {', '.join(names)}? What was made on a platform is lost with it."
+    return agreed(app, question, undone="nothing was removed", typed=f"rm -y {' '.join(names)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import MachineError, UsageError
+from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,20 +63,13 @@ def _confirm_restore(app: App, name: str, tag: str) -> bool:
 
     Raises UsageError if it has no such snapshot, MachineError if nobody answers.
     """
-    from machine.cli.machine_action import confirm
+    from machine.cli.machine_action import agreed
     from machine.lifecycle import snapshot
 
     found = snapshot.find_snapshot(app.open_session(), name, tag)
     made = f", made {found.made}" if found.made else ""
-    answer = confirm(app, f"Bring {name} back to {tag}{made}? What it is now is lost.")
-    if answer is None:
-        raise MachineError(
-            "nothing was restored: the question was not answered",
-            resolution=f"answer it beforehand: machine snapshot restore -y {name} {tag}",
-        )
-    if not answer:
-        app.console.info("nothing was restored; -y answers the question beforehand")
-    return answer
+    question = f"Bring {name} back to {tag}{made}? What it is now is lost."
+    return agreed(app, question, undone="nothing was restored", typed=f"snapshot restore -y {name} {tag}")
 
 
 def parse(words: Sequence[str]) -> tuple[str, list[str]]:

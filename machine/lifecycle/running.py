@@ -15,7 +15,7 @@ STATE_SECONDS = 5.0  # for a platform to answer; what is wanted may go without i
 
 def require(record: Record, driver: Driver) -> None:
     """Raise DriverError for a machine that is off and that `start` can switch on; other hosts are only waited for."""
-    if driver.traits.can_power and record.reached("ready") and (state := driver.state()) in OFF:
+    if _can_be_started(record, driver) and (state := driver.state()) in OFF:
         raise _off_error(record, state)
 
 
@@ -42,12 +42,16 @@ def known_state(record: Record, driver: Driver) -> State:
         except Exception:  # a platform's library may raise anything; what is wanted is tried then
             return
 
-    if not driver.traits.can_power or not record.reached("ready"):
+    if not _can_be_started(record, driver):
         return State.NONE
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(STATE_SECONDS)
     return states[0] if states else State.NONE
+
+
+def _can_be_started(record: Record, driver: Driver) -> bool:
+    return driver.traits.can_power and record.reached("ready")
 
 
 def _off_error(record: Record, state: State) -> DriverError:

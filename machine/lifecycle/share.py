@@ -86,8 +86,8 @@ def remove(session: Session, name: str, paths: Collection[str]) -> None:
             session.console.warn(f"{path} is no share of {name}; machine share {name} lists what is")
         if not paths:
             _end(session, name, share_files.tags(session.store, name))
-        known = [_way(found) for found in nesting.mounts(before)]
-        changed = [found.share for found in nesting.mounts(after) if _way(found) not in known]
+        known = [_mount_options(found) for found in nesting.mounts(before)]
+        changed = [found.share for found in nesting.mounts(after) if _mount_options(found) not in known]
         for share, _, text in [] if off else wait(session, record, start(session, record, changed)):
             session.console.warn(f"{name} has not got {share.path}: {text}; machine share {name} shows how far it is")
 
@@ -107,12 +107,12 @@ def _end_changed(session: Session, record: Record, before: Collection[Share], *,
         new = now.get(old.share.path)
         if new is None and unmount:
             _unmount(session, record, old)
-        if new is None or _way(new) != _way(old):
+        if new is None or _mount_options(new) != _mount_options(old):
             _end(session, record.name, [old.share.tag])
 
 
-def _way(found: Mount) -> tuple[str, str, bool]:
-    """In which way something is mounted; what is shared inside it is found out by the process that serves it."""
+def _mount_options(found: Mount) -> tuple[str, str, bool]:
+    """With what something is mounted; what is shared inside it is found out by the process that serves it."""
     return found.share.path, found.share.target, found.writable
 
 
@@ -135,7 +135,7 @@ def start(session: Session, record: Record, shares: Iterable[Share] | None = Non
         background.expect(path)
         background_control.start(
             path,
-            _purpose(record.name),
+            share_files.purpose(record.name),
             [sys.executable, "-m", "machine.lifecycle.share_service", store.root, record.name, tag],
             log=share_files.log(store, record.name, tag),
             ready=partial(_is_under_way, store, record.name, tag),
@@ -143,10 +143,6 @@ def start(session: Session, record: Record, shares: Iterable[Share] | None = Non
             resolution=f"machine share {record.name} shows how far it is",
         )
     return wanted
-
-
-def _purpose(name: str) -> str:
-    return f"share with {name}"
 
 
 def _is_under_way(store: Store, name: str, tag: str, pid: int) -> bool:
@@ -255,7 +251,7 @@ def _end(session: Session, name: str, tags: Iterable[str]) -> None:
     """End the processes of these shares. One that cannot be ended sees that its lock file is gone, and ends itself."""
     for tag in tags:
         try:
-            background_control.end(share_files.lock(session.store, name, tag), _purpose(name), unwanted=True)
+            background_control.end(share_files.lock(session.store, name, tag), share_files.purpose(name), unwanted=True)
         except MachineError as error:
             session.console.warn(f"{error.brief}; it ends by itself, or: {error.resolution}")
         share_files.remove(session.store, name, tag)

@@ -30,6 +30,11 @@ def lock(store: Store, name: str, tag: str) -> str:
     return os.path.join(store.directory(name), f"share-{tag}.lock")
 
 
+def purpose(name: str) -> str:
+    """Return what the process of a share is there for, as its file and errors say."""
+    return f"share with {name}"
+
+
 def log(store: Store, name: str, tag: str) -> str:
     return os.path.join(store.directory(name), f"share-{tag}.log")
 

@@ -247,7 +247,7 @@ def main(argv: list[str]) -> int:
     os.chdir("/")
     store = Store(root)
     try:
-        with background.Hold(share_files.lock(store, name, tag), f"share with {name}", expected=True):
+        with background.Hold(share_files.lock(store, name, tag), share_files.purpose(name), expected=True):
             background.silence()
             _raise_open_files()
             os.umask(0)  # what a machine asks for has its own umask in it already; what is ours has a mode of its own

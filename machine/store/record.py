@@ -160,29 +160,33 @@ class Record:
         """Write down that the host keeps its own name."""
         self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["KeepHostname"] = True
 
+    def _list(self, key: str) -> list[str]:
+        return list(self.raw.get("Machine", {}).get(key, ()))
+
+    def _set_list(self, key: str, values: Sequence[str]) -> None:
+        """Record a list of texts, each once; an empty one leaves no key."""
+        machine = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
+        machine[key] = list(dict.fromkeys(values))
+        if not values:
+            del machine[key]
+
     @property
     def pending_changes(self) -> list[str]:
         """Names of the driver's options whose recorded values the machine may not have yet (`machine set`)."""
-        return list(self.raw.get("Machine", {}).get("PendingChanges", ()))
+        return self._list("PendingChanges")
 
     @pending_changes.setter
     def pending_changes(self, names: Sequence[str]) -> None:
-        machine = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
-        machine["PendingChanges"] = list(dict.fromkeys(names))
-        if not names:
-            del machine["PendingChanges"]
+        self._set_list("PendingChanges", names)
 
     @property
     def clone_snapshots(self) -> list[str]:
         """Tags of the machine's snapshots that were made for clones of it, and go when no clone needs them."""
-        return list(self.raw.get("Machine", {}).get("CloneSnapshots", ()))
+        return self._list("CloneSnapshots")
 
     @clone_snapshots.setter
     def clone_snapshots(self, tags: Sequence[str]) -> None:
-        machine = self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))
-        machine["CloneSnapshots"] = list(dict.fromkeys(tags))
-        if not tags:
-            del machine["CloneSnapshots"]
+        self._set_list("CloneSnapshots", tags)
 
     @property
     def certificates_end(self) -> str:

@@ -15,7 +15,7 @@ from machine.hostport import ENGINE_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     Port = tuple[str, int]  # ("tcp" or "udp", number)
@@ -62,12 +62,6 @@ def _first(ports: Iterable[Port | None], most: int) -> set[Port]:
 def _port(kind: Any, number: Any) -> Port | None:
     port = (str(kind), int(number))
     return port if kind in ("tcp", "udp") and 0 < port[1] < 65536 else None
-
-
-def wanted(report: str, fixed: Collection[Port], address: str = "") -> set[Port] | None:
-    """The ports that a line from the machine says are open, without those that are forwarded anyway; None: nonsense."""
-    found = read(report, address)
-    return None if found is None else found.ports - set(fixed)
 
 
 def remembered(lines: Iterable[str], path: str) -> Iterator[str]:
