@@ -237,7 +237,7 @@ def _answers(port: int) -> bool:
 
 
 def forwarder_pids(mark: str) -> list[int]:
-    """The forwarders with `mark` among their words, by two looks: one that forks in the middle of the first is missed."""
+    """The forwarders with `mark` among their words, by two looks: the first misses one that forks meanwhile."""
     return sorted({*_look_for_forwarders(mark), *_look_for_forwarders(mark)})
 
 
