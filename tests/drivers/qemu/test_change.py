@@ -18,7 +18,6 @@ from machine.drivers.images import disks
 from machine.drivers.qemu import change, paths
 from machine.drivers.qemu.driver import QemuDriver
 from machine.errors import DriverError, MachineError, PreflightFailed, UsageError
-from machine.wait import NotYet, SystemClock, until
 from tests.drivers.qemu.test_driver import Made
 from tests.sshd import free_port
 
@@ -49,20 +48,9 @@ def megabytes(made: Made) -> int:
 
 def run_with(made: Made, memory: int, cpus: int) -> None:
     """Start a qemu that is the machine's, with its disk; it runs nothing."""
-    qmp, pid = os.path.join(made.driver.sockets, paths.QMP), Path(made.ctx.directory, paths.PID)
-    if made.driver.sockets != made.ctx.directory:
-        paths.prepare(made.driver.sockets)
-    words = ["qemu-system-x86_64", "-S", "-nodefaults", "-display", "none", "-uuid", made.driver.uuid]
-    words += ["-m", f"{memory}M", "-smp", str(cpus), "-pidfile", str(pid), "-qmp", f"unix:{qmp},server=on,wait=off"]
+    words = ["-S", "-nodefaults", "-display", "none", "-m", f"{memory}M", "-smp", str(cpus)]
     words += ["-drive", f"if=none,id=disk,format=qcow2,file={made.ctx.directory}/{paths.DISK}"]
-    words += ["-device", "virtio-blk-pci,drive=disk"]
-    made.processes.append(subprocess.Popen(words))
-
-    def probe() -> None:
-        if not (os.path.exists(qmp) and pid.exists() and pid.read_text().strip()):
-            raise NotYet
-
-    until(probe, what="qemu", seconds=60, every=0.05, clock=SystemClock())
+    made.start([*words, "-device", "virtio-blk-pci,drive=disk"])
 
 
 ALL = ("qemu-memory", "qemu-cpu-count", "qemu-disk-size", "qemu-publish")

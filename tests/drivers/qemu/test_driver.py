@@ -24,6 +24,7 @@ from machine.model import State, Verb
 from machine.options import resolve
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
+from tests.drivers.qemu.monitors import connected
 from tests.drivers.recording import Effects, effects
 
 pytestmark = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
@@ -63,8 +64,10 @@ class Made:
         words += ["-pidfile", str(pid), "-qmp", f"unix:{qmp},server=on,wait=off"]
         self.processes.append(subprocess.Popen(words))
 
+        connected(qmp).close()
+
         def probe() -> None:
-            if not (os.path.exists(qmp) and pid.exists() and pid.read_text().strip()):
+            if not (pid.exists() and pid.read_text().strip()):
                 raise NotYet
 
         until(probe, what="qemu", seconds=30, every=0.05, clock=SystemClock())

@@ -19,6 +19,7 @@ import pytest
 from machine import background
 from machine.drivers.qemu import forwarder, paths
 from machine.drivers.qemu.forwarder import Patience
+from tests.drivers.qemu.monitors import connected
 from tests.platforms import proc
 
 ADDRESS = "127.84.0.78"
@@ -62,7 +63,7 @@ def _guest_port(qmp: Path, guest: Path) -> Iterator[socket.socket]:
             server.bind(str(guest))
             server.listen(1)
             server.settimeout(20)
-            _until(qmp.exists)
+            connected(str(qmp)).close()
             yield server
     finally:
         qemu.kill()
@@ -101,7 +102,7 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
             server.bind(str(guest))
             server.listen(2)
             server.settimeout(20)
-            _until(qmp.exists)
+            connected(str(qmp)).close()
             subprocess.run(start, check=True, timeout=30)
             _until(lambda: not forwarder_pids(str(guest)))
             assert not log.exists(), "none is expected, so none works"
@@ -178,7 +179,7 @@ def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(guest))
             server.listen(1)
-            _until(qmp.exists)
+            connected(str(qmp)).close()
             _until(lambda: console.read_bytes().endswith(b"xxx"), 30)
             module = [sys.executable, "-m", "machine.drivers.qemu.forwarder"]
             subprocess.run([*module, str(qmp), str(guest), str(tmp_path / "log"), ADDRESS, ""], check=True, timeout=30)
